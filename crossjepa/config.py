@@ -1,0 +1,184 @@
+"""Configurations: frozen dataclasses and one table of named sizes.
+
+A configuration is what `config.json` holds beside the weights. It is enough to rebuild the network, to check
+the weights against it and to preprocess new data as the weights expect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_args
+
+Pooling = Literal["max", "mean", "max+mean"]
+Axis = Literal["x", "y", "z"]
+
+_Config = TypeVar("_Config")
+
+
+def from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
+    """Builds the dataclass `kind` from plain values and refuses what it does not know.
+
+    Args:
+        kind: the configuration dataclass to build.
+        values: its fields by name, as read from JSON or YAML.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ValueError: a field has an unknown name; the message lists the valid ones.
+    """
+    known = {entry.name for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{kind.__name__}: unknown field(s) {unknown}; known are {sorted(known)}")
+    return kind(**values)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Shape of the point encoder.
+
+    Attributes:
+        width: channels of a token (C).
+        depth: transformer blocks.
+        num_heads: attention heads; must divide `width`.
+        num_groups: groups, hence tokens, of a cloud (G).
+        group_size: neighbours of a group (K).
+        num_points: points the weights were trained on (N); larger clouds are reduced to it.
+        mlp_ratio: hidden width of a block's MLP over `width`.
+        pool: default pooling of tokens to one embedding.
+    """
+
+    width: int = 288
+    depth: int = 8
+    num_heads: int = 6
+    num_groups: int = 64
+    group_size: int = 32
+    num_points: int = 1024
+    mlp_ratio: float = 4.0
+    pool: Pooling = "max+mean"
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "num_heads", "num_groups", "group_size", "num_points"):
+            value = getattr(self, name)
+            _require(
+                isinstance(value, int) and value >= 1, f"{name} must be a positive integer, not {value!r}"
+            )
+        _require(
+            self.width % self.num_heads == 0, f"num_heads {self.num_heads} must divide width {self.width}"
+        )
+        _require(self.num_points >= self.num_groups, "num_points must be at least num_groups")
+        _require(
+            self.pool in get_args(Pooling), f"pool must be one of {get_args(Pooling)}, not {self.pool!r}"
+        )
+
+
+@dataclass(frozen=True)
+class ProcessorConfig:
+    """How any input becomes the points the weights expect.
+
+    Attributes:
+        num_points: points sampled on a mesh, and the most that a cloud keeps (N).
+        up_axis: the axis that points up in the frame of the weights.
+        normalize: "unit_sphere" moves the centroid to the origin and scales the largest radius to 1; "none"
+            leaves coordinates alone.
+        seed: seed of the surface sampling of meshes.
+    """
+
+    num_points: int = 1024
+    up_axis: Axis = "y"
+    normalize: Literal["unit_sphere", "none"] = "unit_sphere"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.num_points >= 1, f"num_points must be positive, not {self.num_points!r}")
+        _require(
+            self.up_axis in get_args(Axis), f"up_axis must be one of {get_args(Axis)}, not {self.up_axis!r}"
+        )
+        _require(self.normalize in ("unit_sphere", "none"), f"unknown normalize {self.normalize!r}")
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """Shape of the view predictor, used in pretraining and by `CrossJEPA.predict_view`.
+
+    Attributes:
+        width: channels inside the predictor.
+        depth: transformer blocks.
+        num_heads: attention heads.
+        target_width: channels of the teacher's embedding (D).
+        conditioning: what the query is told about the view.
+        histogram_bins: bins of the colour histogram, all channels together.
+        joint_attention: whether the point tokens see the query (one sequence a view) or not (views share them).
+    """
+
+    width: int = 192
+    depth: int = 12
+    num_heads: int = 6
+    target_width: int = 768
+    conditioning: Literal["both", "pose", "histogram", "none"] = "both"
+    histogram_bins: int = 48
+    joint_attention: bool = True
+
+    def __post_init__(self) -> None:
+        _require(
+            self.width % self.num_heads == 0, f"num_heads {self.num_heads} must divide width {self.width}"
+        )
+        _require(self.width % 2 == 0, f"width must be even, not {self.width}")
+        _require(self.conditioning in ("both", "pose", "histogram", "none"), f"unknown {self.conditioning!r}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All of `config.json`: network, preprocessing, and where the weights come from.
+
+    Attributes:
+        encoder: shape of the encoder.
+        processor: preprocessing that travels with the weights.
+        provenance: data seen, teacher, steps, measured figures and licence, as plain JSON values.
+        format_version: version of this layout, raised when a migration is needed.
+    """
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    processor: ProcessorConfig = field(default_factory=ProcessorConfig)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    format_version: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the configuration as plain JSON values."""
+        return {"library": "crossjepa", **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Rebuilds the configuration from `to_dict` or a parsed config.json.
+
+        Raises:
+            ValueError: a field is unknown or has an impossible value, or the file is of a newer format.
+        """
+        entries = {name: value for name, value in values.items() if name != "library"}
+        version = entries.get("format_version", 1)
+        if version != 1:
+            raise ValueError(
+                f"config format {version!r} is newer than this crossjepa understands (1); upgrade it"
+            )
+        for name, kind in (("encoder", EncoderConfig), ("processor", ProcessorConfig)):
+            if not isinstance(entries.get(name), Mapping):
+                raise ValueError(f"config has no {name!r} section")
+            entries[name] = from_dict(kind, entries[name])
+        return from_dict(cls, entries)
+
+
+NAMED_SIZES: dict[str, EncoderConfig] = {
+    "crossjepa-base": EncoderConfig(),
+    "crossjepa-test": EncoderConfig(
+        width=24, depth=2, num_heads=2, num_groups=8, group_size=4, num_points=64
+    ),
+}

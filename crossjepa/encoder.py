@@ -1,0 +1,313 @@
+"""CrossJEPAEncoder: what a user touches.
+
+B clouds, N points, G groups, C encoder width, E embedding width (C, or 2C for "max+mean")
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crossjepa import hub
+from crossjepa.config import Axis, ModelConfig, Pooling
+from crossjepa.io import Mesh
+from crossjepa.models.point_transformer import PointTransformer
+from crossjepa.ops import interpolate_tokens
+from crossjepa.processor import PointCloudProcessor, Source, load
+
+POINTS_PER_CHUNK = 65536
+
+
+class CrossJEPAEncoder(PointTransformer):
+    """A point encoder with its preprocessing: files, arrays and meshes in, features out.
+
+    Args:
+        config: network, preprocessing and provenance; `crossjepa-base` without weights by default.
+        device: where to put the parameters.
+        dtype: their type.
+
+    Example:
+        >>> encoder = CrossJEPAEncoder.from_pretrained("crossjepa-base")
+        >>> encoder.encode([np.random.rand(500, 3), np.random.rand(2000, 3)]).shape
+        (2, 576)
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self_config = config or ModelConfig()
+        super().__init__(self_config.encoder, device=device, dtype=dtype)
+        self.model_config = self_config
+        self.processor = PointCloudProcessor(self_config.processor)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> CrossJEPAEncoder:
+        """Loads trained weights, completely or not at all, in evaluation mode.
+
+        Args:
+            name: a name of `crossjepa.list_models()`, a folder, or an "org/repo" on the Hub.
+            revision: branch, tag or commit on the Hub.
+            cache_dir: folder of downloads, the Hub client's own by default.
+            token: access token for private repositories; True for the stored one.
+            local_files_only: use only what has been downloaded before.
+            force_download: download again.
+            device: where to put the model, the CPU by default.
+            dtype: float32, bfloat16 or float16.
+
+        Returns:
+            The encoder.
+
+        Raises:
+            WeightsError: the weights cannot be found or do not fit their config; the message says why.
+        """
+        folder = hub.locate(
+            name, revision=revision, cache_dir=cache_dir, token=token,
+            local_files_only=local_files_only, force_download=force_download,
+        )  # fmt: skip
+        encoder = cls(hub.read_config(folder))
+        hub.load_weights(encoder, folder / hub.WEIGHTS_NAME)
+        return encoder.to(device=device, dtype=dtype).eval()
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
+        """Writes config.json and model.safetensors, which `from_pretrained` reads.
+
+        Args:
+            folder: where to; made when it is not there.
+            dtype: type of the stored floating-point tensors, the one of the model by default.
+        """
+        state = self.state_dict()
+        if dtype is not None:
+            state = {
+                name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()
+            }
+        hub.save_weights(folder, state, self.model_config)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        token: str | bool | None = None,
+        private: bool = False,
+        revision: str | None = None,
+        commit_message: str = "Upload crossjepa weights",
+    ) -> str:
+        """Uploads weights, config and a model card to the Hub.
+
+        Args:
+            repo: "org/repo", made when it is not there.
+            token: access token with the right to write; the stored one by default.
+            private: whether a new repository is private.
+            revision: branch to commit to.
+            commit_message: message of the commit.
+
+        Returns:
+            The address of the commit.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            card = hub.model_card(self.model_config, repo)
+            (Path(folder) / hub.CARD_NAME).write_text(card, encoding="utf-8")
+            return hub.push_folder(
+                folder, repo, token=token, private=private, revision=revision, message=commit_message
+            )
+
+    def preprocess(self, source: Source, *, up_axis: Axis | None = None) -> Tensor:
+        """Shows what the network sees of an input: `encode` does exactly this first.
+
+        Args:
+            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
+            up_axis: the axis that points up in the data; the one of the weights by default.
+
+        Returns:
+            (N, 3) float32 normalised points on the CPU, N at most the configured `num_points`.
+
+        Raises:
+            PointCloudError: the input cannot be used; the message names it and the reason.
+        """
+        return self.processor(source, up_axis=up_axis)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        sources: Source | Sequence[Source],
+        *,
+        pool: Pooling | None = None,
+        batch_size: int = 32,
+        normalize: bool = False,
+        up_axis: Axis | None = None,
+        progress: bool | None = None,
+    ) -> NDArray[np.float32]:
+        """Turns clouds and meshes into one feature each.
+
+        Args:
+            sources: files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es, in a list; or one
+                of them; or a (B, N, 3) array or tensor.
+            pool: "max", "mean" or "max+mean"; the configured one by default.
+            batch_size: clouds a pass through the network.
+            normalize: scale every feature to unit length.
+            up_axis: the axis that points up in the data; the one of the weights by default.
+            progress: show a progress bar; by default when there are more than four batches.
+
+        Returns:
+            (n, E) float32, a row an input in their order; (E,) for a single input.
+
+        Raises:
+            PointCloudError: an input cannot be used; the message names it and the reason.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        listed, single = _as_list(sources)
+        features: list[NDArray[np.float32]] = []
+        for start in _progress(range(0, len(listed), batch_size), progress):
+            clouds = [
+                self.preprocess(source, up_axis=up_axis) for source in listed[start : start + batch_size]
+            ]
+            features.append(self.encode_preprocessed(clouds, pool=pool, normalize=normalize))
+        if not features:
+            return np.zeros((0, self.embedding_width(pool)), np.float32)
+        stacked = np.concatenate(features)
+        return stacked[0] if single else stacked
+
+    @torch.inference_mode()
+    def encode_preprocessed(
+        self, clouds: Sequence[Tensor], *, pool: Pooling | None = None, normalize: bool = False
+    ) -> NDArray[np.float32]:
+        """Encodes one batch of clouds that `preprocess` returned.
+
+        Args:
+            clouds: (N_i, 3) float32 tensors.
+            pool: as in `encode`.
+            normalize: as in `encode`.
+
+        Returns:
+            (n, E) float32.
+        """
+        points_BN3, mask_BN = pad(clouds)
+        mask_BN = None if mask_BN is None else mask_BN.to(self.device)
+        with self._evaluation():
+            pooled_BE = self(points_BN3.to(self.device), mask_BN, pool=pool).pooled.float()
+        if normalize:
+            pooled_BE = torch.nn.functional.normalize(pooled_BE, dim=-1)
+        features: NDArray[np.float32] = pooled_BE.cpu().numpy()
+        return features
+
+    @torch.inference_mode()
+    def encode_points(self, source: Source, *, up_axis: Axis | None = None) -> NDArray[np.float32]:
+        """Gives a feature to every original point of a cloud, or to every vertex of a mesh.
+
+        Args:
+            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
+            up_axis: the axis that points up in the data; the one of the weights by default.
+
+        Returns:
+            (N, C) float32 inverse-distance means of the nearest tokens, in the order of the input's points.
+
+        Raises:
+            PointCloudError: the input cannot be used; the message names it and the reason.
+        """
+        shape = load(source)
+        sampled_M3, frame = self.processor.sample(shape, up_axis=up_axis)
+        original_N3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
+        points_N3 = torch.from_numpy(frame.apply(self.processor.turn_up(original_N3, up_axis)))
+        with self._evaluation():
+            output = self(torch.from_numpy(frame.apply(sampled_M3)).unsqueeze(0).to(self.device))
+            chunks = [
+                interpolate_tokens(
+                    chunk_N3.unsqueeze(0).to(self.device),
+                    output.centers,
+                    output.tokens.float(),
+                    output.token_mask,
+                )[0].cpu()
+                for chunk_N3 in points_N3.split(POINTS_PER_CHUNK)
+            ]
+        return torch.cat(chunks).numpy()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.norm.weight.device
+
+    def embedding_width(self, pool: Pooling | None = None) -> int:
+        """Returns the channels of a feature of `encode` (E)."""
+        return self.num_features * (2 if (pool or self.config.pool) == "max+mean" else 1)
+
+    def with_provenance(self, **facts: Any) -> CrossJEPAEncoder:
+        """Records facts about the weights, which `save_pretrained` writes to config.json; returns itself."""
+        merged = {**self.model_config.provenance, **facts}
+        self.model_config = replace(self.model_config, provenance=merged)
+        return self
+
+    def _evaluation(self) -> _EvaluationMode:
+        return _EvaluationMode(self)
+
+
+class _EvaluationMode:
+    """Evaluation mode within a block, training mode again after it where it was on."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module, self.was_training = module, module.training
+
+    def __enter__(self) -> None:
+        self.module.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.module.train(self.was_training)
+
+
+def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Stacks clouds of different sizes.
+
+    Args:
+        clouds: (N_i, 3) tensors.
+
+    Returns:
+        points_BN3: (B, N, 3), short clouds filled up with zeros.
+        mask_BN: (B, N) bool, True for real points; None when all clouds have the same size.
+    """
+    sizes = [len(cloud) for cloud in clouds]
+    if min(sizes) == max(sizes):
+        return torch.stack(list(clouds)), None
+    points_BN3 = torch.nn.utils.rnn.pad_sequence(list(clouds), batch_first=True)
+    return points_BN3, torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
+
+
+def _as_list(sources: Any) -> tuple[list[Source], bool]:
+    if isinstance(sources, (np.ndarray, Tensor)):
+        return (list(sources), False) if sources.ndim == 3 else ([sources], True)
+    if isinstance(sources, (list, tuple)):
+        return list(sources), False
+    if isinstance(sources, Iterable) and not isinstance(sources, (str, os.PathLike)):
+        return list(sources), False
+    return [sources], True
+
+
+def _progress(steps: Sequence[int], show: bool | None) -> Iterator[int]:
+    if show is False or (show is None and len(steps) <= 4):
+        return iter(steps)
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(steps, unit="batch", desc="encode"))

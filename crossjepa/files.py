@@ -1,0 +1,37 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file under another name in the same folder and renames it once it is on the disk.
+
+    Args:
+        path: the file; an old one stays untouched until the new one is whole.
+        write: puts the content into the open binary file.
+    """
+    target = Path(path)
+    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).chmod(0o644)
+        Path(partial).replace(target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | os.PathLike[str], values: Any) -> None:
+    """Writes plain values as indented JSON, atomically."""
+    text = json.dumps(values, indent=2, sort_keys=False) + "\n"
+    atomic_write(path, lambda file: file.write(text.encode()))

@@ -1,0 +1,17 @@
+"""Point and mesh files in, one error type out."""
+
+from crossjepa.io.errors import PointCloudError
+from crossjepa.io.read import READABLE_SUFFIXES, find_files, read
+from crossjepa.io.shapes import MAX_POINTS, Mesh, PointCloud, validate_mesh, validate_points
+
+__all__ = [
+    "MAX_POINTS",
+    "READABLE_SUFFIXES",
+    "Mesh",
+    "PointCloud",
+    "PointCloudError",
+    "find_files",
+    "read",
+    "validate_mesh",
+    "validate_points",
+]

@@ -1,0 +1,72 @@
+"""One entry for all formats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from crossjepa.io.arrays import read_npy, read_npz
+from crossjepa.io.errors import PointCloudError
+from crossjepa.io.meshes import read_gltf, read_obj, read_stl
+from crossjepa.io.off import read_off
+from crossjepa.io.pcd import read_pcd
+from crossjepa.io.ply import read_ply
+from crossjepa.io.shapes import Mesh, PointCloud
+from crossjepa.io.text import read_points_text
+
+_READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".ply": read_ply,
+    ".off": read_off,
+    ".obj": read_obj,
+    ".stl": read_stl,
+    ".glb": read_gltf,
+    ".gltf": read_gltf,
+    ".xyz": read_points_text,
+    ".txt": read_points_text,
+    ".csv": read_points_text,
+    ".pts": read_points_text,
+    ".pcd": read_pcd,
+}
+READABLE_SUFFIXES = tuple(_READERS)
+
+
+def read(path: str | os.PathLike[str]) -> PointCloud | Mesh:
+    """Reads a point cloud or a mesh.
+
+    Args:
+        path: a file with one of `READABLE_SUFFIXES`, in either case.
+
+    Returns:
+        A `Mesh` where the file has faces, otherwise a `PointCloud`; both in the file's own coordinates.
+
+    Raises:
+        PointCloudError: the file cannot be used; the message names it and the reason.
+    """
+    file = Path(path)
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None:
+        raise PointCloudError(path, f"unknown format; readable are {' '.join(READABLE_SUFFIXES)}")
+    if file.is_dir():
+        raise PointCloudError(path, "is a folder")
+    if not file.exists():
+        raise PointCloudError(path, "no such file")
+    try:
+        if file.stat().st_size == 0:
+            raise PointCloudError(path, "is empty")
+        return reader(file)
+    except OSError as error:
+        raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def find_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Lists the files with readable suffixes in a folder and its subfolders, sorted; hidden ones are left out."""
+    return sorted(
+        path
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in READABLE_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )

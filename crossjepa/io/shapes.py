@@ -1,0 +1,142 @@
+"""Point clouds and meshes in memory, and what makes them usable.
+
+V vertices, F faces, N points
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.io.errors import PointCloudError
+
+MAX_POINTS = 20_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class PointCloud:
+    """Points without a surface.
+
+    Attributes:
+        points_N3: (N, 3) float64, finite, N >= 1.
+    """
+
+    points_N3: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles.
+
+    Attributes:
+        vertices_V3: (V, 3) float64, finite.
+        faces_F3: (F, 3) int64 vertex numbers, F >= 1, with an area that is not zero.
+    """
+
+    vertices_V3: NDArray[np.float64]
+    faces_F3: NDArray[np.int64]
+
+
+def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
+    """Checks an array of points.
+
+    Args:
+        points: (N, 3) or wider real numbers; columns after the third, such as normals, are left out.
+        source: what to call it in an error.
+
+    Returns:
+        (N, 3) float64.
+
+    Raises:
+        PointCloudError: it has another shape, no rows, too many, no numbers, or values that are not finite.
+    """
+    if points.dtype.kind not in "fiub":
+        raise PointCloudError(source, f"expected real numbers, not {points.dtype}")
+    if points.ndim != 2 or points.shape[1] < 3:
+        raise PointCloudError(source, f"expected an array of shape (N, 3) or wider, not {points.shape}")
+    if len(points) == 0:
+        raise PointCloudError(source, "no points")
+    check_count(len(points), source)
+    points_N3 = np.ascontiguousarray(points[:, :3], dtype=np.float64)
+    finite_N = np.isfinite(points_N3).all(axis=1)
+    if not finite_N.all():
+        count, first = int((~finite_N).sum()), int((~finite_N).argmax())
+        raise PointCloudError(
+            source, f"{count} of {len(points)} points are not finite, the first is number {first}"
+        )
+    if np.abs(points_N3).max() > 1e100:
+        raise PointCloudError(source, "coordinates beyond 1e100 cannot be normalised")
+    return points_N3
+
+
+def validate_mesh(vertices: NDArray[Any], faces: NDArray[Any], source: str) -> Mesh:
+    """Checks vertices and triangles.
+
+    Args:
+        vertices: (V, 3) real numbers.
+        faces: (F, 3) whole numbers.
+        source: what to call it in an error.
+
+    Returns:
+        The mesh.
+
+    Raises:
+        PointCloudError: as `validate_points`; or a face refers to a missing vertex; or there is no area.
+    """
+    vertices_V3 = validate_points(vertices, source)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
+        raise PointCloudError(
+            source, f"expected whole-number faces of shape (F, 3), not {faces.dtype} {faces.shape}"
+        )
+    if len(faces) == 0:
+        raise PointCloudError(source, "no faces")
+    check_count(len(faces), source, "faces")
+    wrong_F = ((faces < 0) | (faces >= len(vertices_V3))).any(axis=1)
+    if wrong_F.any():
+        first = int(wrong_F.argmax())
+        raise PointCloudError(
+            source,
+            f"face {first} refers to vertices {faces[first].tolist()}, but there are {len(vertices_V3)}",
+        )
+    faces_F3 = np.ascontiguousarray(faces, dtype=np.int64)
+    if not _has_area(vertices_V3, faces_F3):
+        raise PointCloudError(source, "all faces have zero area")
+    return Mesh(vertices_V3, faces_F3)
+
+
+def check_count(count: int, source: str, what: str = "points") -> None:
+    """Refuses more points or faces than can be meant.
+
+    Raises:
+        PointCloudError: there are more than `MAX_POINTS`, or fewer than none.
+    """
+    if not 0 <= count <= MAX_POINTS:
+        raise PointCloudError(source, f"{count} {what}; from 0 to {MAX_POINTS} are accepted")
+
+
+def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Cuts polygons into fans of triangles.
+
+    Args:
+        polygons: arrays of shape (F_k, k), one for each number of corners; fewer than 3 corners are dropped.
+
+    Returns:
+        (F, 3) int64.
+    """
+    fans = [
+        polygon[:, [0, corner, corner + 1]]
+        for polygon in polygons
+        for corner in range(1, polygon.shape[1] - 1)
+    ]
+    return np.concatenate(fans) if fans else np.zeros((0, 3), np.int64)
+
+
+def _has_area(vertices_V3: NDArray[np.float64], faces_F3: NDArray[np.int64]) -> bool:
+    corners_F33 = vertices_V3[faces_F3]
+    edges_F23 = corners_F33[:, 1:] - corners_F33[:, :1]
+    with np.errstate(over="ignore"):
+        return bool((np.cross(edges_F23[:, 0], edges_F23[:, 1]) != 0).any())

@@ -1,0 +1,1 @@
+"""The networks, in the order in which data passes through them."""

@@ -1,0 +1,15 @@
+"""Point-set operations in pure torch: sampling, neighbours, interpolation."""
+
+from crossjepa.ops.fps import farthest_point_sampling, reduce_points
+from crossjepa.ops.interpolate import interpolate_tokens
+from crossjepa.ops.knn import gather_points, nearest_neighbours
+from crossjepa.ops.order import canonical_order
+
+__all__ = [
+    "canonical_order",
+    "farthest_point_sampling",
+    "gather_points",
+    "interpolate_tokens",
+    "nearest_neighbours",
+    "reduce_points",
+]

@@ -1,0 +1,157 @@
+"""Any input becomes the normalised points that the weights expect.
+
+V vertices, F faces, N points
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crossjepa.config import Axis, ProcessorConfig
+from crossjepa.io import Mesh, PointCloud, PointCloudError, read, validate_points
+from crossjepa.ops import reduce_points
+from crossjepa.surface import sample_surface
+
+Source: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor | PointCloud | Mesh"
+
+# Rotations, never a swap of two axes: that would be a mirror image.
+_TO_Y_UP: dict[str, NDArray[np.float64]] = {
+    "x": np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
+    "y": np.eye(3),
+    "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+}
+
+
+def rotate_up_axis(points_N3: NDArray[np.float64], source: Axis, target: Axis) -> NDArray[np.float64]:
+    """Turns points by 90 degrees so that the axis that points up in the data becomes another one.
+
+    From z up to y up this is (x, y, z) -> (x, z, -y), as between ModelNet40's meshes and ShapeNet.
+
+    Args:
+        points_N3: (N, 3) coordinates.
+        source: "x", "y" or "z", the axis that points up in the data.
+        target: the axis that shall point up.
+
+    Returns:
+        (N, 3) the same points in the other frame.
+
+    Raises:
+        ValueError: an axis has another name.
+    """
+    for axis in (source, target):
+        if axis not in _TO_Y_UP:
+            raise ValueError(f"up_axis must be 'x', 'y' or 'z', not {axis!r}")
+    if source == target:
+        return points_N3
+    return points_N3 @ (_TO_Y_UP[target].T @ _TO_Y_UP[source]).T
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a cloud was before it was normalised.
+
+    Attributes:
+        centroid_3: (3,) float64 centroid, in the up axis of the weights.
+        radius: largest distance from it, 1 where all points coincide.
+    """
+
+    centroid_3: NDArray[np.float64]
+    radius: float
+
+    def apply(self, points_N3: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Returns the points relative to the centroid, in units of the radius, as float32."""
+        return ((points_N3 - self.centroid_3) / self.radius).astype(np.float32)
+
+
+def unit_sphere(points_N3: NDArray[np.float64]) -> Frame:
+    """Returns the frame in which the centroid is at the origin and the largest radius is 1."""
+    centroid_3 = points_N3.mean(axis=0)
+    radius = float(np.linalg.norm(points_N3 - centroid_3, axis=1).max())
+    return Frame(centroid_3, radius if radius > 0 else 1.0)
+
+
+class PointCloudProcessor:
+    """Preprocessing that travels with the weights: read, sample, turn up, reduce, centre, scale.
+
+    The rules, in this order:
+
+    1. A mesh becomes `num_points` points, uniform by area, drawn with the configured seed.
+    2. The axis that points up in the data is turned to the one that points up for the weights.
+    3. A cloud of more than `num_points` points is reduced to that many by farthest point sampling.
+    4. The centroid of what is left moves to the origin, and the largest radius becomes 1.
+
+    Args:
+        config: what the weights expect.
+    """
+
+    def __init__(self, config: ProcessorConfig | None = None) -> None:
+        self.config = config or ProcessorConfig()
+
+    def __call__(self, source: Source, *, up_axis: Axis | None = None) -> Tensor:
+        """Preprocesses one cloud or mesh.
+
+        Args:
+            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
+            up_axis: the axis that points up in the data; the one of the weights by default.
+
+        Returns:
+            (N, 3) float32 tensor on the CPU, N at most `num_points`, in canonical order.
+
+        Raises:
+            PointCloudError: the input cannot be used; the message names it and the reason.
+        """
+        points_N3, frame = self.sample(load(source), up_axis=up_axis)
+        return torch.from_numpy(frame.apply(points_N3))
+
+    def sample(
+        self, shape: PointCloud | Mesh, *, up_axis: Axis | None = None
+    ) -> tuple[NDArray[np.float64], Frame]:
+        """Returns the (N, 3) points before they are normalised, in the weights' up axis, and their frame."""
+        if isinstance(shape, Mesh):
+            generator = np.random.default_rng(self.config.seed)
+            points_N3, _ = sample_surface(
+                shape.vertices_V3, shape.faces_F3, self.config.num_points, generator
+            )
+        else:
+            points_N3 = shape.points_N3
+        points_N3 = self.turn_up(points_N3, up_axis)
+        points_N3 = _reduce(points_N3, self.config.num_points)
+        frame = unit_sphere(points_N3) if self.config.normalize == "unit_sphere" else Frame(np.zeros(3), 1.0)
+        return points_N3, frame
+
+    def turn_up(self, points_N3: NDArray[np.float64], up_axis: Axis | None) -> NDArray[np.float64]:
+        """Turns (N, 3) points from the data's up axis to the one of the weights."""
+        return rotate_up_axis(points_N3, up_axis or self.config.up_axis, self.config.up_axis)
+
+
+def load(source: Source) -> PointCloud | Mesh:
+    """Reads a file or checks an array.
+
+    Raises:
+        PointCloudError: the input cannot be used; the message names it and the reason.
+    """
+    if isinstance(source, (PointCloud, Mesh)):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return read(source)
+    if isinstance(source, Tensor):
+        source = source.detach().to("cpu", torch.float64).numpy()
+    if not isinstance(source, (np.ndarray, list, tuple)):
+        raise PointCloudError("input", f"expected a path, array or tensor, not {type(source).__name__}")
+    return PointCloud(validate_points(np.asarray(source), "array"))
+
+
+def _reduce(points_N3: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Orders points canonically and keeps a farthest point sample of those that are too many."""
+    # Sampling runs in float32 around the centroid, so that clouds far from the origin keep their digits.
+    center_3 = np.sort(points_N3, axis=0).mean(axis=0)
+    tensor_1N3 = torch.from_numpy((points_N3 - center_3).astype(np.float32)).unsqueeze(0)
+    kept_1M3, _ = reduce_points(tensor_1N3, count)
+    return kept_1M3[0].double().numpy() + center_3

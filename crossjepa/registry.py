@@ -1,0 +1,69 @@
+"""The pretrained table: what `from_pretrained` knows by name.
+
+It names only what exists. The facts about a checkpoint stand in the config.json beside its weights, so they
+cannot drift apart from it; this table says where that is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+WEIGHTS_FOLDER = Path(str(resources.files("crossjepa"))) / "weights"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A registered checkpoint.
+
+    Attributes:
+        name: name for `from_pretrained`.
+        description: one line on what it has seen.
+        sha256: checksum of its model.safetensors.
+        hub_id: "org/repo" where it is published, None while it comes only with the package.
+        revision: commit on the Hub that the name stands for.
+    """
+
+    name: str
+    description: str
+    sha256: str
+    hub_id: str | None = None
+    revision: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the bundled files lie."""
+        return WEIGHTS_FOLDER / self.name
+
+    def config(self) -> dict[str, Any]:
+        """Returns the parsed config.json of the bundled files."""
+        values: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
+        return values
+
+
+CHECKPOINTS: dict[str, Checkpoint] = {
+    entry.name: entry
+    for entry in (
+        Checkpoint(
+            name="crossjepa-base",
+            description="8.5M parameters; openly licensed everyday objects and game models, no benchmark data",
+            sha256="",
+        ),
+    )
+}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Lists the registered checkpoints.
+
+    Args:
+        pattern: shell-style filter on their names, as in timm.
+
+    Returns:
+        The names, sorted, each of which `CrossJEPAEncoder.from_pretrained` loads.
+    """
+    return sorted(name for name in CHECKPOINTS if fnmatch(name, pattern))

@@ -1,0 +1,1 @@
+"""Pretraining: rendering, teacher-embedding caches, and training from them."""

@@ -1,0 +1,73 @@
+"""From a run to weights that `from_pretrained` loads. Run as `python -m crossjepa.train.export RUN -o FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.train.pretrain import CHECKPOINT_NAME
+
+
+def export(
+    run_folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    provenance: dict[str, Any] | None = None,
+) -> CrossJEPAEncoder:
+    """Writes the encoder of a run as config.json and float16 model.safetensors.
+
+    Args:
+        run_folder: folder of a run of `crossjepa.train.pretrain`.
+        folder: where to.
+        provenance: further facts for config.json.
+
+    Returns:
+        The encoder as it will be loaded.
+    """
+    run = Path(run_folder)
+    recipe = json.loads((run / "config.json").read_text())
+    state = torch.load(run / CHECKPOINT_NAME, weights_only=True)
+    weights = {
+        name.removeprefix("encoder."): value.half().float() if value.is_floating_point() else value
+        for name, value in state["model"].items()
+        if name.startswith("encoder.")
+    }
+    shape = NAMED_SIZES[recipe["size"]]
+    facts = {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
+    config = ModelConfig(shape, ProcessorConfig(num_points=shape.num_points), {**(provenance or {}), **facts})
+    encoder = CrossJEPAEncoder(config)
+    encoder.load_state_dict(weights, strict=True)
+    encoder.save_pretrained(folder, dtype=torch.float16)
+    return encoder.eval()
+
+
+def record(folder: str | os.PathLike[str], **facts: Any) -> None:
+    """Adds facts, such as a measured accuracy, to the provenance of exported weights."""
+    from crossjepa import hub
+    from crossjepa.files import write_json
+
+    config = hub.read_config(Path(folder))
+    config = replace(config, provenance={**config.provenance, **facts})
+    write_json(Path(folder) / hub.CONFIG_NAME, config.to_dict())
+
+
+def main() -> None:
+    """Parses the command line and exports."""
+    parser = argparse.ArgumentParser(description="Turn the checkpoint of a run into a release folder.")
+    parser.add_argument("run", help="folder of a run of crossjepa.train.pretrain")
+    parser.add_argument("-o", "--output", required=True, help="folder for config.json and model.safetensors")
+    parser.add_argument("--provenance", help="JSON file with facts about data, teacher and licence")
+    arguments = parser.parse_args()
+    facts = json.loads(Path(arguments.provenance).read_text()) if arguments.provenance else None
+    export(arguments.run, arguments.output, facts)
+
+
+if __name__ == "__main__":
+    main()

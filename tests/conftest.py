@@ -1,0 +1,63 @@
+"""What the tests share: where real data lies, and small real shapes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from crossjepa import CrossJEPAEncoder, ModelConfig, ProcessorConfig
+from crossjepa.config import NAMED_SIZES
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLES = REPOSITORY / "examples" / "files"
+
+
+def shared_folder() -> Path | None:
+    """Returns the folder of real data, which is not part of the repository, where it is present."""
+    folder = Path(os.environ.get("CROSSJEPA_SHARED", REPOSITORY.parent / "shared"))
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data; tests that ask for it are skipped where it is absent."""
+    folder = shared_folder()
+    if folder is None:
+        pytest.skip("the folder of real data (CROSSJEPA_SHARED) is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def modelnet_points(shared: Path) -> NDArray[np.float32]:
+    """(64, 1024, 3) real clouds of many classes, Z up."""
+    with np.load(shared / "data" / "modelnet40_clouds_1024.npz") as archive:
+        points = archive["points"]
+    return np.ascontiguousarray(points[:: len(points) // 64][:64].astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def base() -> CrossJEPAEncoder:
+    """The bundled encoder."""
+    return CrossJEPAEncoder.from_pretrained("crossjepa-base")
+
+
+@pytest.fixture
+def tiny() -> CrossJEPAEncoder:
+    """A small encoder with random weights and used batch norms, for what does not depend on training."""
+    torch.manual_seed(0)
+    config = ModelConfig(encoder=NAMED_SIZES["crossjepa-test"], processor=ProcessorConfig(num_points=64))
+    encoder = CrossJEPAEncoder(config)
+    encoder.train()
+    with torch.no_grad():
+        encoder(torch.randn(8, 64, 3))
+    return encoder.eval()
+
+
+@pytest.fixture(autouse=True)
+def _no_threads() -> None:
+    torch.set_num_threads(1)

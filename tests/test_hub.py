@@ -1,0 +1,529 @@
+"""Weights in and out: strict files, and the real Hub client against a Hub on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from crossjepa import CrossJEPAEncoder, ModelConfig, ProcessorConfig, WeightsError
+from crossjepa.config import NAMED_SIZES
+from crossjepa.hub import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from tests.hub_server import TOKEN, Cut, HubServer
+
+REPO = "someone/encoder"
+Fingerprint = dict[str, bytes]
+
+
+def make_encoder(seed: int = 0) -> CrossJEPAEncoder:
+    """Returns a tiny encoder with random weights."""
+    torch.manual_seed(seed)
+    config = ModelConfig(NAMED_SIZES["crossjepa-test"], ProcessorConfig(num_points=64))
+    return CrossJEPAEncoder(config).with_provenance(licence="Apache-2.0", data="none").eval()
+
+
+def fingerprint(encoder: CrossJEPAEncoder) -> Fingerprint:
+    """Returns the bytes of every tensor."""
+    return {name: value.numpy().tobytes() for name, value in encoder.state_dict().items()}
+
+
+def saved_files(encoder: CrossJEPAEncoder, folder: Path) -> dict[str, bytes | None]:
+    """Saves an encoder and returns the written files."""
+    encoder.save_pretrained(folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# ----------------------------------------------------------------------------------------------------
+# The client, in a process of its own: it reads its environment when it is imported.
+
+
+def load(repo: str, **options: Any) -> Fingerprint:
+    """Loads in the client's process."""
+    return fingerprint(CrossJEPAEncoder.from_pretrained(repo, **options))
+
+
+def load_in_pieces(repo: str, **options: Any) -> Fingerprint:
+    """Loads with a client that keeps every kilobyte at once, as it keeps ten megabytes of large files."""
+    from huggingface_hub import constants
+
+    constants.DOWNLOAD_CHUNK_SIZE = 1024
+    return load(repo, **options)
+
+
+def push(repo: str, seed: int, **options: Any) -> str:
+    """Pushes in the client's process."""
+    return make_encoder(seed).push_to_hub(repo, **options)
+
+
+def _run(
+    pipe: Connection,
+    environment: dict[str, str],
+    task: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: Any,
+) -> None:
+    os.environ.update(environment)
+    try:
+        pipe.send((True, task(*args, **options)))
+    except Exception as error:
+        pipe.send((False, error))
+
+
+def fresh_processes() -> ForkServerContext | SpawnContext:
+    """Returns what starts a process without the state of this one, but with torch already imported."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+class Client:
+    """Runs tasks in fresh processes that share a cache and see the Hub at an address."""
+
+    def __init__(self, hub: HubServer, home: Path) -> None:
+        self.processes = fresh_processes()
+        self.cache = home / "hub"
+        self.environment = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(home),
+            "HF_HUB_CACHE": str(self.cache),
+            "HF_TOKEN_PATH": str(home / "token"),
+            "HF_TOKEN": "",
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def __call__(self, task: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Returns what the task returns, or raises what it raises."""
+        ours, theirs = self.processes.Pipe()
+        process = self.processes.Process(target=_run, args=(theirs, self.environment, task, args, options))
+        process.start()
+        theirs.close()
+        succeeded, value = ours.recv()
+        process.join()
+        if not succeeded:
+            raise value
+        return value
+
+    def fails(self, *args: Any, task: Callable[..., Any] = load, **options: Any) -> str:
+        """Returns the message of the WeightsError that loading raises."""
+        with pytest.raises(WeightsError) as caught:
+            self(task, *args, **options)
+        return str(caught.value)
+
+    def cached(self, name: str) -> list[Path]:
+        """Returns the whole files of a name in the cache."""
+        return sorted(self.cache.glob(f"models--*/snapshots/*/{name}"))
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client(hub: HubServer, tmp_path: Path) -> Client:
+    return Client(hub, tmp_path / "home")
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> dict[str, bytes | None]:
+    """The files of `make_encoder()`."""
+    return saved_files(make_encoder(), tmp_path / "published")
+
+
+# ----------------------------------------------------------------------------------------------------
+# Downloads
+
+
+def test_download_equals_saved_model(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    commit = hub.commit(REPO, content)
+    assert client(load, REPO) == fingerprint(make_encoder())
+    assert [(request.method, request.path.rsplit("/", 1)[1]) for request in hub.requests] == [
+        ("HEAD", CONFIG_NAME), ("GET", CONFIG_NAME), ("HEAD", WEIGHTS_NAME), ("GET", WEIGHTS_NAME),
+    ]  # fmt: skip
+    assert all(f"/resolve/{commit}/" in request.path for request in hub.requests[2:])  # of the same commit
+
+
+def test_second_load_downloads_nothing(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    commit = hub.commit(REPO, content)
+    client(load, REPO)
+    hub.requests.clear()
+    assert client(load, REPO) == fingerprint(make_encoder())
+    assert [request.method for request in hub.requests] == ["HEAD"]  # has the branch moved?
+    hub.requests.clear()
+    assert client(load, REPO, revision=commit) == fingerprint(make_encoder())
+    assert client(load, REPO, local_files_only=True) == fingerprint(make_encoder())
+    assert hub.requests == []
+
+
+def test_cached_weights_load_without_the_hub(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    hub.commit(REPO, content)
+    client(load, REPO)
+    hub.stop()
+    assert client(load, REPO) == fingerprint(make_encoder())
+    assert client(load, REPO, local_files_only=True) == fingerprint(make_encoder())
+    client.environment["HF_HUB_OFFLINE"] = "1"
+    assert client(load, REPO) == fingerprint(make_encoder())
+
+
+def test_cache_dir_is_used(
+    hub: HubServer, client: Client, content: dict[str, bytes | None], tmp_path: Path
+) -> None:
+    hub.commit(REPO, content)
+    client(load, REPO, cache_dir=tmp_path / "elsewhere")
+    assert client.cached(WEIGHTS_NAME) == []
+    assert client(load, REPO, cache_dir=tmp_path / "elsewhere", local_files_only=True)
+
+
+def test_pinned_revision_outlives_a_push(hub: HubServer, client: Client, tmp_path: Path) -> None:
+    old = hub.commit(REPO, saved_files(make_encoder(0), tmp_path / "old"))
+    new = hub.commit(REPO, saved_files(make_encoder(1), tmp_path / "new"))
+    hub.commit(REPO, saved_files(make_encoder(2), tmp_path / "branch"), branch="next/one")
+    assert client(load, REPO) == fingerprint(make_encoder(1))
+    assert client(load, REPO, revision=old) == fingerprint(make_encoder(0))
+    assert client(load, REPO, revision=new) == fingerprint(make_encoder(1))
+    assert client(load, REPO, revision="next/one") == fingerprint(make_encoder(2))
+    hub.commit(REPO, saved_files(make_encoder(3), tmp_path / "newest"))
+    assert client(load, REPO) == fingerprint(make_encoder(3))
+
+
+def test_force_download_repairs_a_damaged_cache(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    hub.commit(REPO, content)
+    client(load, REPO)
+    (damaged,) = client.cached(WEIGHTS_NAME)
+    damaged.resolve().write_bytes(b"garbage")
+    assert str(damaged) in client.fails(REPO)
+    assert client(load, REPO, force_download=True) == fingerprint(make_encoder())
+    assert client(load, REPO) == fingerprint(make_encoder())
+
+
+def test_interrupted_download_goes_on_where_it_stopped(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    hub.commit(REPO, content)
+    hub.cut = Cut(after=8192, times=1, reset=False)
+    with contextlib.suppress(WeightsError):  # from clients before 1.0, which go on in the next call
+        client(load_in_pieces, REPO)
+    assert client(load, REPO) == fingerprint(make_encoder())
+    ranges = [request.range for request in hub.requests if request.range]
+    assert ranges == ["bytes=8192-"]
+
+
+def test_broken_download_leaves_no_half_file(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    hub.commit(REPO, content)
+    hub.cut = Cut(after=8192, times=100, reset=True)
+    message = client.fails(REPO)
+    assert REPO in message and f"download of {WEIGHTS_NAME} failed" in message
+    assert client.cached(CONFIG_NAME) and not client.cached(WEIGHTS_NAME)
+    assert "not downloaded before" in client.fails(REPO, local_files_only=True)
+    hub.cut = None
+    hub.requests.clear()
+    assert client(load, REPO) == fingerprint(make_encoder())
+    assert hub.downloads() == [WEIGHTS_NAME]
+
+
+# ----------------------------------------------------------------------------------------------------
+# What the Hub refuses
+
+
+@pytest.mark.parametrize("name", [CONFIG_NAME, WEIGHTS_NAME])
+def test_missing_file_is_named(
+    hub: HubServer, client: Client, content: dict[str, bytes | None], name: str
+) -> None:
+    hub.commit(REPO, {**content, name: None})
+    message = client.fails(REPO)
+    assert message.startswith(f"{REPO}: ") and f"has no {name}" in message
+
+
+@pytest.mark.parametrize("options", [{}, {"force_download": True}])
+def test_unknown_repository(client: Client, options: dict[str, Any]) -> None:
+    message = client.fails("someone/else", **options)
+    assert "someone/else" in message and "repository on the Hub" in message
+
+
+@pytest.mark.parametrize("revision", ["v9", "0" * 40])
+def test_unknown_revision(
+    hub: HubServer, client: Client, content: dict[str, bytes | None], revision: str
+) -> None:
+    hub.commit(REPO, content)
+    assert f"has no revision '{revision}'" in client.fails(REPO, revision=revision)
+
+
+def test_private_repository_needs_a_token(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    hub.commit(REPO, content, private=True)
+    assert "token" in client.fails(REPO)
+    assert "token" in client.fails(REPO, token=True)  # none is stored
+    assert "401" in client.fails(REPO, token="hf_wrong")
+    assert client(load, REPO, token=TOKEN) == fingerprint(make_encoder())
+    client.environment["HF_TOKEN"] = TOKEN
+    assert client(load, REPO, force_download=True) == fingerprint(make_encoder())
+
+
+def test_gated_repository(hub: HubServer, client: Client, content: dict[str, bytes | None]) -> None:
+    hub.commit(REPO, content, gated=True)
+    assert "gated" in client.fails(REPO, token=TOKEN)
+
+
+def test_offline_with_nothing_cached(hub: HubServer, client: Client) -> None:
+    client.environment["HF_HUB_OFFLINE"] = "1"
+    assert "not downloaded before" in client.fails(REPO)
+    assert "not downloaded before" in client.fails(REPO, local_files_only=True)
+    assert "offline" in client.fails(REPO, force_download=True)
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("repo", ["someone/a--b", "someone/encoder.git"])
+def test_impossible_repository_name(hub: HubServer, client: Client, repo: str) -> None:
+    assert client.fails(repo).startswith(f"{repo}: ")
+    assert hub.requests == []
+
+
+def test_contradictory_options(client: Client) -> None:
+    message = client.fails(REPO, force_download=True, local_files_only=True)
+    assert "force_download" in message and "local_files_only" in message
+
+
+# ----------------------------------------------------------------------------------------------------
+# Pushes
+
+
+def test_push_and_load_in_different_processes(hub: HubServer, client: Client) -> None:
+    address = client(push, "me/pushed", 7, token=TOKEN)
+    assert address == f"{hub.url}/me/pushed/commit/{hub.repositories['me/pushed'].branches['main']}"
+    assert client(load, "me/pushed") == fingerprint(make_encoder(7))
+    tree = hub.repositories["me/pushed"].trees[hub.repositories["me/pushed"].branches["main"]]
+    assert sorted(tree) == sorted([".gitattributes", CARD_NAME, CONFIG_NAME, WEIGHTS_NAME])
+    card = tree[CARD_NAME].decode()
+    assert "license: apache-2.0" in card and 'from_pretrained("me/pushed")' in card
+
+
+def test_push_again_moves_the_branch(hub: HubServer, client: Client) -> None:
+    client(push, "me/pushed", 0, token=TOKEN, private=True)
+    first = hub.repositories["me/pushed"].branches["main"]
+    hub.repositories["me/pushed"].branches["next"] = first
+    client(push, "me/pushed", 1, token=TOKEN)
+    client(push, "me/pushed", 2, token=TOKEN, revision="next")
+    assert hub.repositories["me/pushed"].private
+    assert client(load, "me/pushed", token=TOKEN) == fingerprint(make_encoder(1))
+    assert client(load, "me/pushed", token=TOKEN, revision="next") == fingerprint(make_encoder(2))
+    assert client(load, "me/pushed", token=TOKEN, revision=first) == fingerprint(make_encoder(0))
+
+
+# ----------------------------------------------------------------------------------------------------
+# Names
+
+
+def test_bundled_names_have_no_revisions() -> None:
+    with pytest.raises(WeightsError, match=r"crossjepa-base: .*no revisions"):
+        CrossJEPAEncoder.from_pretrained("crossjepa-base", revision="main")
+
+
+def test_folders_have_no_revisions(tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="no revisions"):
+        CrossJEPAEncoder.from_pretrained(tmp_path, revision="main")
+
+
+@pytest.mark.parametrize("name", ["crossjepa-huge", "", "a/b/c", "/not/there", "../x", "org/repo@main"])
+def test_unknown_name_lists_the_known_ones(name: str) -> None:
+    with pytest.raises(WeightsError, match="crossjepa-base"):
+        CrossJEPAEncoder.from_pretrained(name)
+
+
+@pytest.mark.parametrize("name", [CONFIG_NAME, WEIGHTS_NAME])
+def test_folder_without_a_file(tmp_path: Path, name: str) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(WeightsError, match=f"has no {name}"):
+        CrossJEPAEncoder.from_pretrained(tmp_path)
+
+
+def test_weights_error_crosses_processes() -> None:
+    error = pickle.loads(pickle.dumps(WeightsError("a/b", "is not there")))
+    assert (str(error), error.source, error.reason) == ("a/b: is not there", "a/b", "is not there")
+
+
+# ----------------------------------------------------------------------------------------------------
+# Strict loading
+
+
+def refused(folder: Path, name: str) -> str:
+    """Returns the reason for which a folder is refused; the message must name the file."""
+    with pytest.raises(WeightsError) as caught:
+        CrossJEPAEncoder.from_pretrained(folder)
+    assert caught.value.source == str(folder / name)
+    return caught.value.reason
+
+
+def change_tensors(folder: Path, change: Callable[[dict[str, Tensor]], object]) -> str:
+    """Saves an encoder, changes its stored tensors and returns why they are refused."""
+    make_encoder().save_pretrained(folder)
+    tensors = load_file(folder / WEIGHTS_NAME)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS_NAME)
+    return refused(folder, WEIGHTS_NAME)
+
+
+def change_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
+    """Saves an encoder, changes its stored config and returns why it is refused."""
+    make_encoder().save_pretrained(folder)
+    values = json.loads((folder / CONFIG_NAME).read_text())
+    change(values)
+    (folder / CONFIG_NAME).write_text(json.dumps(values))
+    return refused(folder, CONFIG_NAME)
+
+
+def test_missing_and_unexpected_tensors(tmp_path: Path) -> None:
+    reason = change_tensors(tmp_path, lambda tensors: tensors.update(other=tensors.pop("norm.weight")))
+    assert "missing: norm.weight" in reason and "unexpected: other" in reason
+
+
+def test_wrong_shape(tmp_path: Path) -> None:
+    reason = change_tensors(tmp_path, lambda tensors: tensors.update({"norm.weight": torch.zeros(5)}))
+    assert "norm.weight (5,), expected (24,)" in reason
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite(tmp_path: Path, value: float) -> None:
+    reason = change_tensors(tmp_path, lambda tensors: tensors["norm.weight"][3:4].fill_(value))
+    assert "norm.weight" in reason and "not finite" in reason
+
+
+def test_values_too_large_for_float32(tmp_path: Path) -> None:
+    large = torch.full((24,), 1e300, dtype=torch.float64)
+    reason = change_tensors(tmp_path, lambda tensors: tensors.update({"norm.weight": large}))
+    assert "norm.weight" in reason and "not finite" in reason
+
+
+def test_integers_for_floats(tmp_path: Path) -> None:
+    integers = torch.ones(24, dtype=torch.int64)
+    reason = change_tensors(tmp_path, lambda tensors: tensors.update({"norm.weight": integers}))
+    assert "norm.weight is torch.int64, expected torch.float32" in reason
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_truncated_file(tmp_path: Path, kept: int) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    whole = (tmp_path / WEIGHTS_NAME).read_bytes()
+    (tmp_path / WEIGHTS_NAME).write_bytes(whole[:kept])
+    assert "not a whole safetensors file" in refused(tmp_path, WEIGHTS_NAME)
+
+
+def test_garbage_files(tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    (tmp_path / WEIGHTS_NAME).write_bytes(bytes(range(256)) * 9)
+    assert "not a whole safetensors file" in refused(tmp_path, WEIGHTS_NAME)
+    for garbage in (b"\xff\xfe\x00", b"", b"{", b"[1]", b"null"):
+        (tmp_path / CONFIG_NAME).write_bytes(garbage)
+        assert refused(tmp_path, CONFIG_NAME)
+
+
+def test_unknown_config_fields(tmp_path: Path) -> None:
+    assert "colour" in change_config(tmp_path, lambda values: values.update(colour=1))
+    assert "colour" in change_config(tmp_path, lambda values: values["encoder"].update(colour=1))
+    assert "colour" in change_config(tmp_path, lambda values: values["processor"].update(colour=1))
+
+
+def test_impossible_config_values(tmp_path: Path) -> None:
+    assert "num_heads" in change_config(tmp_path, lambda values: values["encoder"].update(num_heads=5))
+    assert "width" in change_config(tmp_path, lambda values: values["encoder"].update(width="24"))
+    assert "processor" in change_config(tmp_path, lambda values: values.pop("processor"))
+
+
+def test_newer_config_format(tmp_path: Path) -> None:
+    assert "upgrade" in change_config(tmp_path, lambda values: values.update(format_version=2))
+
+
+# ----------------------------------------------------------------------------------------------------
+# Saving
+
+
+def test_save_and_load_are_exact(tmp_path: Path) -> None:
+    encoder = make_encoder()
+    encoder.save_pretrained(tmp_path / "made" / "here")
+    loaded = CrossJEPAEncoder.from_pretrained(tmp_path / "made" / "here")
+    assert fingerprint(loaded) == fingerprint(encoder)
+    assert loaded.model_config == encoder.model_config
+    assert not loaded.training
+
+
+def test_same_weights_same_bytes(tmp_path: Path) -> None:
+    first = saved_files(make_encoder(), tmp_path)
+    assert all(saved_files(make_encoder(), tmp_path) == first for _ in range(8))
+
+
+def test_half_precision_file_loads_to_float32(tmp_path: Path) -> None:
+    encoder = make_encoder()
+    encoder.save_pretrained(tmp_path, dtype=torch.float16)
+    assert load_file(tmp_path / WEIGHTS_NAME)["norm.weight"].dtype == torch.float16
+    loaded = CrossJEPAEncoder.from_pretrained(tmp_path).state_dict()
+    for name, value in encoder.state_dict().items():
+        expected = value.half().float() if value.is_floating_point() else value
+        assert loaded[name].dtype == value.dtype
+        assert torch.equal(loaded[name], expected)
+
+
+def test_dtype_of_the_loaded_model(tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    assert (
+        CrossJEPAEncoder.from_pretrained(tmp_path, dtype=torch.bfloat16).norm.weight.dtype == torch.bfloat16
+    )
+
+
+def test_failed_write_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved_files(make_encoder(0), tmp_path)
+    for failing in (1, 2):
+        monkeypatch.setattr(os, "fsync", fail_at_call(failing))
+        with pytest.raises(OSError, match="disk full"):
+            make_encoder(1).save_pretrained(tmp_path)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert fingerprint(CrossJEPAEncoder.from_pretrained(tmp_path)) == fingerprint(make_encoder(0))
+
+
+def fail_at_call(number: int) -> Callable[[int], None]:
+    """Returns a stand-in for fsync that fails at one call."""
+    calls: list[int] = []
+
+    def fsync(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == number:
+            raise OSError("disk full")
+
+    return fsync
+
+
+def test_provenance_that_is_not_json_leaves_the_old_files(tmp_path: Path) -> None:
+    before = saved_files(make_encoder(0), tmp_path)
+    with pytest.raises(TypeError, match="JSON"):
+        make_encoder(1).with_provenance(data=object()).save_pretrained(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

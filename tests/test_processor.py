@@ -1,0 +1,128 @@
+"""Preprocessing: the rules that travel with the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from crossjepa import PointCloudError, PointCloudProcessor, ProcessorConfig
+from crossjepa.config import Axis
+from crossjepa.io import Mesh
+from crossjepa.processor import rotate_up_axis
+from crossjepa.surface import face_areas, sample_surface
+
+
+def cloud(points: int, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=(points, 3))
+
+
+def square() -> Mesh:
+    vertices_V3 = np.array([[0.0, 0, 0], [2, 0, 0], [2, 1, 0], [0, 1, 0]])
+    return Mesh(vertices_V3, np.array([[0, 1, 2], [0, 2, 3]]))
+
+
+def test_result_is_centred_in_the_unit_sphere() -> None:
+    points_N3 = PointCloudProcessor()(cloud(500) * 40 + 1000)
+    assert points_N3.dtype == torch.float32
+    assert points_N3.shape == (500, 3)
+    assert points_N3.mean(dim=0).abs().max() < 1e-5
+    assert points_N3.norm(dim=1).max() == pytest.approx(1, abs=1e-6)
+
+
+def test_large_clouds_are_reduced_and_order_does_not_matter() -> None:
+    points_N3 = cloud(5000)
+    reduced_M3 = PointCloudProcessor()(points_N3)
+    assert reduced_M3.shape == (1024, 3)
+    shuffled = points_N3[np.random.default_rng(1).permutation(5000)]
+    assert torch.equal(PointCloudProcessor()(shuffled), reduced_M3)
+
+
+def test_moving_and_scaling_changes_nothing() -> None:
+    points_N3 = cloud(300)
+    expected = PointCloudProcessor()(points_N3)
+    torch.testing.assert_close(PointCloudProcessor()(points_N3 * 7 - 3), expected, rtol=0, atol=1e-5)
+
+
+def test_far_from_the_origin_keeps_its_form() -> None:
+    points_N3 = cloud(300)
+    utm = points_N3 + np.array([448_000.0, 5_411_000.0, 100.0])
+    torch.testing.assert_close(
+        PointCloudProcessor()(utm), PointCloudProcessor()(points_N3), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("source", ["x", "y", "z"])
+@pytest.mark.parametrize("target", ["x", "y", "z"])
+def test_turning_up_is_a_rotation_that_moves_the_axis(source: Axis, target: Axis) -> None:
+    turned_33 = rotate_up_axis(np.eye(3), source, target)
+    assert turned_33["xyz".index(source)].tolist() == np.eye(3)["xyz".index(target)].tolist()
+    assert np.linalg.det(turned_33) == pytest.approx(1)
+    assert np.array_equal(rotate_up_axis(turned_33, target, source), np.eye(3))
+
+
+def test_z_up_to_y_up_is_the_usual_one() -> None:
+    assert rotate_up_axis(np.array([[1.0, 2, 3]]), "z", "y").tolist() == [[1, 3, -2]]
+
+
+def test_up_axis_argument_overrides_the_frame_of_the_data() -> None:
+    points_N3 = cloud(200)
+    z_up = np.stack([points_N3[:, 0], -points_N3[:, 2], points_N3[:, 1]], axis=1)
+    torch.testing.assert_close(PointCloudProcessor()(z_up, up_axis="z"), PointCloudProcessor()(points_N3))
+
+
+def test_inputs_of_every_kind_agree() -> None:
+    points_N3 = cloud(100).astype(np.float32)
+    expected = PointCloudProcessor()(points_N3)
+    assert torch.equal(PointCloudProcessor()(torch.from_numpy(points_N3)), expected)
+    with_normals = np.concatenate([points_N3, cloud(100, 1).astype(np.float32)], axis=1)
+    assert torch.equal(PointCloudProcessor()(with_normals), expected)
+
+
+def test_meshes_are_sampled_by_area_with_a_fixed_seed() -> None:
+    processor = PointCloudProcessor(ProcessorConfig(num_points=4000))
+    first, second = processor(square()), processor(square())
+    assert torch.equal(first, second)
+    assert first.shape == (4000, 3)
+    other = PointCloudProcessor(ProcessorConfig(num_points=4000, seed=1))(square())
+    assert not torch.equal(first, other)
+
+
+def test_sampling_is_uniform_by_area() -> None:
+    mesh = square()
+    points_N3, face_N = sample_surface(mesh.vertices_V3, mesh.faces_F3, 20_000, np.random.default_rng(0))
+    assert face_areas(mesh.vertices_V3, mesh.faces_F3).tolist() == [1.0, 1.0]
+    counts, _, _ = np.histogram2d(points_N3[:, 0], points_N3[:, 1], bins=(8, 4), range=((0, 2), (0, 1)))
+    assert counts.min() > 625 * 0.8
+    assert counts.max() < 625 * 1.2
+    assert np.bincount(face_N).min() > 9500
+
+
+def test_faces_without_area_get_no_points() -> None:
+    vertices_V3 = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [5, 5, 5]])
+    faces_F3 = np.array([[3, 3, 3], [0, 1, 2], [0, 0, 3]])
+    _, face_N = sample_surface(vertices_V3, faces_F3, 1000, np.random.default_rng(0))
+    assert set(face_N.tolist()) == {1}
+
+
+@pytest.mark.parametrize("points", [np.zeros((1, 3)), np.ones((50, 3)) * 4])
+def test_a_single_place_is_the_origin(points: NDArray[np.float64]) -> None:
+    assert PointCloudProcessor()(points).abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ("points", "word"),
+    [
+        (np.full((4, 3), np.nan), "finite"),
+        (np.array([[0, 0, np.inf]]), "finite"),
+        (np.zeros((0, 3)), "no points"),
+        (np.zeros((5, 2)), "shape"),
+        (np.zeros(3), "shape"),
+        (np.array([["a", "b", "c"]]), ""),
+        ("no/such/file.ply", "no such file"),
+    ],
+)
+def test_unusable_inputs_are_refused(points: object, word: str) -> None:
+    with pytest.raises(PointCloudError, match=word):
+        PointCloudProcessor()(points)  # type: ignore[arg-type]
