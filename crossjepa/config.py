@@ -42,6 +42,11 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _require_count(name: str, value: object) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    _require(whole and 1 <= value <= 1 << 20, f"{name} must be a whole number from 1 to 2**20, not {value!r}")  # type: ignore[operator]
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """Shape of the point encoder.
@@ -99,7 +104,8 @@ class ProcessorConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.num_points >= 1, f"num_points must be positive, not {self.num_points!r}")
+        _require_count("num_points", self.num_points)
+        _require(isinstance(self.seed, int) and self.seed >= 0, f"seed must be 0 or more, not {self.seed!r}")
         _require(
             self.up_axis in get_args(Axis), f"up_axis must be one of {get_args(Axis)}, not {self.up_axis!r}"
         )
@@ -117,7 +123,7 @@ class PredictorConfig:
         target_width: channels of the teacher's embedding (D).
         conditioning: what the query is told about the view.
         histogram_bins: bins of the colour histogram, all channels together.
-        joint_attention: whether the point tokens see the query (one sequence a view) or not (views share them).
+        joint_attention: whether the point tokens see the query (a sequence a view) or not (views share them).
     """
 
     width: int = 192

@@ -88,7 +88,9 @@ class CrossJEPAEncoder(PointTransformer):
             name, revision=revision, cache_dir=cache_dir, token=token,
             local_files_only=local_files_only, force_download=force_download,
         )  # fmt: skip
-        encoder = cls(hub.read_config(folder))
+        # Without storage until the file has been checked: a wrong config costs no memory.
+        with torch.device("meta"):
+            encoder = cls(hub.read_config(folder))
         hub.load_weights(encoder, folder / hub.WEIGHTS_NAME)
         return encoder.to(device=device, dtype=dtype).eval()
 
@@ -164,7 +166,7 @@ class CrossJEPAEncoder(PointTransformer):
         """Turns clouds and meshes into one feature each.
 
         Args:
-            sources: files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es, in a list; or one
+            sources: a list of files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es; or one
                 of them; or a (B, N, 3) array or tensor.
             pool: "max", "mean" or "max+mean"; the configured one by default.
             batch_size: clouds a pass through the network.
@@ -242,7 +244,7 @@ class CrossJEPAEncoder(PointTransformer):
                     output.tokens.float(),
                     output.token_mask,
                 )[0].cpu()
-                for chunk_N3 in points_N3.split(POINTS_PER_CHUNK)
+                for chunk_N3 in torch.split(points_N3, POINTS_PER_CHUNK)
             ]
         return torch.cat(chunks).numpy()
 

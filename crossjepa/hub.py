@@ -156,7 +156,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     converted to the module's dtype.
 
     Args:
-        module: the module to fill.
+        module: the module to fill; it may be on the meta device, and is on the CPU afterwards.
         path: the file.
 
     Raises:
@@ -169,15 +169,20 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
             mismatch = _compare(shapes, {name: tuple(value.shape) for name, value in expected.items()})
             if mismatch:
                 raise WeightsError(path, mismatch)
-            loaded = {name: file.get_tensor(name) for name in expected}
+            loaded = {name: _tensor(file.get_tensor(name), expected[name], name, path) for name in expected}
     except SafetensorError as error:
         raise WeightsError(path, f"not a whole safetensors file ({error})") from error
-    for name, value in loaded.items():
-        if value.is_floating_point() != expected[name].is_floating_point():
-            raise WeightsError(path, f"{name} is {value.dtype}, expected {expected[name].dtype}")
-        if not torch.isfinite(value.to(expected[name].dtype)).all():
-            raise WeightsError(path, f"{name} holds values that are not finite as {expected[name].dtype}")
-    module.load_state_dict(loaded, strict=True)
+    module.load_state_dict(loaded, strict=True, assign=True)
+
+
+def _tensor(found: Tensor, expected: Tensor, name: str, path: str | os.PathLike[str]) -> Tensor:
+    """Returns a tensor of a file in the type that the module expects."""
+    if found.is_floating_point() != expected.is_floating_point():
+        raise WeightsError(path, f"{name} is {found.dtype}, expected {expected.dtype}")
+    converted = found.to(expected.dtype)
+    if not torch.isfinite(converted).all():
+        raise WeightsError(path, f"{name} holds values that are not finite as {expected.dtype}")
+    return converted
 
 
 def _compare(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa.config import Axis, ProcessorConfig
-from crossjepa.io import Mesh, PointCloud, PointCloudError, read, validate_points
+from crossjepa.io import Mesh, PointCloud, PointCloudError, read, validate_mesh, validate_points
 from crossjepa.ops import reduce_points
 from crossjepa.surface import sample_surface
 
@@ -50,7 +50,7 @@ def rotate_up_axis(points_N3: NDArray[np.float64], source: Axis, target: Axis) -
             raise ValueError(f"up_axis must be 'x', 'y' or 'z', not {axis!r}")
     if source == target:
         return points_N3
-    return points_N3 @ (_TO_Y_UP[target].T @ _TO_Y_UP[source]).T
+    return np.asarray(points_N3 @ (_TO_Y_UP[target].T @ _TO_Y_UP[source]).T)
 
 
 @dataclass(frozen=True)
@@ -141,17 +141,25 @@ def load(source: Source) -> PointCloud | Mesh:
         return source
     if isinstance(source, (str, os.PathLike)):
         return read(source)
+    if hasattr(source, "vertices") and hasattr(source, "faces"):  # trimesh.Trimesh and its like
+        return validate_mesh(np.asarray(source.vertices), np.asarray(source.faces), type(source).__name__)
     if isinstance(source, Tensor):
         source = source.detach().to("cpu", torch.float64).numpy()
     if not isinstance(source, (np.ndarray, list, tuple)):
         raise PointCloudError("input", f"expected a path, array or tensor, not {type(source).__name__}")
-    return PointCloud(validate_points(np.asarray(source), "array"))
+    try:
+        points = np.asarray(source)
+    except ValueError as error:
+        raise PointCloudError("array", f"rows of different lengths ({error})") from error
+    return PointCloud(validate_points(points, "array"))
 
 
 def _reduce(points_N3: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Orders points canonically and keeps a farthest point sample of those that are too many."""
-    # Sampling runs in float32 around the centroid, so that clouds far from the origin keep their digits.
+    # Sampling runs in float32 in the cloud's own frame, so that no place or unit costs it digits. Sums are
+    # taken over sorted values, since their rounding would otherwise depend on the order of the points.
     center_3 = np.sort(points_N3, axis=0).mean(axis=0)
-    tensor_1N3 = torch.from_numpy((points_N3 - center_3).astype(np.float32)).unsqueeze(0)
+    scale = float(np.abs(points_N3 - center_3).max()) or 1.0
+    tensor_1N3 = torch.from_numpy(((points_N3 - center_3) / scale).astype(np.float32)).unsqueeze(0)
     kept_1M3, _ = reduce_points(tensor_1N3, count)
-    return kept_1M3[0].double().numpy() + center_3
+    return np.asarray(kept_1M3[0].double().numpy() * scale + center_3)

@@ -50,7 +50,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
     for entry in (
         Checkpoint(
             name="crossjepa-base",
-            description="8.5M parameters; openly licensed everyday objects and game models, no benchmark data",
+            description="8.5M parameters; openly licensed objects and game models, no benchmark data",
             sha256="",
         ),
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.io import Mesh, read

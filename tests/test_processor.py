@@ -80,6 +80,13 @@ def test_inputs_of_every_kind_agree() -> None:
     assert torch.equal(PointCloudProcessor()(with_normals), expected)
 
 
+def test_meshes_of_trimesh_are_understood() -> None:
+    trimesh = pytest.importorskip("trimesh")
+    box = trimesh.creation.box()
+    expected = PointCloudProcessor()(Mesh(np.asarray(box.vertices), np.asarray(box.faces)))
+    assert torch.equal(PointCloudProcessor()(box), expected)
+
+
 def test_meshes_are_sampled_by_area_with_a_fixed_seed() -> None:
     processor = PointCloudProcessor(ProcessorConfig(num_points=4000))
     first, second = processor(square()), processor(square())

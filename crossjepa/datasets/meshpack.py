@@ -17,6 +17,14 @@ from crossjepa.io import PointCloudError
 
 GRID_STEPS = 65000
 GRID_CENTER = 32768
+_TEXTS = {
+    "name": "names",
+    "category": "category",
+    "source": "source",
+    "licence": "licence",
+    "up": "up",
+    "known_as": "mn40",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,31 +70,36 @@ def read_meshpack(path: str | os.PathLike[str]) -> list[PackedMesh]:
         vertex_counts, face_counts = arrays["nv"].astype(int), arrays["nf"].astype(int)
         vertices = _vertex_deltas(arrays["verts_xz"], int(vertex_counts.sum()))
         faces = _face_deltas(arrays["faces_xz"], int(face_counts.sum()))
-        fields = [arrays[name].tolist() for name in ("names", "category", "source", "licence", "up", "mn40")]
+        columns = (arrays[key].tolist() for key in _TEXTS.values())
+        texts = [dict(zip(_TEXTS, row, strict=True)) for row in zip(*columns, strict=True)]
     except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
         raise PointCloudError(path, f"not a readable mesh pack ({error})") from error
     vertex_parts = np.split(vertices, np.cumsum(vertex_counts)[:-1])
     face_parts = np.split(faces, 3 * np.cumsum(face_counts)[:-1])
     return [
-        PackedMesh(
-            *texts,
-            _vertices(vertex_part),
-            np.cumsum(face_part, dtype=np.uint16).astype(np.int32).reshape(-1, 3),
-        )
-        for *texts, vertex_part, face_part in zip(*fields, vertex_parts, face_parts, strict=True)
+        PackedMesh(vertices_V3=_vertices(vertex_part), faces_F3=_faces(face_part), **text)
+        for text, vertex_part, face_part in zip(texts, vertex_parts, face_parts, strict=True)
     ]
 
 
 def _vertex_deltas(packed: NDArray[np.uint8], count: int) -> NDArray[np.uint16]:
     planes = np.frombuffer(lzma.decompress(packed.tobytes()), np.uint8).reshape(3, 2, count)
-    return (planes[:, 0].astype(np.uint16) | (planes[:, 1].astype(np.uint16) << 8)).T
+    return _join_bytes(planes[:, 0], planes[:, 1]).T
 
 
 def _face_deltas(packed: NDArray[np.uint8], count: int) -> NDArray[np.uint16]:
     planes = np.frombuffer(lzma.decompress(packed.tobytes()), np.uint8).reshape(2, 3 * count)
-    return planes[0].astype(np.uint16) | (planes[1].astype(np.uint16) << 8)
+    return _join_bytes(planes[0], planes[1])
+
+
+def _join_bytes(low: NDArray[np.uint8], high: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    return np.asarray(low + 256 * high.astype(np.uint16), np.uint16)
 
 
 def _vertices(deltas_V3: NDArray[np.uint16]) -> NDArray[np.float32]:
     grid_V3 = np.cumsum(deltas_V3, axis=0, dtype=np.uint16).astype(np.float32)
-    return (grid_V3 - GRID_CENTER) / GRID_STEPS
+    return ((grid_V3 - GRID_CENTER) / GRID_STEPS).astype(np.float32)
+
+
+def _faces(deltas: NDArray[np.uint16]) -> NDArray[np.int32]:
+    return np.cumsum(deltas, dtype=np.uint16).astype(np.int32).reshape(-1, 3)

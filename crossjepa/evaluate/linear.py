@@ -5,14 +5,18 @@ n train clouds, m test clouds, E embedding width
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-DEFAULT_COSTS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+# Values of C for each scaling of the features; raw ones are divided by their root mean square norm.
+DEFAULT_COSTS = {
+    "standardised": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+    "raw": (1.0, 10.0, 100.0, 1000.0, 10000.0),
+}
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,9 @@ class LinearResult:
     Attributes:
         protocol: the procedure in words.
         accuracy: share of the test clouds classified right.
+        scaling: scaling of the features chosen on the training part.
         cost: C chosen on the training part.
-        cross_validation: mean accuracy on the training part for each C.
+        cross_validation: mean accuracy on the training part for each scaling and C.
         train_clouds: clouds fitted on.
         test_clouds: clouds tested on.
         feature_width: channels of a feature.
@@ -32,6 +37,7 @@ class LinearResult:
 
     protocol: str
     accuracy: float
+    scaling: str
     cost: float
     cross_validation: dict[str, float] = field(default_factory=dict)
     train_clouds: int = 0
@@ -50,27 +56,27 @@ def linear_svm(
     test_mE: NDArray[np.floating],
     test_labels_m: NDArray[np.integer],
     *,
-    costs: Sequence[float] = DEFAULT_COSTS,
+    costs: Mapping[str, Sequence[float]] | None = None,
     folds: int = 5,
     seed: int = 0,
     jobs: int = 1,
 ) -> LinearResult:
-    """Fits a linear SVM on standardised features, C chosen by cross-validation on the training part alone.
+    """Fits a linear SVM, its scaling of the features and C chosen by cross-validation on the training part.
 
-    The kernel matrix is computed once and shared by all fits, which changes nothing but the time.
+    The kernel matrix is computed once a scaling and shared by all fits, which changes nothing but the time.
 
     Args:
         train_nE: (n, E) features to fit on.
         train_labels_n: (n,) their classes.
         test_mE: (m, E) features to test on; used once, at the end.
         test_labels_m: (m,) their classes.
-        costs: values of C to choose from.
+        costs: values of C to choose from for the scalings "standardised" and "raw".
         folds: stratified folds of the cross-validation.
         seed: seed of the folds.
         jobs: fits to run at a time.
 
     Returns:
-        Accuracy on the test part, and how C was chosen.
+        Accuracy on the test part, and how scaling and C were chosen.
 
     Raises:
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.
@@ -80,24 +86,53 @@ def linear_svm(
         from sklearn.svm import SVC
     except ImportError as error:
         raise ImportError("the linear probe needs scikit-learn: pip install 'crossjepa[eval]'") from error
-    mean_E, std_E = train_nE.mean(axis=0), train_nE.std(axis=0) + 1e-6
-    train_nE, test_mE = ((part - mean_E) / std_E for part in (train_nE.astype(np.float64), test_mE))
-    kernel_nn = train_nE @ train_nE.T
-    search = GridSearchCV(
-        SVC(kernel="precomputed", cache_size=1000),
-        {"C": list(costs)},
-        cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
-        n_jobs=jobs,
-    )
-    search.fit(kernel_nn, train_labels_n)
-    scores = search.cv_results_["mean_test_score"]
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    scores: dict[tuple[str, float], float] = {}
+    for scaling, values in (costs or DEFAULT_COSTS).items():
+        scaled_nE, _ = scale_features(train_nE, test_mE, scaling)
+        machine = SVC(kernel="precomputed", cache_size=1000)
+        search = GridSearchCV(machine, {"C": list(values)}, cv=splits, n_jobs=jobs, refit=False)
+        search.fit(scaled_nE @ scaled_nE.T, train_labels_n)
+        for cost, score in zip(values, search.cv_results_["mean_test_score"], strict=True):
+            scores[scaling, cost] = float(score)
+    scaling, cost = max(scores, key=lambda choice: scores[choice])
+    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, scaling)
+    machine = SVC(kernel="precomputed", C=cost).fit(scaled_nE @ scaled_nE.T, train_labels_n)
     return LinearResult(
-        protocol=f"standardised features, one-against-one linear SVM, C by {folds}-fold cross-validation on train",
-        accuracy=float(search.score(test_mE @ train_nE.T, test_labels_m)),
-        cost=float(search.best_params_["C"]),
-        cross_validation={f"{cost:g}": float(score) for cost, score in zip(costs, scores, strict=True)},
+        protocol=f"linear SVM (one against one); scaling and C by {folds}-fold CV on train",
+        accuracy=float(machine.score(scaled_mE @ scaled_nE.T, test_labels_m)),
+        scaling=scaling,
+        cost=cost,
+        cross_validation={f"{name} {value:g}": score for (name, value), score in scores.items()},
         train_clouds=len(train_nE),
         test_clouds=len(test_mE),
         feature_width=train_nE.shape[1],
         seed=seed,
     )
+
+
+def scale_features(
+    train_nE: NDArray[np.floating], test_mE: NDArray[np.floating], scaling: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scales features by statistics of the training part.
+
+    Args:
+        train_nE: (n, E) features of the training part.
+        test_mE: (m, E) features of the test part.
+        scaling: "standardised" for mean 0 and deviation 1 a channel, "raw" for one factor for all.
+
+    Returns:
+        Both, scaled, as float64.
+
+    Raises:
+        ValueError: the scaling has another name.
+    """
+    if scaling == "standardised":
+        shift_E, scale_E = train_nE.mean(axis=0), train_nE.std(axis=0) + 1e-6
+    elif scaling == "raw":
+        norms_n = np.linalg.norm(train_nE, axis=1)
+        shift_E, scale_E = np.zeros(train_nE.shape[1]), np.array(np.sqrt((norms_n**2).mean()))
+    else:
+        raise ValueError(f"scaling must be 'standardised' or 'raw', not {scaling!r}")
+    train, test = (np.asarray((part - shift_E) / scale_E, np.float64) for part in (train_nE, test_mE))
+    return train, test

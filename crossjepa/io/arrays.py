@@ -6,18 +6,21 @@ N points
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.io.errors import PointCloudError
-from crossjepa.io.shapes import MAX_POINTS, Mesh, PointCloud, validate_mesh, validate_points
+from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, validate_points
 
 POINT_KEYS = ("points", "xyz", "pos", "pcd", "pc", "cloud", "vertices")
 MAX_COLUMNS = 64
+# Measured coordinates compress a few times; zeros, of which bombs are made, about a thousand times.
+_MAX_COMPRESSION, _SMALL = 100, 1 << 24
 
 
 def read_npy(path: Path) -> PointCloud:
@@ -31,48 +34,66 @@ def read_npz(path: Path) -> PointCloud | Mesh:
     """Reads the points, or vertices and faces, of an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {
-                Path(info.filename).stem: info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
-
-            def member(name: str) -> NDArray[Any]:
-                with archive.open(members[name]) as file:
-                    return _read_array(file, path, members[name].file_size)  # type: ignore[arg-type]
-
-            if "vertices" in members and "faces" in members:
-                return validate_mesh(member("vertices"), member("faces"), str(path))
-            found = [name for name in POINT_KEYS if name in members] or (
-                list(members) if len(members) == 1 else []
-            )
-            if not found:
-                raise PointCloudError(
-                    path, f"no array called one of {', '.join(POINT_KEYS)}; it has {sorted(members)}"
-                )
-            return PointCloud(validate_points(member(found[0]), str(path)))
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            return _read_archive(archive, path)
+    except (PointCloudError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and zlib raise many types for damaged archives
         raise PointCloudError(path, f"not a readable npz archive ({error})") from error
 
 
-def _read_array(file: BinaryIO, path: Path, size: int) -> NDArray[Any]:
-    """Reads one npy array after comparing what its header promises with the size of the file."""
-    try:
-        version = np.lib.format.read_magic(file)
-        reader = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+def _read_archive(archive: zipfile.ZipFile, path: Path) -> PointCloud | Mesh:
+    members = {
+        Path(info.filename).stem: info for info in archive.infolist() if info.filename.endswith(".npy")
+    }
+    if "vertices" in members and "faces" in members:
+        vertices, faces = (_read_member(archive, members[name], path) for name in ("vertices", "faces"))
+        return validate_mesh(vertices, faces, str(path))
+    found = [name for name in POINT_KEYS if name in members]
+    if not found and len(members) == 1:
+        found = list(members)
+    if not found:
+        raise PointCloudError(
+            path, f"no array called one of {', '.join(POINT_KEYS)}; it has {sorted(members)}"
         )
-        shape, fortran_order, dtype = reader(file)
-    except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError) as error:
-        raise PointCloudError(path, f"not a readable npy array ({error})") from error
+    return PointCloud(validate_points(_read_member(archive, members[found[0]], path), str(path)))
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
+    if info.file_size > max(_SMALL, _MAX_COMPRESSION * info.compress_size):
+        raise PointCloudError(path, f"{info.compress_size} compressed bytes claim to hold {info.file_size}")
+    with archive.open(info) as file:
+        return _read_array(file, path, info.file_size)
+
+
+def _read_array(file: IO[bytes], path: Path, size: int) -> NDArray[Any]:
+    """Reads one npy array after comparing what its header promises with the size of the file."""
+    shape, fortran_order, dtype = _read_header(file, path)
     if dtype.hasobject:
         raise PointCloudError(path, "holds pickled objects, which are never loaded")
-    count = math.prod(shape)
-    if min(shape, default=0) < 0 or count * dtype.itemsize > size:
-        raise PointCloudError(path, f"its header promises shape {shape}, more than the file holds")
-    if count > MAX_POINTS * MAX_COLUMNS:
-        raise PointCloudError(path, f"shape {shape} is too large; up to {MAX_POINTS} points are accepted")
-    content = file.read(count * dtype.itemsize)
-    if len(content) < count * dtype.itemsize:
-        raise PointCloudError(path, f"truncated: shape {shape} needs {count * dtype.itemsize} bytes")
+    if dtype.kind not in "fiu":
+        raise PointCloudError(path, f"expected real numbers, not {dtype}")
+    if len(shape) != 2 or min(shape) < 0:
+        raise PointCloudError(path, f"expected an array of shape (N, 3) or wider, not {shape}")
+    check_count(shape[0], str(path), "rows")
+    if shape[1] > MAX_COLUMNS:
+        raise PointCloudError(path, f"{shape[1]} columns; up to {MAX_COLUMNS} are accepted")
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > size:
+        raise PointCloudError(path, f"truncated: its header promises shape {shape}, more than the file holds")
+    content = file.read(needed)
+    if len(content) < needed:
+        raise PointCloudError(path, f"truncated: shape {shape} needs {needed} bytes, found {len(content)}")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def _read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            version = np.lib.format.read_magic(file)
+            is_first = version == (1, 0)
+            reader = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+            shape, fortran_order, dtype = reader(file)
+    except Exception as error:  # the header is Python text, and fails in as many ways
+        raise PointCloudError(path, f"not a readable npy array ({error})") from error
+    return shape, fortran_order, dtype

@@ -27,7 +27,7 @@ def read_pcd(path: Path) -> PointCloud:
     dtype, columns, count = _layout(path, header)
     kind, data = header["DATA"][0].lower(), content[start:]
     if kind == "ascii":
-        points_N3 = _ascii(path, data, columns, count)
+        points_N3 = _ascii(path, data, columns, count, content.count(b"\n", 0, start) + 1)
     elif kind == "binary":
         points_N3 = _binary(path, data, dtype, count)
     elif kind == "binary_compressed":
@@ -65,7 +65,7 @@ def _layout(path: Path, header: dict[str, list[str]]) -> tuple[np.dtype[np.void]
         if "POINTS" in header:
             count = int(header["POINTS"][0])
         else:
-            count = int(header["WIDTH"][0]) * int(header["HEIGHT"][0])
+            count = math.prod(max(int(header[name][0]), 0) for name in ("WIDTH", "HEIGHT"))
         if not all(0 <= repeat <= 1_000_000 for repeat in repeats):
             raise ValueError("COUNT out of range")
         # PCL pads with fields called "_", so names alone are not unique.
@@ -83,13 +83,13 @@ def _layout(path: Path, header: dict[str, list[str]]) -> tuple[np.dtype[np.void]
     return dtype, [int(starts[names.index(axis)]) for axis in "xyz"], count
 
 
-def _ascii(path: Path, data: bytes, columns: list[int], count: int) -> NDArray[np.float64]:
+def _ascii(path: Path, data: bytes, columns: list[int], count: int, first_line: int) -> NDArray[np.float64]:
     lines = [line for line in data.decode("latin-1").splitlines() if line.strip()]
     if len(lines) != count:
         raise PointCloudError(path, f"its header promises {count} points, but {len(lines)} lines follow")
     if not lines:
         return np.zeros((0, 3))
-    table = parse_numbers(path, lines, 1)
+    table = parse_numbers(path, lines, lambda index: first_line + index)
     if max(columns) >= table.shape[1]:
         raise PointCloudError(path, f"its lines have only {table.shape[1]} numbers")
     return np.asarray(table[:, columns])

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from crossjepa.io.arrays import read_npy, read_npz
 from crossjepa.io.errors import PointCloudError
-from crossjepa.io.meshes import read_gltf, read_obj, read_stl
+from crossjepa.io.gltf import read_gltf
+from crossjepa.io.obj import read_obj
 from crossjepa.io.off import read_off
 from crossjepa.io.pcd import read_pcd
 from crossjepa.io.ply import read_ply
 from crossjepa.io.shapes import Mesh, PointCloud
+from crossjepa.io.stl import read_stl
 from crossjepa.io.text import read_points_text
 
 _READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
@@ -46,23 +48,27 @@ def read(path: str | os.PathLike[str]) -> PointCloud | Mesh:
         PointCloudError: the file cannot be used; the message names it and the reason.
     """
     file = Path(path)
+    if file.is_dir():
+        raise PointCloudError(path, "is a folder")
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise PointCloudError(path, f"unknown format; readable are {' '.join(READABLE_SUFFIXES)}")
-    if file.is_dir():
-        raise PointCloudError(path, "is a folder")
     if not file.exists():
         raise PointCloudError(path, "no such file")
+    if not file.is_file():
+        raise PointCloudError(path, "is not a regular file")
     try:
         if file.stat().st_size == 0:
             raise PointCloudError(path, "is empty")
         return reader(file)
     except OSError as error:
         raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
+    except MemoryError as error:
+        raise PointCloudError(path, "needs more memory than there is") from error
 
 
 def find_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """Lists the files with readable suffixes in a folder and its subfolders, sorted; hidden ones are left out."""
+    """Lists the readable files in a folder and its subfolders, sorted; hidden ones are left out."""
     return sorted(
         path
         for path in Path(folder).rglob("*")

@@ -54,7 +54,7 @@ def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
     Raises:
         PointCloudError: it has another shape, no rows, too many, no numbers, or values that are not finite.
     """
-    if points.dtype.kind not in "fiub":
+    if points.dtype.kind not in "fiu":
         raise PointCloudError(source, f"expected real numbers, not {points.dtype}")
     if points.ndim != 2 or points.shape[1] < 3:
         raise PointCloudError(source, f"expected an array of shape (N, 3) or wider, not {points.shape}")

@@ -1,12 +1,13 @@
-"""xyz, txt, csv and pts: a point a line.
+"""xyz, txt, csv and pts: a point a line; and tables of numbers for the other text formats.
 
-N points
+N points, P polygons of the same k corners
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from numpy.typing import NDArray
 
 from crossjepa.io.errors import PointCloudError
 from crossjepa.io.shapes import PointCloud, validate_points
-
-_SEPARATORS = re.compile(r"[,;\s]+")
 
 
 def read_text_file(path: Path) -> str:
@@ -41,40 +40,51 @@ def read_points_text(path: Path) -> PointCloud:
     lines that begin with # are skipped.
     """
     lines = read_text_file(path).splitlines()
-    skip, columns = _header(path, lines)
-    points = parse_numbers(path, lines[skip:], skip + 1)
+    skip, columns, promised = _header(path, lines)
+    points = parse_numbers(path, lines[skip:], lambda index: skip + 1 + index)
     if points.size and max(columns) >= points.shape[1]:
         raise PointCloudError(path, f"line {skip + 1}: {points.shape[1]} numbers, expected at least 3")
-    return PointCloud(validate_points(points[:, columns] if points.size else points.reshape(0, 3), str(path)))
+    if promised not in (None, len(points)):
+        raise PointCloudError(path, f"its first line promises {promised} points, but {len(points)} follow")
+    return PointCloud(validate_points(points[:, columns] if points.size else np.zeros((0, 3)), str(path)))
 
 
-def _header(path: Path, lines: list[str]) -> tuple[int, list[int]]:
-    """Returns how many lines come before the first point, and the columns of x, y and z."""
+def _header(path: Path, lines: list[str]) -> tuple[int, list[int], int | None]:
+    """Returns how many lines come before the points, the columns of x, y and z, and a promised count."""
     columns = [0, 1, 2]
     for number, line in enumerate(lines):
         content = line.split("#")[0].strip()
         if not content:
             continue
-        fields = _SEPARATORS.split(content)
+        separator = _separator(content)
+        fields = content.removesuffix(separator or "").split(separator)
+        if path.suffix.lower() == ".pts" and content.isdecimal() and len(content) < 20:
+            return number + 1, columns, int(content)
         if _are_numbers(fields):
-            is_count = path.suffix.lower() == ".pts" and len(fields) == 1
-            return (number + 1 if is_count else number), columns
-        names = [field.strip("\"'").lower() for field in fields]
+            return number, columns, None
+        names = [field.strip(" \t\"'/").lower() for field in fields]
         if not all(re.search("[a-z]", name) for name in names):
             raise PointCloudError(path, f"line {number + 1}: {content[:40]!r} is not a line of numbers")
         if {"x", "y", "z"} <= set(names):
             columns = [names.index(axis) for axis in "xyz"]
-        return number + 1, columns
-    return len(lines), columns
+        return number + 1, columns, None
+    return len(lines), columns, None
 
 
-def parse_numbers(path: Path, lines: list[str], first_number: int) -> NDArray[Any]:
-    """Turns lines into a table of float64.
+def _separator(line: str) -> str | None:
+    return next((sign for sign in ",;" if sign in line), None)
+
+
+def parse_numbers(
+    path: Path, lines: list[str], line_number: Callable[[int], int], columns: Sequence[int] | None = None
+) -> NDArray[np.float64]:
+    """Turns lines into a table.
 
     Args:
         path: the file, for errors.
         lines: the lines; empty ones and comments are skipped.
-        first_number: number of the first line in the file, for errors.
+        line_number: turns an index of `lines` into a line number of the file, for errors.
+        columns: the columns to read, with which lines may differ in length; all by default.
 
     Returns:
         (N, columns) float64.
@@ -82,29 +92,76 @@ def parse_numbers(path: Path, lines: list[str], first_number: int) -> NDArray[An
     Raises:
         PointCloudError: a line is not numeric or has another number of columns; the message gives its number.
     """
-    text = "\n".join(lines)
-    delimiter = next((sign for sign in ",;" if sign in text), None)
-    if delimiter is not None:
-        lines = [line.replace(delimiter, " ") for line in lines]
+    first = next((line for line in lines if line.split("#")[0].strip()), "")
+    separator = _separator(first.split("#")[0])
+    # A separator after the last number is a habit of spreadsheets, not an empty column.
+    if separator and first.rstrip().endswith(separator):
+        lines = [line.rstrip().removesuffix(separator) for line in lines]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return np.loadtxt(lines, dtype=np.float64, ndmin=2, comments="#")
+        return _load(lines, np.float64, separator, columns)
     except ValueError as error:
-        raise PointCloudError(path, _first_bad_line(lines, first_number) or str(error)) from error
+        reason = _first_bad_line(lines, line_number, separator, columns)
+        raise PointCloudError(path, reason or str(error)) from error
 
 
-def _first_bad_line(lines: list[str], first_number: int) -> str:
-    width = 0
-    for number, line in enumerate(lines, first_number):
-        fields = line.split("#")[0].split()
-        if not fields:
+def parse_polygons(
+    path: Path, lines: list[str], corners: list[int], start: int = 0
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Turns lines into vertex numbers, all lines with the same number of corners at once.
+
+    Args:
+        path: the file, for errors.
+        lines: a polygon a line.
+        corners: how many corners each line has.
+        start: the column of the first corner; columns after the last one are left out.
+
+    Returns:
+        For each number of corners, the (P,) indices of its lines and its (P, k) polygons.
+
+    Raises:
+        PointCloudError: a corner is missing or is not a whole number.
+    """
+    corners_P = np.array(corners, np.int64)
+    groups = []
+    for count in np.unique(corners_P).tolist():
+        of_count_P = np.flatnonzero(corners_P == count)
+        some = lines if len(of_count_P) == len(lines) else [lines[index] for index in of_count_P]
+        if count == 0:
             continue
+        try:
+            polygons_Pk = _load(some, np.int64, None, range(start, start + count))
+        except ValueError as error:
+            raise PointCloudError(path, f"a face is not a row of vertex numbers ({error})") from error
+        groups.append((of_count_P, polygons_Pk))
+    return groups
+
+
+def _load(
+    lines: list[str], dtype: type, separator: str | None, columns: Sequence[int] | None
+) -> NDArray[Any]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "loadtxt: input contained no data", UserWarning)
+        return np.loadtxt(lines, dtype=dtype, ndmin=2, comments="#", delimiter=separator, usecols=columns)
+
+
+def _first_bad_line(
+    lines: list[str],
+    line_number: Callable[[int], int],
+    separator: str | None,
+    columns: Sequence[int] | None,
+) -> str:
+    width = len(columns or ())
+    for index, line in enumerate(lines):
+        content = line.split("#")[0].strip()
+        if not content:
+            continue
+        fields = content.split(separator)
+        fields = fields[:width] if columns else fields
         if not _are_numbers(fields):
-            return f"line {number}: {line.strip()[:40]!r} is not a line of numbers"
+            return f"line {line_number(index)}: {content[:40]!r} is not a line of numbers"
         width = width or len(fields)
         if len(fields) != width:
-            return f"line {number}: {len(fields)} numbers, but {width} on the lines before"
+            return f"line {line_number(index)}: {len(fields)} numbers, expected {width}"
     return ""
 
 

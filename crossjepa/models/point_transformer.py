@@ -139,10 +139,9 @@ class PointTransformer(nn.Module):
         mask_BN: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Returns the tokens of the last n blocks, or of the numbered ones, as in DINO and timm."""
-        layers = self.forward_intermediates(
-            points_BN3, n, norm=norm, stop_early=True, intermediates_only=True, mask_BN=mask_BN
-        )
-        return tuple(layers)
+        wanted = _block_numbers(n, len(self.blocks))
+        _, every = self._transform(self.group(points_BN3, mask_BN), max(wanted, default=-1))
+        return tuple(self.norm(every[number]) if norm else every[number] for number in wanted)
 
     def group(self, points_BN3: Tensor, mask_BN: Tensor | None = None) -> Groups:
         """Checks shapes and cuts clouds into groups in float32, whatever the dtype of the weights."""
@@ -175,7 +174,7 @@ class PointTransformer(nn.Module):
 
     def _run(self, block: Callable[..., Tensor], tokens_BGC: Tensor, mask: Tensor | None) -> Tensor:
         if self.grad_checkpointing and self.training and torch.is_grad_enabled():
-            return checkpoint(block, tokens_BGC, mask, use_reentrant=False)  # type: ignore[no-any-return]
+            return checkpoint(block, tokens_BGC, mask, use_reentrant=False)
         return block(tokens_BGC, mask)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:

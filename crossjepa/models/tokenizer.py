@@ -96,7 +96,7 @@ class PatchEmbedding(nn.Module):
         pooled = hidden_M.view(batch * groups, neighbours, -1).amax(dim=1)
         shared = self.pooled(pooled).repeat_interleave(neighbours, dim=0)
         hidden_M = F.relu(self.norm_out(self.local(hidden_M) + shared))
-        return self.out(hidden_M).view(batch, groups, neighbours, -1).amax(dim=2)
+        return torch.amax(self.out(hidden_M).view(batch, groups, neighbours, -1), dim=2)
 
     def _forward_folded(self, groups_BGK3: Tensor) -> Tensor:
         """The same function with the batch norms folded into the layers before them."""

@@ -48,7 +48,7 @@ def attend(query_BHGC: Tensor, key_BHGC: Tensor, value_BHGC: Tensor, mask: Tenso
     scores_BHGG = (query_BHGC * query_BHGC.shape[-1] ** -0.5) @ key_BHGC.transpose(-1, -2)
     if mask is not None:
         scores_BHGG = scores_BHGG.masked_fill(~mask, -torch.inf)
-    return scores_BHGG.softmax(dim=-1) @ value_BHGC
+    return torch.matmul(scores_BHGG.softmax(dim=-1), value_BHGC)
 
 
 class Block(nn.Module):

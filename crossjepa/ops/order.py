@@ -12,8 +12,8 @@ from torch import Tensor
 def canonical_order(points_BN3: Tensor, mask_BN: Tensor | None = None) -> Tensor:
     """Sorts points by x, then y, then z; masked points come last.
 
-    Everything downstream that breaks a tie by index, or adds up in order, then gives bit-identical results for
-    any permutation of the input.
+    Everything downstream that breaks a tie by index, or adds up in order, then gives bit-identical results
+    for any permutation of the input.
 
     Args:
         points_BN3: (B, N, 3) coordinates.

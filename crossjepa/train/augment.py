@@ -69,4 +69,5 @@ def augment(
 def normalize_batch(points_BN3: Tensor) -> Tensor:
     """Moves each centroid to the origin and scales each largest radius to 1."""
     points_BN3 = points_BN3 - points_BN3.mean(dim=1, keepdim=True)
-    return points_BN3 / points_BN3.norm(dim=-1).amax(dim=1)[:, None, None].clamp_min(1e-6)
+    radius_B11 = points_BN3.norm(dim=-1).amax(dim=1)[:, None, None].clamp_min(1e-6)
+    return torch.div(points_BN3, radius_B11)

@@ -152,10 +152,18 @@ def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cac
     if not (folder / MANIFEST).is_file():
         unfinished = " (an unfinished one is there: run the same command again)"
         raise FileNotFoundError(f"{folder}: no cache{unfinished if partial_folder(folder).is_dir() else ''}")
-    mode = "r+" if writable else "r"
-    names = ("embeddings", "poses", "histograms", "points", "done")
-    arrays = [np.load(folder / f"{name}.npy", mmap_mode=mode) for name in names]  # type: ignore[arg-type]
-    return Cache(*arrays, json.loads((folder / MANIFEST).read_text()))
+
+    def array(name: str) -> NDArray[Any]:
+        return np.asanyarray(np.load(folder / f"{name}.npy", mmap_mode="r+" if writable else "r"))
+
+    return Cache(
+        embeddings_SVD=array("embeddings"),
+        poses_SV5=array("poses"),
+        histograms_SVH=array("histograms"),
+        points_SP3=array("points"),
+        done_S=array("done"),
+        manifest=json.loads((folder / MANIFEST).read_text()),
+    )
 
 
 def finish_cache(folder: str | os.PathLike[str]) -> Cache:

@@ -1,4 +1,7 @@
-"""From a run to weights that `from_pretrained` loads. Run as `python -m crossjepa.train.export RUN -o FOLDER`."""
+"""From a run to weights that `from_pretrained` loads.
+
+Run as `python -m crossjepa.train.export RUN -o FOLDER`.
+"""
 
 from __future__ import annotations
 

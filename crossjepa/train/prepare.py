@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.multiprocessing as multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
 from crossjepa.processor import rotate_up_axis, unit_sphere
@@ -129,7 +129,7 @@ def prepare(packs: Sequence[str], folder: str, config: PrepareConfig, workers: i
     width = Teacher(config.teacher, config.image_size).width
     partial = start_cache(folder, names, recipe, views=views, points=config.stored_points, width=width)
     logger.info("%d objects, %d views each, into %s", len(meshes), views, partial)
-    multiprocessing.spawn(_work, (workers, str(partial_folder(folder)), meshes, config), nprocs=workers)  # type: ignore[no-untyped-call]
+    spawn(_work, (workers, str(partial_folder(folder)), meshes, config), nprocs=workers)  # type: ignore[no-untyped-call]
     return finish_cache(folder)
 
 

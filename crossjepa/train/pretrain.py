@@ -22,11 +22,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.config import NAMED_SIZES, EncoderConfig, PredictorConfig
+from crossjepa.files import atomic_write, write_json
 from crossjepa.models.point_transformer import PointTransformer
 from crossjepa.models.predictor import ViewPredictor
 from crossjepa.train.augment import augment, draw_points
 from crossjepa.train.cache import Cache, open_cache
-from crossjepa.files import atomic_write, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,15 @@ class PretrainConfig:
         batch_size: clouds a step (B).
         views_per_step: views of each cloud a step (V).
         learning_rate: peak of the schedule.
-        warmup_steps: steps of linear warm-up before the cosine.
+        warmup_steps: steps of linear warm-up.
+        schedule: "cosine" or "linear" decay after it.
         weight_decay: AdamW's, on matrices only.
         gradient_clip: largest norm of the gradient.
         predictor_depth: blocks of the predictor.
-        few_points: points, groups and neighbours of a cloud in the first, cheaper part of the run: half as
-            many of each keep the size of a group on the object.
+        object_weight: weight of a second loss, which is not the paper's: a linear readout of the pooled
+            tokens predicts the mean embedding of the object's views. 0 leaves it out.
+        few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
+            by the same factor, which keeps the size of a group on the object.
         few_share: share of the steps in that part.
         scale_range: augmentation, see `augment`.
         jitter: augmentation, see `augment`.
@@ -62,9 +65,11 @@ class PretrainConfig:
     views_per_step: int = 4
     learning_rate: float = 5e-4
     warmup_steps: int = 300
+    schedule: str = "cosine"
     weight_decay: float = 0.05
     gradient_clip: float = 1.0
     predictor_depth: int = 4
+    object_weight: float = 1.0
     few_points: int = 512
     few_share: float = 0.7
     scale_range: float = 0.15
@@ -96,15 +101,20 @@ class PretrainModel(nn.Module):
             depth=config.predictor_depth, target_width=target_width, joint_attention=False
         )
         self.predictor = ViewPredictor(predictor, self.encoder.num_features)
+        self.object_weight = config.object_weight
+        self.object_head = nn.Linear(2 * self.encoder.num_features, target_width)
 
     def forward(
         self, points_BN3: Tensor, pose_BV3: Tensor, histogram_BVH: Tensor, target_BVD: Tensor
     ) -> Tensor:
         """Returns the smooth-L1 loss, a float32 scalar."""
         with torch.autocast(points_BN3.device.type, torch.bfloat16):
-            tokens_BGC = self.encoder.forward_features(points_BN3)
-            predicted_BVD = self.predictor(tokens_BGC, pose_BV3, histogram_BVH)
-        return F.smooth_l1_loss(predicted_BVD.float(), target_BVD)
+            encoded = self.encoder(points_BN3, pool="max+mean")
+            predicted_BVD = self.predictor(encoded.tokens, pose_BV3, histogram_BVH)
+            predicted_BD = self.object_head(encoded.pooled)
+        view_loss = F.smooth_l1_loss(predicted_BVD.float(), target_BVD)
+        object_loss = F.smooth_l1_loss(predicted_BD.float(), target_BVD.mean(dim=1))
+        return view_loss + self.object_weight * object_loss
 
 
 class Batches:
@@ -144,11 +154,12 @@ class Batches:
 
 
 def learning_rate(config: PretrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine to a thousandth of the peak."""
+    """Linear warm-up, then down to a thousandth of the peak, along a cosine or a line."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * progress)))
+    left = 1 - (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    share = left if config.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+    return config.learning_rate * (0.001 + 0.999 * share)
 
 
 def make_optimizer(model: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
@@ -251,12 +262,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pretrain an encoder from a cache of teacher embeddings.")
     parser.add_argument("cache", help="folder made by crossjepa.train.prepare")
     parser.add_argument("-o", "--output", required=True, help="folder of the run; an unfinished run goes on")
+    parser.add_argument("--save-every", type=int, default=200, help="steps between checkpoints")
     for name, value in asdict(PretrainConfig()).items():
         parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
     arguments = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cache, output = arguments.pop("cache"), arguments.pop("output")
-    pretrain(cache, output, PretrainConfig(**arguments))
+    save_every = arguments.pop("save_every")
+    pretrain(cache, output, PretrainConfig(**arguments), save_every=save_every)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +21,15 @@ class Teacher:
     """A timm image model without its classifier, in evaluation mode.
 
     Args:
-        name: timm architecture, with its pretrained tag, as for `timm.create_model`; its weights come from the
-            Hub. Or a local `ARCHITECTURE.safetensors`, named after the timm architecture that it fills.
+        name: timm architecture with its pretrained tag, as for `timm.create_model`; its weights come from
+            the Hub. Or a local `ARCHITECTURE.safetensors`, named after the timm architecture that it fills.
         image_size: height and width of the images that will be given.
         device: where to run.
     """
 
     def __init__(self, name: str = DEFAULT_TEACHER, image_size: int = 224, device: str = "cpu") -> None:
         import timm
+        from timm.data.config import resolve_model_data_config
 
         path = Path(name)
         local = path.suffix == ".safetensors"
@@ -35,11 +37,11 @@ class Teacher:
         if local and not path.is_file():
             raise FileNotFoundError(f"{path}: no such teacher file")
         architecture = path.stem if local else name
-        arguments = {"img_size": image_size} if architecture.startswith("vit") else {}
+        arguments: dict[str, Any] = {"img_size": image_size} if architecture.startswith("vit") else {}
         model: nn.Module = timm.create_model(
             architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **arguments
         )
-        settings = timm.data.resolve_model_data_config(model)
+        settings = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
         self.name = architecture
         self.timm_version: str = timm.__version__
         self.image_size = image_size
@@ -47,7 +49,7 @@ class Teacher:
         self.device = torch.device(device)
         self.mean_3 = torch.tensor(settings["mean"], device=self.device)
         self.std_3 = torch.tensor(settings["std"], device=self.device)
-        self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def embed(self, images_VHW3: NDArray[np.uint8]) -> Tensor:

@@ -25,7 +25,8 @@ def make(size: str) -> PointTransformer:
 
 def clouds(batch: int, points: int, seed: int = 0) -> Tensor:
     points_BN3 = torch.randn(batch, points, 3, generator=torch.Generator().manual_seed(seed))
-    return points_BN3 / points_BN3.norm(dim=-1).amax(dim=1)[:, None, None]
+    scale_B11 = points_BN3.norm(dim=-1).amax(dim=1)[:, None, None]
+    return torch.div(points_BN3, scale_B11)
 
 
 def test_base_has_the_documented_number_of_parameters() -> None:
@@ -41,7 +42,7 @@ def test_shapes(size: str) -> None:
     assert output.pooled.shape == (3, 2 * config.width)
     assert output.token_mask is None
     for pool, width in (("max", 1), ("mean", 1), ("max+mean", 2)):
-        assert model(clouds(3, 40), pool=pool).pooled.shape == (3, width * config.width)  # type: ignore[arg-type]
+        assert model(clouds(3, 40), pool=pool).pooled.shape == (3, width * config.width)
     assert torch.equal(model.forward_features(clouds(3, config.num_points)), output.tokens)
 
 
@@ -128,7 +129,7 @@ def test_intermediates_have_timms_meaning() -> None:
 
 
 def test_timms_layer_decay_sees_the_depth() -> None:
-    from timm.optim import param_groups_layer_decay
+    from timm.optim._param_groups import param_groups_layer_decay
 
     groups = param_groups_layer_decay(make("crossjepa-base"), weight_decay=0.05, layer_decay=0.5)
     scales = {group["lr_scale"] for group in groups}

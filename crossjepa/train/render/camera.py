@@ -43,9 +43,7 @@ class View:
 
     def rotation(self) -> NDArray[np.float64]:
         """Returns the (3, 3) rotation from the object's frame to right, up, and back."""
-        azimuth, elevation, roll = (
-            math.radians(angle) for angle in (self.azimuth, self.elevation, self.roll)
-        )
+        azimuth, _, roll = (math.radians(angle) for angle in (self.azimuth, self.elevation, self.roll))
         right_3 = np.array([math.cos(azimuth), 0.0, -math.sin(azimuth)])
         back_3 = self.position() / self.distance
         up_3 = np.cross(back_3, right_3)

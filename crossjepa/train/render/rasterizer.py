@@ -58,7 +58,7 @@ def _visible_faces(
     """Keeps the faces that can cover a pixel centre.
 
     Returns:
-        Their numbers (F,), the barycentric coordinates as affine functions of the pixel (F, 3, 3), the inverse
+        Their numbers (F,), barycentric coordinates as affine functions of the pixel (F, 3, 3), the inverse
         depths of the corners (F, 3), and the first and last row (F,).
     """
     x_F3, y_F3 = pixel_V2[faces_F3].unbind(-1)

@@ -56,7 +56,7 @@ def render_mesh(
         shade_FX = light_F1 if colors is None else light_F1 * colors
         pixels = torch.where(face_HW.unsqueeze(-1) >= 0, shade_FX[face_HW.clamp_min(0)], background)
         images.append(_average(pixels, supersample).expand(-1, -1, 3))
-    return (torch.stack(images) * 255).round().byte().numpy()
+    return np.asarray((torch.stack(images) * 255).round().byte().numpy())
 
 
 def face_normals(corners_F33: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def color_histogram(images_VHW3: NDArray[np.uint8], bins: int = 16) -> NDArray[n
     level = images_VHW3.reshape(views, pixels, 3).astype(np.int64) * bins // 256
     bin_number = level + bins * np.arange(3) + 3 * bins * np.arange(views)[:, None, None]
     counts = np.bincount(bin_number.ravel(), minlength=views * 3 * bins)
-    return (counts.reshape(views, 3 * bins) / pixels).astype(np.float32)
+    return np.asarray(counts.reshape(views, 3 * bins) / pixels, np.float32)
 
 
 def _average(pixels_HWX: Tensor, block: int) -> Tensor:

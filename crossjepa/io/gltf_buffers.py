@@ -1,0 +1,176 @@
+"""The containers of glTF: its JSON tree, its buffers, and the typed arrays (accessors) within them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.io.errors import PointCloudError
+from crossjepa.io.shapes import MAX_POINTS
+
+_JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
+_COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+
+
+@dataclass
+class Tree:
+    """A parsed file.
+
+    Attributes:
+        path: where it lies.
+        json: its tree.
+        chunk: the binary chunk of a glb file.
+        buffers: the buffers read so far.
+    """
+
+    path: Path
+    json: dict[str, Any]
+    chunk: bytes | None
+    buffers: dict[int, bytes] = field(default_factory=dict)
+
+
+def open_tree(path: Path) -> Tree:
+    """Parses the JSON of a glTF file, text or binary.
+
+    Raises:
+        PointCloudError: it is truncated, or needs an extension that is not read.
+        ValueError, RecursionError: it is not JSON.
+    """
+    content, chunk = path.read_bytes(), None
+    if path.suffix.lower() == ".glb":
+        content, chunk = _chunks(path, content)
+    tree = json.loads(content)
+    if not isinstance(tree, dict):
+        raise PointCloudError(path, "not readable glTF (no tree)")
+    compressions = [name for name in tree.get("extensionsRequired", []) if "compression" in str(name)]
+    if compressions:
+        raise PointCloudError(path, f"needs the extension {compressions[0]}, which is not read")
+    return Tree(path, tree, chunk)
+
+
+def _chunks(path: Path, content: bytes) -> tuple[bytes, bytes | None]:
+    if content[:4] != b"glTF":
+        raise PointCloudError(path, "has no glTF header")
+    if len(content) < 20:
+        raise PointCloudError(path, "truncated: ends inside its header")
+    version, length, json_length, kind = struct.unpack("<4xIIII", content[:20])
+    if version != 2 or kind != _JSON_CHUNK:
+        raise PointCloudError(path, f"glTF version {version} is not read, only 2")
+    if length > len(content) or 20 + json_length > length:
+        raise PointCloudError(path, f"truncated: its header promises {length} bytes, it has {len(content)}")
+    rest = content[20 + json_length : length]
+    if len(rest) < 8:
+        return content[20 : 20 + json_length], None
+    chunk_length, kind = struct.unpack("<II", rest[:8])
+    if kind != _BINARY_CHUNK or chunk_length > len(rest) - 8:
+        raise PointCloudError(
+            path, f"truncated: a chunk promises {chunk_length} bytes, {len(rest) - 8} follow"
+        )
+    return content[20 : 20 + json_length], rest[8 : 8 + chunk_length]
+
+
+def item(tree: Tree, kind: str, index: object) -> dict[str, Any]:
+    """Returns one entry of a list of the tree; a negative number is no entry."""
+    entries = tree.json.get(kind, [])
+    if not isinstance(index, int) or not 0 <= index < len(entries):
+        raise ValueError(f"there is no entry {index!r} among its {kind}"[:200])
+    entry: dict[str, Any] = entries[index]
+    return entry
+
+
+def read_accessor(tree: Tree, index: object) -> NDArray[Any]:
+    """Returns the (count, components) array that an accessor describes.
+
+    Raises:
+        PointCloudError: it is larger than the buffer.
+        ValueError, TypeError, KeyError, AttributeError: it is not described as glTF asks for.
+    """
+    accessor = item(tree, "accessors", index)
+    count, width = _whole(accessor, "count"), _WIDTHS[accessor["type"]]
+    if count > 3 * MAX_POINTS:
+        raise PointCloudError(tree.path, f"an accessor counts {count} entries, more than are accepted")
+    dtype = np.dtype(_COMPONENTS[accessor["componentType"]])
+    sparse = accessor.get("sparse")
+    if "bufferView" in accessor:
+        values = _view(tree, accessor, dtype, count, width)
+    elif sparse is None or not 0 < count <= 1000 * _whole(sparse, "count"):
+        raise ValueError("an accessor has no data")
+    else:
+        values = np.zeros((count, width), dtype)
+    if sparse is not None:
+        values = values.copy()
+        values[_sparse_rows(tree, sparse, count)] = _view(
+            tree, sparse["values"], dtype, _whole(sparse, "count"), width
+        )
+    if accessor.get("normalized") and dtype.kind in "iu":
+        return np.maximum(values / np.iinfo(dtype).max, -1)
+    return values
+
+
+def _sparse_rows(tree: Tree, sparse: dict[str, Any], count: int) -> NDArray[np.int64]:
+    indices = sparse["indices"]
+    dtype = np.dtype(_COMPONENTS[indices["componentType"]])
+    rows = _view(tree, indices, dtype, _whole(sparse, "count"), 1)[:, 0]
+    if dtype.kind != "u" or (len(rows) and rows.max() >= count):
+        raise ValueError("a sparse accessor replaces entries that do not exist")
+    return rows.astype(np.int64)
+
+
+def _view(tree: Tree, source: dict[str, Any], dtype: np.dtype[Any], count: int, width: int) -> NDArray[Any]:
+    view = item(tree, "bufferViews", source["bufferView"])
+    buffer = _buffer(tree, view["buffer"])
+    start, length = _whole(view, "byteOffset", 0), _whole(view, "byteLength")
+    offset, entry = _whole(source, "byteOffset", 0), dtype.itemsize * width
+    stride = _whole(view, "byteStride", entry)
+    if stride < entry:
+        raise ValueError(f"a stride of {stride} bytes is less than the {entry} of an entry")
+    end = offset + stride * (count - 1) + entry if count else offset
+    if end > length or start + length > len(buffer):
+        raise PointCloudError(
+            tree.path,
+            f"an accessor counts {count} entries and needs {start + end} bytes, of {len(buffer)}",
+        )
+    return np.ndarray((count, width), dtype, buffer, start + offset, (stride, dtype.itemsize))
+
+
+def _whole(source: dict[str, Any], name: str, default: int | None = None) -> int:
+    value = source.get(name, default)
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}"[:200])
+    return value
+
+
+def _buffer(tree: Tree, index: int) -> bytes:
+    if index not in tree.buffers:
+        uri = item(tree, "buffers", index).get("uri")
+        if uri is not None:
+            tree.buffers[index] = _read_uri(tree.path, str(uri))
+        elif tree.chunk is not None and index == 0:
+            tree.buffers[index] = tree.chunk
+        else:
+            raise ValueError(f"buffer {index} has no data")
+    return tree.buffers[index]
+
+
+def _read_uri(path: Path, uri: str) -> bytes:
+    if uri.startswith("data:"):
+        head, _, data = uri.partition(",")
+        return base64.b64decode(data) if head.endswith(";base64") else unquote_to_bytes(data)
+    name = unquote(uri)
+    relative = PurePosixPath(name.replace("\\", "/"))
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", name) or relative.is_absolute() or ".." in relative.parts:
+        raise PointCloudError(path, f"refers to {uri[:60]!r} outside its folder, which is never read")
+    target = path.parent / relative
+    if "\0" in name or not target.is_file():
+        raise PointCloudError(path, f"its buffer {uri[:60]!r} is missing")
+    return target.read_bytes()

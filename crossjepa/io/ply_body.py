@@ -1,0 +1,211 @@
+"""What follows a PLY header: the elements, as text or as records of bytes.
+
+P polygons of the same k corners
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.io.errors import PointCloudError
+from crossjepa.io.text import parse_numbers, parse_polygons
+
+FACE_LISTS = ("vertex_indices", "vertex_index")
+
+
+@dataclass
+class Element:
+    """A block of the file: `count` records of properties, some of which may be lists.
+
+    Attributes:
+        name: such as vertex.
+        count: how many records the header promises.
+        names: of the properties, in order.
+        types: NumPy's names for their types, or "list".
+        list_types: the types of the count and of the items, by name of the list.
+    """
+
+    name: str
+    count: int
+    names: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    list_types: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def face_list(self) -> str:
+        """Name of the list of vertex numbers, or nothing."""
+        return next((name for name in FACE_LISTS if name in self.list_types), "")
+
+
+class BinaryReader:
+    """Takes elements off a block of bytes, each checked against what is left."""
+
+    def __init__(self, path: Path, content: bytes, position: int, order: str) -> None:
+        self.path, self.data, self.position, self.order = path, content, position, order
+
+    def scalars(self, element: Element) -> dict[str, NDArray[Any]]:
+        """Reads an element without lists; returns a column for each property."""
+        names = _unique(self.path, element)
+        dtype = np.dtype([(name, self.order + kind) for name, kind in zip(names, element.types, strict=True)])
+        needed, left = dtype.itemsize * element.count, len(self.data) - self.position
+        if needed > left:
+            raise PointCloudError(
+                self.path,
+                f"truncated: {element.count} of element {element.name} need {needed} bytes, {left} are left",
+            )
+        records = np.frombuffer(self.data, dtype, element.count, self.position)
+        self.position += needed
+        return {name: records[name] for name in names}
+
+    def lists(self, element: Element) -> list[NDArray[np.int64]]:
+        """Reads an element with lists; returns the vertex numbers, by number of corners."""
+        polygons_Pk = self._lists_of_same_length(element)
+        return self._lists_one_by_one(element) if polygons_Pk is None else [polygons_Pk]
+
+    def _lists_of_same_length(self, element: Element) -> NDArray[np.int64] | None:
+        """Reads all records at once where they are like the first one, as they mostly are."""
+        dtype = self._first_record(element)
+        if dtype.itemsize * element.count > len(self.data) - self.position:
+            return None
+        records = np.frombuffer(self.data, dtype, element.count, self.position)
+        lengths = [records[f"count {name}"] for name in element.list_types]
+        if any((length != length[0]).any() for length in lengths):
+            return None
+        self.position += dtype.itemsize * element.count
+        wanted = element.face_list
+        return records[wanted].astype(np.int64) if wanted else np.zeros((0, 0), np.int64)
+
+    def _first_record(self, element: Element) -> np.dtype[np.void]:
+        fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
+        position = self.position
+        for name, kind in zip(_unique(self.path, element), element.types, strict=True):
+            if kind == "list":
+                count_kind, item_kind = element.list_types[name]
+                count, position = self._list_length(element, count_kind, item_kind, position)
+                fields.append((f"count {name}", self.order + count_kind))
+                fields.append((name, self.order + item_kind, (count,)))
+            else:
+                fields.append((name, self.order + kind))
+                position += int(kind[1])
+        return np.dtype(fields)
+
+    def _list_length(
+        self, element: Element, count_kind: str, item_kind: str, position: int
+    ) -> tuple[int, int]:
+        """Returns how many items a list has, and where it ends."""
+        width = int(count_kind[1])
+        order: Literal["little", "big"] = "little" if self.order == "<" else "big"
+        count = int.from_bytes(self.data[position : position + width], order, signed=count_kind[0] == "i")
+        end = position + width + count * int(item_kind[1])
+        if count < 0 or end > len(self.data):
+            raise PointCloudError(
+                self.path,
+                f"truncated: a list of {count} entries in element {element.name} goes beyond the end",
+            )
+        return count, end
+
+    def _lists_one_by_one(self, element: Element) -> list[NDArray[np.int64]]:
+        """Finds where each record's vertex numbers begin, then reads those of the same length at once."""
+        starts_by_corners: dict[int, list[int]] = {}
+        wanted, position = element.face_list, self.position
+        kinds = [
+            (name == wanted, int(kind[1]) if kind != "list" else 0, element.list_types.get(name, ("", "")))
+            for name, kind in zip(element.names, element.types, strict=True)
+        ]
+        for _ in range(element.count):
+            for is_wanted, width, (count_kind, item_kind) in kinds:
+                if width:
+                    position += width
+                    continue
+                start = position + int(count_kind[1])
+                count, position = self._list_length(element, count_kind, item_kind, position)
+                if is_wanted:
+                    starts_by_corners.setdefault(count, []).append(start)
+            if position > len(self.data):
+                raise PointCloudError(self.path, f"truncated: ends inside element {element.name}")
+        self.position = position
+        return [self._gather(element, count, starts) for count, starts in starts_by_corners.items()]
+
+    def _gather(self, element: Element, count: int, starts: list[int]) -> NDArray[np.int64]:
+        item = np.dtype(self.order + element.list_types[element.face_list][1])
+        bytes_1 = np.frombuffer(self.data, np.uint8)
+        polygons = bytes_1[np.array(starts)[:, None] + np.arange(count * item.itemsize)]
+        return np.ascontiguousarray(polygons).view(item).astype(np.int64).reshape(len(starts), count)
+
+
+class AsciiReader:
+    """Takes elements off the lines of a text."""
+
+    def __init__(self, path: Path, content: bytes, start: int) -> None:
+        self.path, self.position = path, 0
+        lines = content[start:].decode("latin-1").splitlines()
+        header = len(content[:start].splitlines())
+        filled = [number for number, line in enumerate(lines) if line and not line.isspace()]
+        self.lines = [lines[number] for number in filled]
+        self.numbers = [header + 1 + number for number in filled]
+
+    def _take(self, element: Element) -> list[str]:
+        lines = self.lines[self.position : self.position + element.count]
+        if len(lines) < element.count:
+            raise PointCloudError(
+                self.path,
+                f"truncated: {element.count} of element {element.name}, but only {len(lines)} lines",
+            )
+        self.position += element.count
+        return lines
+
+    def scalars(self, element: Element) -> dict[str, NDArray[Any]]:
+        """Reads an element without lists; returns a column for each property."""
+        names, first = _unique(self.path, element), self.position
+        lines = self._take(element)
+        if not lines:
+            return {name: np.zeros(0) for name in names}
+        table = parse_numbers(self.path, lines, lambda index: self.numbers[first + index])
+        if table.shape != (len(lines), len(names)):
+            raise PointCloudError(
+                self.path,
+                f"element {element.name} has {table.shape[-1]} numbers a line, expected {len(names)}",
+            )
+        return dict(zip(names, table.T, strict=True))
+
+    def lists(self, element: Element) -> list[NDArray[np.int64]]:
+        """Reads an element with lists; returns the vertex numbers, by number of corners."""
+        _unique(self.path, element)
+        first = self.position
+        lines, corners = [], []
+        for index, line in enumerate(self._take(element)):
+            fields = line.split()
+            numbers = self._numbers_of(element, fields)
+            if numbers is None:
+                raise PointCloudError(
+                    self.path, f"line {self.numbers[first + index]}: {line.strip()[:40]!r} is not understood"
+                )
+            lines.append(" ".join(numbers))
+            corners.append(len(numbers))
+        return [polygons_Pk for _, polygons_Pk in parse_polygons(self.path, lines, corners)]
+
+    def _numbers_of(self, element: Element, fields: list[str]) -> list[str] | None:
+        """Returns the vertex numbers of a record, or None where its fields do not fit its properties."""
+        position, found, wanted = 0, list[str](), element.face_list
+        for name, kind in zip(element.names, element.types, strict=True):
+            position += 1
+            if kind != "list":
+                continue
+            count = fields[position - 1] if position <= len(fields) else ""
+            if not count.isdecimal() or len(count) > 9:
+                return None
+            if name == wanted:
+                found = fields[position : position + int(count)]
+            position += int(count)
+        return found if position <= len(fields) else None
+
+
+def _unique(path: Path, element: Element) -> list[str]:
+    if len(set(element.names)) != len(element.names) or not element.names:
+        raise PointCloudError(path, f"element {element.name} has no properties, or one of them twice")
+    return element.names

@@ -1,0 +1,113 @@
+"""Linear SVM on frozen features: trained weights, an untrained encoder, the teacher's own view of the clouds.
+
+    python examples/benchmarks/linear_probe.py CLOUDS.npz --up-axis z [--model NAME] [--teacher FILE]
+
+CLOUDS.npz holds `points` (n, N, 3), `labels` (n,) and `split` (n,) with "train" and "test". C is chosen by
+cross-validation on the training part; the test part is used once for every row of the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crossjepa import CrossJEPAEncoder
+from crossjepa.evaluate import LinearResult, linear_svm
+from crossjepa.processor import rotate_up_axis
+
+Clouds = NDArray[np.float64]
+Features = NDArray[np.float32]
+
+
+def untrained_encoder(clouds: Clouds, seed: int) -> CrossJEPAEncoder:
+    """A random encoder whose batch norms have seen some training clouds, which makes it stronger."""
+    torch.manual_seed(seed)
+    encoder = CrossJEPAEncoder()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.momentum = None
+    encoder.train()
+    with torch.no_grad():
+        for start in range(0, 256, 64):
+            encoder(torch.stack([encoder.preprocess(cloud) for cloud in clouds[start : start + 64]]))
+    return encoder.eval()
+
+
+def render_one(cloud: Clouds) -> NDArray[np.uint8]:
+    """One shaded view of a cloud, from 30 degrees above and 30 degrees to the side."""
+    from crossjepa.train.render import render_cloud, rig
+
+    return render_cloud(cloud, rig("mvcnn12")[1:2])[0]
+
+
+def teacher_features(clouds: Clouds, teacher_file: str) -> Features:
+    """The teacher's embedding of one shaded view of every cloud, rendered by a process a core."""
+    from crossjepa.train.teacher import Teacher
+
+    teacher = Teacher(teacher_file)
+    features = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        images = pool.map(render_one, clouds, chunksize=16)
+        for start in range(0, len(clouds), 32):
+            batch = [next(images) for _ in clouds[start : start + 32]]
+            features.append(teacher.embed(np.stack(batch)).numpy())
+    return np.concatenate(features)
+
+
+def main() -> None:
+    """Prints one row for each set of features."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("clouds", help="npz with points, labels, split")
+    parser.add_argument("--model", default="crossjepa-base", help="registered name, org/repo, or folder")
+    parser.add_argument("--teacher", help="timm name or safetensors file; adds the teacher's row")
+    parser.add_argument("--up-axis", default="y", choices=("x", "y", "z"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="also write the results here")
+    options = parser.parse_args()
+
+    with np.load(options.clouds) as archive:
+        points, labels, split = archive["points"].astype(np.float64), archive["labels"], archive["split"]
+    clouds = np.stack([rotate_up_axis(cloud, options.up_axis, "y") for cloud in points])
+    train, test = split == "train", split == "test"
+    shuffled = np.random.default_rng(options.seed).permutation(np.flatnonzero(train))
+
+    rows: dict[str, Callable[[], Features]] = {
+        options.model: lambda: CrossJEPAEncoder.from_pretrained(options.model).encode(clouds),
+        "untrained encoder": lambda: untrained_encoder(clouds[shuffled], options.seed).encode(clouds),
+    }
+    if options.teacher:
+        rows["teacher, one view"] = lambda: teacher_features(clouds, options.teacher)
+    results: dict[str, LinearResult] = {}
+    print(f"{'features':<24} {'width':>5} {'accuracy':>8} {'scaling':>12} {'C':>7} {'CV':>7} {'seconds':>7}")
+    for name, extract in rows.items():
+        start = time.perf_counter()
+        features = extract()
+        result = linear_svm(features[train], labels[train], features[test], labels[test], seed=options.seed)
+        results[name] = result
+        best = max(result.cross_validation.values())
+        print(
+            f"{name:<24} {result.feature_width:>5} {result.accuracy:>8.2%} {result.scaling:>12} "
+            f"{result.cost:>7g} {best:>7.2%} {time.perf_counter() - start:>7.0f}",
+            flush=True,
+        )
+    print(next(iter(results.values())).protocol)
+    if options.json:
+        options.json.write_text(
+            json.dumps({name: result.to_dict() for name, result in results.items()}, indent=2)
+        )
+
+
+if __name__ == "__main__":
+    main()

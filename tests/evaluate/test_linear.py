@@ -1,0 +1,48 @@
+"""The linear probe."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from crossjepa.evaluate import linear_svm
+from crossjepa.evaluate.linear import scale_features
+
+
+def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Three overlapping classes in 8 channels of very different size."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 3, count)
+    centers = np.random.default_rng(9).normal(size=(3, 8)) * 2
+    features = (centers[labels] + generator.normal(size=(count, 8))) * 10.0 ** np.arange(-3, 5)
+    return features.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("scaling", ["standardised", "raw"])
+def test_equals_scikit_learns_own_linear_machine(scaling: str) -> None:
+    (train, train_labels), (test, test_labels) = blobs(150, 0), blobs(100, 1)
+    result = linear_svm(train, train_labels, test, test_labels, costs={scaling: [0.5]})
+    scaled_train, scaled_test = scale_features(train, test, scaling)
+    expected = SVC(kernel="linear", C=0.5).fit(scaled_train, train_labels).score(scaled_test, test_labels)
+    assert result.accuracy == expected
+    assert (result.scaling, result.cost) == (scaling, 0.5)
+
+
+def test_choice_is_made_on_the_training_part() -> None:
+    (train, train_labels), (test, test_labels) = blobs(150, 0), blobs(100, 1)
+    result = linear_svm(train, train_labels, test, test_labels)
+    other = linear_svm(train, train_labels, test[:50], test_labels[:50])
+    assert result.cross_validation == other.cross_validation
+    assert result.cross_validation[f"{result.scaling} {result.cost:g}"] == max(
+        result.cross_validation.values()
+    )
+    assert result.scaling == "standardised"  # the channels differ by seven orders of magnitude
+    assert result.accuracy > 0.8
+    assert linear_svm(train, train_labels, test, test_labels).to_dict() == result.to_dict()
+
+
+def test_labels_without_meaning_give_chance() -> None:
+    (train, _), (test, _) = blobs(200, 0), blobs(300, 1)
+    labels = np.random.default_rng(3).integers(0, 3, 500)
+    assert linear_svm(train, labels[:200], test, labels[200:]).accuracy < 0.45

@@ -1,0 +1,146 @@
+"""npy and npz."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.io import writers
+from tests.io.shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, reason_of, write
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f4", "<f8", ">f8", "i1", "<i4", ">i8", "<u8"])
+def test_dtypes(tmp_path: Path, dtype: str) -> None:
+    points = np.abs(VERTICES).round().astype(dtype)
+    for array in (points, np.asfortranarray(points), np.hstack([points, points])):
+        np.testing.assert_array_equal(read_cloud(write(tmp_path, "a.npy", writers.npy(array))), points)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_versions(tmp_path: Path, version: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, VERTICES, version)
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, "a.NPY", file.getvalue())), VERTICES)
+
+
+@pytest.mark.parametrize("name", ["points", "xyz", "pos", "pcd", "pc", "cloud", "vertices"])
+def test_names_in_an_archive(tmp_path: Path, name: str) -> None:
+    content = writers.npz(**{name: VERTICES, "labels": np.zeros(4)})
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, "a.npz", content)), VERTICES)
+
+
+def test_archives(tmp_path: Path) -> None:
+    assert_tetrahedron(write(tmp_path, "a.npz", writers.npz(vertices=VERTICES, faces=FACES)))
+    assert_tetrahedron(
+        write(tmp_path, "b.npz", writers.npz(vertices=VERTICES, faces=FACES.astype(np.uint16)))
+    )
+    only = writers.npz(anything=VERTICES)
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, "c.npz", only)), VERTICES)
+
+
+STRUCTURED = np.zeros(4, [("x", "f4"), ("y", "f4"), ("z", "f4")])
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([[{}, 1, 2]], object), "pickled"),
+        (STRUCTURED, "expected real numbers"),
+        (VERTICES.astype(complex), "complex128"),
+        (VERTICES.astype(bool), "bool"),
+        (VERTICES.astype("U4"), "real numbers"),
+        (VERTICES.astype("M8[s]"), "real numbers"),
+        (np.zeros((4, 3), "V0"), "real numbers"),
+        (VERTICES[0], "not (3,)"),
+        (VERTICES[None], "not (1, 4, 3)"),
+        (np.float64(3), "not ()"),
+        (VERTICES[:, :2], "not (4, 2)"),
+        (VERTICES[:0], "no points"),
+        (np.zeros((4, 65)), "65 columns"),
+        (VERTICES * np.nan, "4 of 4 points are not finite, the first is number 0"),
+        (np.where(VERTICES == 2, np.inf, VERTICES), "1 of 4 points are not finite, the first is number 2"),
+    ],
+)
+def test_refused_arrays(tmp_path: Path, array: NDArray[Any], words: str) -> None:
+    assert words in reason_of(write(tmp_path, "a.npy", writers.npy(array)))
+    assert words in reason_of(write(tmp_path, "a.npz", writers.npz(points=array)))
+
+
+def with_header(text: str) -> bytes:
+    """An npy file of any header."""
+    head = text.encode("latin-1").ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(96)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK" + bytes(50), "not a readable npy array"),
+        (writers.npy(VERTICES)[:-1], "truncated"),
+        (writers.npy(VERTICES)[:60], "not a readable npy array"),
+        (
+            with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (4, 3)}").replace(
+                b"\x01\x00", b"\x09\x09", 1
+            ),
+            "npy",
+        ),
+        (with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (-4, -3)}"), "not (-4, -3)"),
+        (
+            with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 99999999999999999999)}"),
+            "columns",
+        ),
+        (with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 0)}"), "rows"),
+        (with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (5000, 3)}"), "truncated"),
+        (with_header("{'descr': '|O', 'fortran_order': False, 'shape': (4, 3)}"), "pickled"),
+        (with_header("{'descr': 5, 'fortran_order': False, 'shape': (4, 3)}"), "npy"),
+        (with_header("{'descr': '<f8', 'shape': (4, 3)}"), "npy"),
+        (with_header("{{{{"), "npy"),
+        (with_header("((((" * 20), "npy"),
+        (with_header("'''"), "npy"),
+        (with_header("1if 1else 2"), "npy"),
+    ],
+)
+def test_refused_npy(tmp_path: Path, content: bytes, words: str) -> None:
+    assert words in reason_of(write(tmp_path, "a.npy", content))
+
+
+def archive_of(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def damaged() -> bytes:
+    content = bytearray(writers.npz(points=np.random.default_rng(0).random((100, 3))))
+    content[400:500] = bytes(100)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not an archive", "not a readable npz archive"),
+        (writers.npz(points=VERTICES)[:-30], "not a readable npz archive"),
+        (damaged(), "not a readable"),
+        (writers.npz(a=VERTICES, b=VERTICES), "it has ['a', 'b']"),
+        (archive_of({"readme.txt": b""}), "it has []"),
+        (archive_of({"points.npy": b"x"}), "not a readable npy array"),
+        (archive_of({"points.npy": writers.npy(VERTICES)[:-8]}), "truncated"),
+        (writers.npz(vertices=VERTICES, faces=FACES + 1), "refers to vertices [1, 2, 4]"),
+        (writers.npz(vertices=VERTICES, faces=FACES - 1), "refers to vertices [-1, 0, 1]"),
+        (writers.npz(vertices=VERTICES, faces=FACES.astype(float)), "whole-number faces"),
+        (writers.npz(vertices=VERTICES, faces=np.hstack([FACES, FACES])), "shape (F, 3)"),
+        (writers.npz(vertices=VERTICES, faces=FACES[:0]), "no faces"),
+        (writers.npz(vertices=VERTICES, faces=FACES * 0), "zero area"),
+    ],
+)
+def test_refused_npz(tmp_path: Path, content: bytes, words: str) -> None:
+    assert words in reason_of(write(tmp_path, "a.npz", content))

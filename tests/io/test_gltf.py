@@ -1,0 +1,212 @@
+"""gltf and glb."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.io import writers
+from tests.io.shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, read_mesh, reason_of, write
+
+
+def parts(**node: Any) -> tuple[dict[str, Any], bytes]:
+    return writers.gltf_tree(VERTICES, FACES, **node)
+
+
+def changed(**entries: Any) -> bytes:
+    """A glb whose tree differs: a__0__b=1 sets tree["a"][0]["b"]; ... removes."""
+    tree, buffer = parts()
+    for name, value in entries.items():
+        *outer, last = [int(word) if word.isdecimal() else word for word in name.split("__")]
+        place: Any = tree
+        for word in outer:
+            place = place[word]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+    return writers.glb(tree, buffer)
+
+
+def with_uri(uri: str) -> str:
+    tree, _ = parts()
+    tree["buffers"][0]["uri"] = uri
+    return json.dumps(tree)
+
+
+def test_containers(tmp_path: Path) -> None:
+    tree, buffer = parts()
+    assert_tetrahedron(write(tmp_path, "a.glb", writers.glb(tree, buffer)))
+    data = "data:application/octet-stream;base64," + base64.b64encode(buffer).decode()
+    assert_tetrahedron(write(tmp_path, "b.gltf", with_uri(data)))
+    write(tmp_path, "the buffer.bin", buffer)
+    assert_tetrahedron(write(tmp_path, "c.GLTF", "\ufeff" + with_uri("the%20buffer.bin")))
+    (tmp_path / "below").mkdir()
+    write(tmp_path / "below", "b.bin", buffer)
+    assert_tetrahedron(write(tmp_path, "d.gltf", with_uri("./below/b.bin")))
+
+
+def test_transforms_against_trimesh(tmp_path: Path) -> None:
+    tree, buffer = parts(translation=[1, 2, 3], rotation=[0.5, 0.5, 0.5, 0.5], scale=[1, 2, -3], children=[1])
+    half = np.diag([0.5, 0.5, 0.5, 1])
+    half[:3, 3] = 7, 0, 1
+    tree["nodes"] += [{"mesh": 0, "matrix": half.T.ravel().tolist(), "children": [2]}, {"mesh": 0}]
+    path = write(tmp_path, "a.glb", writers.glb(tree, buffer))
+    mesh, expected = read_mesh(path), trimesh.load_mesh(path, process=False)
+    assert mesh.faces_F3.shape == (12, 3)
+    np.testing.assert_allclose(
+        np.sort(mesh.vertices_V3[mesh.faces_F3].sum(axis=1), axis=0),
+        np.sort(np.asarray(expected.triangles).sum(axis=1), axis=0),
+        atol=1e-6,
+    )
+
+
+def test_written_by_trimesh(tmp_path: Path) -> None:
+    ball = trimesh.creation.icosphere(subdivisions=2)
+    ball.export(tmp_path / "a.glb")
+    mesh = read_mesh(tmp_path / "a.glb")
+    np.testing.assert_allclose(mesh.vertices_V3[mesh.faces_F3], ball.triangles, atol=1e-6)
+    trimesh.PointCloud(ball.vertices).export(tmp_path / "b.glb")  # type: ignore[no-untyped-call]
+    np.testing.assert_allclose(read_cloud(tmp_path / "b.glb"), ball.vertices, atol=1e-6)
+
+
+def test_points_only(tmp_path: Path) -> None:
+    tree, buffer = writers.gltf_tree(VERTICES, None, translation=[1, 0, 0])
+    path = write(tmp_path, "a.glb", writers.glb(tree, buffer))
+    np.testing.assert_array_equal(read_cloud(path), VERTICES + np.array([1, 0, 0]))
+
+
+@pytest.mark.parametrize(("mode", "faces"), [(5, [[0, 1, 2], [2, 1, 3]]), (6, [[0, 1, 2], [0, 2, 3]])])
+def test_strips_and_fans(tmp_path: Path, mode: int, faces: list[list[int]]) -> None:
+    tree, buffer = writers.gltf_tree(VERTICES, None)
+    tree["meshes"][0]["primitives"][0]["mode"] = mode
+    assert read_mesh(write(tmp_path, "a.glb", writers.glb(tree, buffer))).faces_F3.tolist() == faces
+
+
+def test_lines_are_left_out_and_scene_is_optional(tmp_path: Path) -> None:
+    tree, buffer = parts(children=[])
+    primitives = tree["meshes"][0]["primitives"]
+    primitives.insert(0, {"attributes": {"POSITION": 0}, "mode": 1})
+    del tree["scene"], tree["scenes"]
+    assert_tetrahedron(write(tmp_path, "a.glb", writers.glb(tree, buffer)))
+
+
+def test_interleaved_normalized_and_sparse(tmp_path: Path) -> None:
+    whole = np.array([[0, 0, 0, 9], [127, 0, 0, 9], [0, 127, 0, 9], [0, 0, 0, 9]], np.int8)
+    indices, values = np.array([3], np.uint8), np.array([[0, 0, -127, 0]], np.int8)
+    buffer = whole.tobytes() + indices.tobytes() + values.tobytes()
+    tree, _ = writers.gltf_tree(VERTICES, None)
+    tree["buffers"] = [{"byteLength": len(buffer)}]
+    tree["bufferViews"] = [
+        {"buffer": 0, "byteLength": 16, "byteStride": 4},
+        {"buffer": 0, "byteOffset": 16, "byteLength": 5},
+    ]
+    tree["accessors"][0] = {
+        "bufferView": 0, "componentType": 5120, "normalized": True, "count": 4, "type": "VEC3",
+        "sparse": {
+            "count": 1,
+            "indices": {"bufferView": 1, "componentType": 5121},
+            "values": {"bufferView": 1, "byteOffset": 1},
+        },
+    }  # fmt: skip
+    expected = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, -1]]
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, "a.glb", writers.glb(tree, buffer))), expected)
+
+
+GOOD = writers.glb(*parts())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"glTG" + GOOD[4:], "no glTF header"),
+        (GOOD[:15], "truncated"),
+        (GOOD[:100], "truncated: its header promises"),
+        (GOOD[:-1], "truncated: its header promises"),
+        (GOOD[:4] + struct.pack("<I", 1) + GOOD[8:], "version 1"),
+        (changed(buffers__0__uri="no.bin"), "'no.bin' is missing"),
+        (changed(extensionsRequired=["KHR_draco_mesh_compression"]), "KHR_draco_mesh_compression"),
+        (changed(nodes=[]), "no entry 0 among its nodes"),
+        (changed(nodes__0__mesh=-1), "no entry -1 among its meshes"),
+        (changed(nodes__0__children=[0]), "node 0 has two parents"),
+        (changed(nodes__0__matrix=[1, 2]), "not readable glTF"),
+        (changed(nodes__0__scale="big"), "not readable glTF"),
+        (changed(nodes__0__translation=[float("nan"), 0, 0]), "4 of 4 points are not finite"),
+        (changed(nodes__0__scale=[0, 0, 0]), "zero area"),
+        (changed(nodes__0={}), "no meshes and no points"),
+        (changed(accessors__0__count=4_000_000_000), "counts 4000000000"),
+        (changed(accessors__0__count=5_000), "counts 5000"),
+        (changed(accessors__0__count=-1), "count is -1"),
+        (changed(accessors__0__count=float("inf")), "count is inf"),
+        (changed(accessors__0__count=3), "a face refers to vertex 3, but there are 3"),
+        (changed(accessors__0__type="MAT4"), "not readable glTF"),
+        (changed(accessors__0__type="VEC2"), "2 components"),
+        (changed(accessors__0__bufferView=...), "no data"),
+        (changed(accessors__1__componentType=5126), "whole numbers"),
+        (changed(accessors__1__count=11), "do not make triangles"),
+        (changed(bufferViews__0__byteStride=1), "stride"),
+        (changed(bufferViews__1__byteOffset=10**30), "needs"),
+        (changed(buffers=[{}, {}], bufferViews__0__buffer=1), "buffer 1 has no data"),
+        (changed(meshes__0__primitives=7), "not readable glTF"),
+        (changed(scenes=[7]), "not readable glTF"),
+    ],
+)
+def test_refusals_of_glb(tmp_path: Path, content: bytes, words: str) -> None:
+    assert words in reason_of(write(tmp_path, "a.glb", content))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://localhost:9/a.bin",
+        "HTTPS://localhost:9/a.bin",
+        "file:///etc/hostname",
+        "/etc/hostname",
+        "../secret.bin",
+        "..%2Fsecret.bin",
+        "below/../../secret.bin",
+        "..\\secret.bin",
+        "C:\\secret.bin",
+    ],
+)
+def test_nothing_outside_the_folder_is_read(tmp_path: Path, uri: str) -> None:
+    _, buffer = parts()
+    write(tmp_path, "secret.bin", buffer)
+    (tmp_path / "inner" / "below").mkdir(parents=True)
+    assert "outside its folder, which is never read" in reason_of(
+        write(tmp_path / "inner", "a.gltf", with_uri(uri))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000, "not readable glTF"),
+        ('{"nodes":' + "[" * 100_000 + "]" * 100_000 + "}", "not readable glTF"),
+        ("[]", "no tree"),
+        ("{}", "no meshes and no points"),
+        ("{", "not readable glTF"),
+        ('{"scenes": {"a": 1}}', "not readable glTF"),
+        ('{"accessors": [{"count": ' + "9" * 5000 + "}]}", "not readable glTF"),
+        (with_uri("data:application/octet-stream;base64,AAAA"), "of 3"),
+        (with_uri("data:application/octet-stream;base64,A"), "not readable glTF"),
+        (with_uri("no\0.bin"), "is missing"),
+    ],
+)
+def test_refusals_of_gltf(tmp_path: Path, text: str, words: str) -> None:
+    assert words in reason_of(write(tmp_path, "a.gltf", text))
+
+
+def test_a_mesh_that_is_repeated_too_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossjepa.io.shapes.MAX_POINTS", 100)
+    tree, buffer = parts()
+    tree["nodes"] *= 1000
+    tree["scenes"][0]["nodes"] = list(range(1000))
+    assert "104 points" in reason_of(write(tmp_path, "a.glb", writers.glb(tree, buffer)))
