@@ -51,7 +51,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         Checkpoint(
             name="crossjepa-base",
             description="8.5M parameters; openly licensed objects and game models, no benchmark data",
-            sha256="",
+            sha256="231b85b4685d6d60181466f9cf5bc9d860f91f0affc32634ab25e6e8471f0ba3",
         ),
     )
 }

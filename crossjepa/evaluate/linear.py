@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 # Values of C for each scaling of the features; raw ones are divided by their root mean square norm.
 DEFAULT_COSTS = {
-    "standardised": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+    "standardised": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "raw": (1.0, 10.0, 100.0, 1000.0, 10000.0),
 }
 
