@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def read_meshpack(path: str | os.PathLike[str]) -> list[PackedMesh]:
         faces = _face_deltas(arrays["faces_xz"], int(face_counts.sum()))
         columns = (arrays[key].tolist() for key in _TEXTS.values())
         texts = [dict(zip(_TEXTS, row, strict=True)) for row in zip(*columns, strict=True)]
-    except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
+    except (OSError, KeyError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise PointCloudError(path, f"not a readable mesh pack ({error})") from error
     vertex_parts = np.split(vertices, np.cumsum(vertex_counts)[:-1])
     face_parts = np.split(faces, 3 * np.cumsum(face_counts)[:-1])

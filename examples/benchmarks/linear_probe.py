@@ -46,7 +46,8 @@ def render_one(cloud: Clouds) -> NDArray[np.uint8]:
     """One shaded view of a cloud, from 30 degrees above and 30 degrees to the side."""
     from crossjepa.train.render import render_cloud, rig
 
-    return render_cloud(cloud, rig("mvcnn12")[1:2])[0]
+    image: NDArray[np.uint8] = render_cloud(cloud, rig("mvcnn12")[1:2])[0]
+    return image
 
 
 def teacher_features(clouds: Clouds, teacher_file: str) -> Features:

@@ -10,7 +10,7 @@ from crossjepa.evaluate import linear_svm
 from crossjepa.evaluate.linear import scale_features
 
 
-def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Three overlapping classes in 8 channels of very different size."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 3, count)

@@ -22,7 +22,9 @@ def games(shared: Path) -> list[PackedMesh]:
 
 def test_packs_hold_what_is_documented(games: list[PackedMesh]) -> None:
     assert len(games) == 4743
-    assert all(abs(np.ptp(mesh.vertices_V3, axis=0).max() - 1) < 1e-3 for mesh in games[:200])
+    sides = np.array([np.ptp(mesh.vertices_V3, axis=0).max() for mesh in games])
+    assert sides.max() < 1.001
+    assert np.mean(sides > 0.999) > 0.99  # decimation cut off a little of some
     assert all(mesh.faces_F3.min() >= 0 and mesh.faces_F3.max() < len(mesh.vertices_V3) for mesh in games)
 
 
@@ -39,7 +41,7 @@ def test_only_open_sources_without_evaluation_data(games: list[PackedMesh]) -> N
     assert not openly_licensed(replace(mesh, source="PSB via somebody"))
     assert not openly_licensed(replace(mesh, licence="no licence file"))
     assert not openly_licensed(replace(mesh, licence="mixed (see repo)"))
-    assert not openly_licensed(replace(mesh, vertices_V3=mesh.vertices_V3 * np.float32([1, 0, 0])))
+    assert not openly_licensed(replace(mesh, vertices_V3=mesh.vertices_V3 * np.array([1, 0, 0], np.float32)))
 
 
 def test_a_row_is_sampled_rendered_and_embedded(

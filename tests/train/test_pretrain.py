@@ -126,7 +126,7 @@ def test_drawn_points_come_from_those_stored() -> None:
     for probability in (0.0, 1.0):
         drawn = draw_points(stored, 20, torch.Generator().manual_seed(0), probability)
         assert drawn.shape == (2, 20, 3)
-        assert (torch.cdist(drawn, stored).amin(dim=-1) < 1e-5).all()
+        assert (drawn[:, :, None] == stored[:, None]).all(dim=-1).any(dim=-1).all()
 
 
 def test_schedule_and_sizes() -> None:
@@ -142,7 +142,7 @@ def test_schedule_and_sizes() -> None:
 
 
 def test_loss_falls(cache_folder: Path, tmp_path: Path) -> None:
-    pretrain(str(cache_folder), str(tmp_path), replace(CONFIG, steps=60, learning_rate=3e-3), log_every=20)
+    pretrain(str(cache_folder), str(tmp_path), replace(CONFIG, steps=240, learning_rate=3e-3), log_every=40)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.7 * losses[0]
 
