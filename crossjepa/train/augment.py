@@ -6,17 +6,36 @@ B clouds, N points, P stored points, V views
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from crossjepa.ops import farthest_point_sampling, gather_points
 
 
-def draw_points(
-    stored_BP3: Tensor, count: int, generator: torch.Generator, even_probability: float
-) -> Tensor:
-    """Draws points from those stored, at random or, for some batches, evenly spread.
+class Draws:
+    """Random numbers for a batch, a generator a cloud, so that they do not depend on who else is in it."""
+
+    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
+        self.generators = generators
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Returns (B, *shape) float32 in [0, 1)."""
+        return self._stack([generator.random(shape, np.float32) for generator in self.generators])
+
+    def normal(self, *shape: int) -> Tensor:
+        """Returns (B, *shape) float32 with mean 0 and deviation 1."""
+        return self._stack([generator.standard_normal(shape, np.float32) for generator in self.generators])
+
+    @staticmethod
+    def _stack(parts: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(parts))
+
+
+def draw_points(stored_BP3: Tensor, count: int, draws: Draws, even: bool) -> Tensor:
+    """Draws points from those stored, at random or evenly spread.
 
     Scans and files with more points than the network takes are reduced by farthest point sampling, so the
     encoder must know that kind of cloud too.
@@ -24,28 +43,27 @@ def draw_points(
     Args:
         stored_BP3: (B, P, 3) points uniform by area, in random order.
         count: points to draw (N).
-        generator: source of randomness.
-        even_probability: probability that this batch is a farthest point sample of twice as many points.
+        draws: source of randomness.
+        even: whether to take a farthest point sample of twice as many points.
 
     Returns:
         (B, N, 3) points.
     """
-    even = torch.rand((), generator=generator).item() < even_probability
     drawn = 2 * count if even else count
-    start_B1 = torch.randint(stored_BP3.shape[1], (len(stored_BP3), 1), generator=generator)
+    start_B1 = (draws.uniform(1) * stored_BP3.shape[1]).long()
     points_BM3 = gather_points(stored_BP3, (start_B1 + torch.arange(drawn)) % stored_BP3.shape[1])
     return gather_points(points_BM3, farthest_point_sampling(points_BM3, count)) if even else points_BM3
 
 
 def augment(
-    points_BN3: Tensor, azimuth_BV: Tensor, generator: torch.Generator, scale_range: float, jitter: float
+    points_BN3: Tensor, azimuth_BV: Tensor, draws: Draws, scale_range: float, jitter: float
 ) -> tuple[Tensor, Tensor]:
     """Turns and mirrors clouds together with the cameras, stretches them a little, and normalises again.
 
     Args:
         points_BN3: (B, N, 3) points, y up.
         azimuth_BV: (B, V) azimuth of the cameras in radians.
-        generator: source of randomness.
+        draws: source of randomness.
         scale_range: each axis is scaled by 1 - range to 1 + range.
         jitter: standard deviation of the noise, in radii.
 
@@ -53,12 +71,10 @@ def augment(
         points_BN3: (B, N, 3) augmented, centroid 0, largest radius 1.
         azimuth_BV: (B, V) azimuth from which the cameras see the same image.
     """
-    batch = len(points_BN3)
-    angle_B = 2 * math.pi * torch.rand(batch, generator=generator)
-    flip_B = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
-    scale_B13 = 1 + scale_range * (2 * torch.rand(batch, 1, 3, generator=generator) - 1)
-    points_BN3 = points_BN3 * scale_B13
-    points_BN3 = points_BN3 + jitter * torch.randn(points_BN3.shape, generator=generator)
+    angle_B, flip_B = draws.uniform(2).unbind(dim=1)
+    angle_B, flip_B = 2 * math.pi * angle_B, torch.where(flip_B < 0.5, -1.0, 1.0)
+    points_BN3 = points_BN3 * (1 + scale_range * (2 * draws.uniform(1, 3) - 1))
+    points_BN3 = points_BN3 + jitter * draws.normal(*points_BN3.shape[1:])
     x_BN, y_BN, z_BN = points_BN3.unbind(-1)
     x_BN = x_BN * flip_B[:, None]
     cos_B1, sin_B1 = angle_B.cos()[:, None], angle_B.sin()[:, None]

@@ -16,7 +16,7 @@ import torch
 
 from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.train.pretrain import CHECKPOINT_NAME
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint
 
 
 def export(
@@ -35,13 +35,16 @@ def export(
         The encoder as it will be loaded.
     """
     run = Path(run_folder)
-    recipe = json.loads((run / "config.json").read_text())
-    state = torch.load(run / CHECKPOINT_NAME, weights_only=True)
+    found = checkpoints(run)
+    if not found:
+        raise FileNotFoundError(f"{run}: no checkpoint to export")
+    state = load_checkpoint(found[-1])
     weights = {
         name.removeprefix("encoder."): value.half().float() if value.is_floating_point() else value
         for name, value in state["model"].items()
         if name.startswith("encoder.")
     }
+    recipe = state["recipe"]
     shape = NAMED_SIZES[recipe["size"]]
     facts = {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
     config = ModelConfig(shape, ProcessorConfig(num_points=shape.num_points), {**(provenance or {}), **facts})

@@ -1,276 +1,275 @@
 """Pretraining from a cache: the encoder and a conditioned predictor learn the teacher's embedding of views.
 
-Run as `python -m crossjepa.train.pretrain CACHE -o RUN`.
-
-B clouds, N points, G tokens, V views, C encoder width, D teacher width
+B clouds, V views, D teacher width
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-import math
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
-from crossjepa.config import NAMED_SIZES, EncoderConfig, PredictorConfig
-from crossjepa.files import atomic_write, write_json
-from crossjepa.models.point_transformer import PointTransformer
-from crossjepa.models.predictor import ViewPredictor
-from crossjepa.train.augment import augment, draw_points
-from crossjepa.train.cache import Cache, open_cache
+from crossjepa.files import write_json
+from crossjepa.train.cache import open_cache
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from crossjepa.train.config import PretrainConfig
+from crossjepa.train.data import Batch, Batches
+from crossjepa.train.distributed import Process, all_mean, process_group, sync_batch_norms
+from crossjepa.train.loggers import RunLog
+from crossjepa.train.objective import PretrainModel, Targets
+from crossjepa.train.optim import learning_rate, make_optimizers
+from crossjepa.train.probe import ProbeData, encode_all, probe
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_NAME = "checkpoint.pt"
+# Objects whose views give the mean and deviation of the targets.
+STATISTICS_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
-    """Recipe of a run.
+class RunOptions:
+    """What changes nothing in the result.
 
     Attributes:
-        size: named size of the encoder.
-        steps: optimizer steps.
-        batch_size: clouds a step (B).
-        views_per_step: views of each cloud a step (V).
-        learning_rate: peak of the schedule.
-        warmup_steps: steps of linear warm-up.
-        schedule: "cosine" or "linear" decay after it.
-        weight_decay: AdamW's, on matrices only.
-        gradient_clip: largest norm of the gradient.
-        predictor_depth: blocks of the predictor.
-        object_weight: weight of a second loss, which is not the paper's: a linear readout of the pooled
-            tokens predicts the mean embedding of the object's views. 0 leaves it out.
-        few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
-            by the same factor, which keeps the size of a group on the object.
-        few_share: share of the steps in that part.
-        scale_range: augmentation, see `augment`.
-        jitter: augmentation, see `augment`.
-        even_probability: augmentation, see `draw_points`.
-        seed: seed of everything.
+        log_every: steps between lines of the log.
+        save_every: steps between checkpoints.
+        probe_every: steps between probes and held-out losses; 0 for none.
+        keep: checkpoints to keep.
+        stop_after: steps after which this process ends, to go on later; 0 for none.
+        device: torch device; by default a GPU where there is one.
+        progress: show a bar with the time left.
+        tensorboard: also log to TensorBoard.
+        wandb: W&B project to log to as well.
     """
 
-    size: str = "crossjepa-base"
-    steps: int = 5000
-    batch_size: int = 64
-    views_per_step: int = 4
-    learning_rate: float = 5e-4
-    warmup_steps: int = 300
-    schedule: str = "cosine"
-    weight_decay: float = 0.05
-    gradient_clip: float = 1.0
-    predictor_depth: int = 4
-    object_weight: float = 1.0
-    few_points: int = 512
-    few_share: float = 0.7
-    scale_range: float = 0.15
-    jitter: float = 0.005
-    even_probability: float = 0.25
-    seed: int = 0
+    log_every: int = 50
+    save_every: int = 250
+    probe_every: int = 500
+    keep: int = 3
+    stop_after: int = 0
+    device: str | None = None
+    progress: bool = True
+    tensorboard: bool = False
+    wandb: str = ""
 
 
-class Targets(nn.Module):
-    """Teacher embeddings, centred and scaled a channel at a time by the statistics of the cache."""
+class Trainer:
+    """One run: model, optimizers and batches, from step to step.
 
-    def __init__(self, cache: Cache) -> None:
-        super().__init__()
-        embeddings = torch.from_numpy(np.asarray(cache.embeddings_SVD, np.float32)).flatten(0, 1)
-        self.register_buffer("mean_D", embeddings.mean(dim=0))
-        self.register_buffer("std_D", embeddings.std(dim=0).clamp_min(1e-4))
+    Args:
+        config: the recipe; `config.cache` names the cache.
+        run: folder of the run; a run that was cut goes on from its last checkpoint.
+        process: this process among those of the run.
+        options: logging, saving and probing.
+        probe_data: labelled clouds of a training split, to see whether features improve.
+    """
 
-    def forward(self, embeddings_BVD: Tensor) -> Tensor:
-        return (embeddings_BVD - self.mean_D) / self.std_D  # type: ignore[operator]
-
-
-class PretrainModel(nn.Module):
-    """Encoder and predictor, with the loss between predicted and cached embeddings."""
-
-    def __init__(self, config: PretrainConfig, target_width: int) -> None:
-        super().__init__()
-        self.encoder = PointTransformer(NAMED_SIZES[config.size])
-        predictor = PredictorConfig(
-            depth=config.predictor_depth, target_width=target_width, joint_attention=False
+    def __init__(
+        self,
+        config: PretrainConfig,
+        run: Path,
+        process: Process,
+        options: RunOptions,
+        probe_data: ProbeData | None = None,
+    ) -> None:
+        self.config, self.run, self.process, self.options = config, run, process, options
+        self.probe_data = probe_data
+        torch.manual_seed(config.seed)
+        cache = open_cache(config.cache)
+        self.batches = Batches(cache, config, process.rank, process.world)
+        self.steps = self.batches.steps
+        rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
+        embeddings_RD = np.asarray(cache.embeddings_SVD[rows], np.float32).reshape(
+            -1, cache.embeddings_SVD.shape[-1]
         )
-        self.predictor = ViewPredictor(predictor, self.encoder.num_features)
-        self.object_weight = config.object_weight
-        self.object_head = nn.Linear(2 * self.encoder.num_features, target_width)
+        self.targets = Targets(embeddings_RD, config.target_scaling).to(process.device)
+        self.model = PretrainModel(config, embeddings_RD.shape[1]).to(process.device)
+        if process.world > 1:
+            sync_batch_norms(self.model)
+        self.optimizers = make_optimizers(self.model, config)
+        self.step = self._resume()
+        self.forward = self._wrapped()
 
-    def forward(
-        self, points_BN3: Tensor, pose_BV3: Tensor, histogram_BVH: Tensor, target_BVD: Tensor
-    ) -> Tensor:
-        """Returns the smooth-L1 loss, a float32 scalar."""
-        with torch.autocast(points_BN3.device.type, torch.bfloat16):
-            encoded = self.encoder(points_BN3, pool="max+mean")
-            predicted_BVD = self.predictor(encoded.tokens, pose_BV3, histogram_BVH)
-            predicted_BD = self.object_head(encoded.pooled)
-        view_loss = F.smooth_l1_loss(predicted_BVD.float(), target_BVD)
-        object_loss = F.smooth_l1_loss(predicted_BD.float(), target_BVD.mean(dim=1))
-        return view_loss + self.object_weight * object_loss
+    def _wrapped(self) -> nn.Module:
+        module: nn.Module = self.model
+        if self.process.world > 1:
+            module = DistributedDataParallel(module)
+        return torch.compile(module) if self.config.compile else module  # type: ignore[return-value]
 
+    def _resume(self) -> int:
+        """Restores the last checkpoint and returns the steps done; refuses another recipe's run."""
+        recipe = self.recipe()
+        found = checkpoints(self.run)
+        if not found:
+            if self.config.init_from:
+                self.model.load_state_dict(load_checkpoint(self.config.init_from)["model"], strict=True)
+            if self.process.is_main:
+                self.run.mkdir(parents=True, exist_ok=True)
+                write_json(self.run / "config.json", recipe)
+            return 0
+        state = load_checkpoint(found[-1])
+        changed = sorted(key for key in recipe if recipe[key] != state["recipe"].get(key))
+        if changed:
+            raise ValueError(
+                f"{self.run} was started with another {', '.join(changed)}: go on with the same recipe, or "
+                "choose another folder"
+            )
+        self.model.load_state_dict(state["model"], strict=True)
+        self.optimizers.load_state_dict(state["optimizers"])
+        logger.info("going on after step %d of %s", state["step"], self.run)
+        return int(state["step"])
 
-class Batches:
-    """The batch of every step as a pure function of (seed, step)."""
-
-    def __init__(self, cache: Cache, config: PretrainConfig) -> None:
-        self.cache, self.config = cache, config
-        self.steps_per_epoch = len(cache) // config.batch_size
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns points (B, N, 3), poses (B, V, 3), histograms (B, V, 48) and embeddings (B, V, D)."""
-        config, cache = self.config, self.cache
-        epoch, number = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(cache))
-        row_B = np.sort(order[number * config.batch_size : (number + 1) * config.batch_size])
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        views = cache.embeddings_SVD.shape[1]
-        view_BV = torch.rand(len(row_B), views, generator=generator).argsort(dim=1)[
-            :, : config.views_per_step
-        ]
-        index = (row_B[:, None], view_BV.numpy())
-        pose_BV5 = torch.from_numpy(cache.poses_SV5[index])
-        stored_BP3 = torch.from_numpy(cache.points_SP3[row_B].astype(np.float32))
-        num_points = encoder_config_at(config, step).num_points
-        points_BN3 = draw_points(stored_BP3, num_points, generator, config.even_probability)
-        points_BN3, azimuth_BV = augment(
-            points_BN3, torch.deg2rad(pose_BV5[..., 0]), generator, config.scale_range, config.jitter
+    def train(self) -> None:
+        """Trains to the end of the run, or for `stop_after` steps."""
+        last = min(self.steps, self.step + self.options.stop_after) if self.options.stop_after else self.steps
+        log = (
+            RunLog(self.run, self.step, tensorboard=self.options.tensorboard, wandb=self.options.wandb)
+            if self.process.is_main
+            else None
         )
-        pose_BV3 = torch.stack([azimuth_BV, torch.deg2rad(pose_BV5[..., 1]), pose_BV5[..., 3]], dim=-1)
-        histogram_BVH = torch.from_numpy(cache.histograms_SVH[index].astype(np.float32))
-        return (
-            points_BN3,
-            pose_BV3,
-            histogram_BVH,
-            torch.from_numpy(cache.embeddings_SVD[index].astype(np.float32)),
-        )
+        meter = Meter(self.config.batch_size)
+        self.model.train()
+        for step in self._numbers(last):
+            meter.add(self.update(step))
+            self.step = step + 1
+            ended = self.step == last
+            if log and (self.step % self.options.log_every == 0 or ended):
+                log.write(step=self.step, **meter.read(), learning_rate=self._rate(step))
+            if self.options.probe_every and (self.step % self.options.probe_every == 0 or ended):
+                figures = self.look()
+                if log:
+                    log.write(step=self.step, **figures)
+                meter.restart()
+            if self.process.is_main and (self.step % self.options.save_every == 0 or ended):
+                self.save()
+        if log:
+            log.finish()
+
+    def update(self, step: int) -> dict[str, float]:
+        """Takes one optimizer step and returns the losses over all processes, and seconds spent on data."""
+        started = time.perf_counter()
+        batch = self.batches(step).to(self.process.device)
+        waited = time.perf_counter() - started
+        self.model.encoder.config = self.config.encoder_at(step / self.steps)
+        losses = self.forward(batch, self.targets(batch.embeddings_BVD))
+        losses.total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        self.optimizers.step(self._rate(step))
+        means = all_mean(torch.stack([value.detach() for value in losses])).tolist()
+        named = dict(zip(losses._fields, means, strict=True))
+        if not np.isfinite(named["total"]):
+            raise FloatingPointError(
+                f"the loss is {named['total']} at step {step + 1}; lower the learning rate"
+            )
+        return {
+            "loss": named.pop("total"),
+            **{f"{name}_loss": value for name, value in named.items() if value},
+            "data_seconds": waited,
+        }
+
+    @torch.no_grad()
+    def look(self) -> dict[str, float]:
+        """Returns the loss on held-out objects and, with probe data, how good and how spread features are."""
+        self.model.eval()
+        figures: dict[str, float] = {}
+        rows = len(self.batches.held_out_rows)
+        if rows:
+            batches = (self.batches.held_out(start, start + 64) for start in range(0, rows, 64))
+            figures["held_out_loss"] = (
+                sum(self._loss(batch) * len(batch.points_BN3) for batch in batches) / rows
+            )
+        if self.probe_data is not None and self.process.is_main:
+            features_nE = encode_all(self.model.encoder, self.probe_data.points_nN3)
+            figures.update(probe(features_nE, self.probe_data.labels_n))
+        self.model.train()
+        return figures
+
+    def _loss(self, batch: Batch) -> float:
+        batch = batch.to(self.process.device)
+        return float(self.model(batch, self.targets(batch.embeddings_BVD)).view)
+
+    def save(self) -> None:
+        """Writes a checkpoint from which `Trainer` goes on exactly."""
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
+            "recipe": self.recipe(),
+        }
+        save_checkpoint(self.run, self.step, state, self.options.keep)
+
+    def recipe(self) -> dict[str, Any]:
+        """Returns all that determines the result, with the cache by its content rather than its place."""
+        cache = self.batches.cache
+        return {**asdict(self.config), "cache": cache.manifest["recipe_hash"], "objects": len(cache)}
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.config, step, self.steps)
+
+    def _numbers(self, last: int) -> Iterator[int]:
+        from tqdm.auto import tqdm
+
+        hidden = not (self.options.progress and self.process.is_main)
+        with tqdm(total=self.steps, initial=self.step, desc="pretrain", unit="step", disable=hidden) as bar:
+            for step in range(self.step, last):
+                yield step
+                bar.update()
 
 
-def learning_rate(config: PretrainConfig, step: int) -> float:
-    """Linear warm-up, then down to a thousandth of the peak, along a cosine or a line."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    left = 1 - (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    share = left if config.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
-    return config.learning_rate * (0.001 + 0.999 * share)
+class Meter:
+    """Means of what is measured every step, and samples a second."""
 
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.restart()
 
-def make_optimizer(model: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices only."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    def restart(self) -> None:
+        """Forgets everything and starts the clock."""
+        self.rows: list[dict[str, float]] = []
+        self.started = time.perf_counter()
 
+    def add(self, values: dict[str, float]) -> None:
+        """Adds the figures of a step."""
+        self.rows.append(values)
 
-def encoder_config_at(config: PretrainConfig, step: int) -> EncoderConfig:
-    """The encoder's shape at a step: fewer points, groups and neighbours in the first part of the run."""
-    full = NAMED_SIZES[config.size]
-    if step >= config.few_share * config.steps or config.few_points >= full.num_points:
-        return full
-    share = config.few_points / full.num_points
-    return replace(
-        full,
-        num_points=config.few_points,
-        num_groups=round(full.num_groups * share),
-        group_size=round(full.group_size * share),
-    )
+    def read(self) -> dict[str, float]:
+        """Returns the means, the samples a second and the share of time spent on data, and restarts."""
+        seconds = time.perf_counter() - self.started
+        means = {name: sum(row[name] for row in self.rows) / len(self.rows) for name in self.rows[0]}
+        share = means.pop("data_seconds") * len(self.rows) / seconds
+        rate = len(self.rows) * self.batch_size / seconds
+        self.restart()
+        return {**means, "samples_per_second": rate, "data_share": share}
 
 
 def pretrain(
-    cache_folder: str, run_folder: str, config: PretrainConfig, *, log_every: int = 50, save_every: int = 250
+    config: PretrainConfig,
+    run: str | Path,
+    options: RunOptions | None = None,
+    probe_data: ProbeData | None = None,
 ) -> None:
     """Trains from a cache, or goes on from the last checkpoint of the run.
 
+    Under torchrun every process takes its share of each batch; the result is that of one process.
+
     Args:
-        cache_folder: a finished cache.
-        run_folder: where checkpoint.pt, config.json and log.jsonl go.
-        config: the recipe.
-        log_every: steps between lines of the log.
-        save_every: steps between checkpoints.
+        config: the recipe; `config.cache` names a finished cache.
+        run: folder for checkpoints, config.json, log.jsonl, log.csv and curves.png.
+        options: logging, saving, probing.
+        probe_data: labelled clouds of a training split, see `read_probe_data`.
+
+    Raises:
+        FileNotFoundError: there is no finished cache.
+        ValueError: the run was started with another recipe, or the recipe does not fit the cache.
+        FloatingPointError: the loss is not finite.
     """
-    run = Path(run_folder)
-    run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    cache = open_cache(cache_folder)
-    targets = Targets(cache)
-    model = PretrainModel(config, cache.embeddings_SVD.shape[-1])
-    optimizer = make_optimizer(model, config)
-    batches = Batches(cache, config)
-    step = load_checkpoint(run, model, optimizer)
-    write_json(
-        run / "config.json", {**asdict(config), "cache": cache.manifest["recipe_hash"], "objects": len(cache)}
-    )
-    model.train()
-    losses: list[float] = []
-    started = time.monotonic()
-    while step < config.steps:
-        model.encoder.config = encoder_config_at(config, step)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
-        points_BN3, pose_BV3, histogram_BVH, embeddings_BVD = batches(step)
-        loss = model(points_BN3, pose_BV3, histogram_BVH, targets(embeddings_BVD))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
-        optimizer.step()
-        losses.append(loss.item())
-        step += 1
-        if step % log_every == 0 or step == config.steps:
-            rate = len(losses) * config.batch_size / (time.monotonic() - started)
-            log(run, {"step": step, "loss": sum(losses) / len(losses), "samples_per_second": rate})
-            losses, started = [], time.monotonic()
-        if step % save_every == 0 or step == config.steps:
-            save_checkpoint(run, model, optimizer, step)
-
-
-def log(run: Path, values: dict[str, Any]) -> None:
-    """Adds a line to the run's log."""
-    logger.info(" ".join(f"{name} {value:.5g}" for name, value in values.items()))
-    with (run / "log.jsonl").open("a") as file:
-        file.write(json.dumps(values) + "\n")
-
-
-def save_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Replaces the run's checkpoint by a whole new one."""
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    atomic_write(run / CHECKPOINT_NAME, lambda file: torch.save(state, file))
-
-
-def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Restores the run's checkpoint where there is one and returns the steps done."""
-    if not (run / CHECKPOINT_NAME).is_file():
-        return 0
-    state = torch.load(run / CHECKPOINT_NAME, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
-
-
-def main() -> None:
-    """Parses the command line and trains."""
-    parser = argparse.ArgumentParser(description="Pretrain an encoder from a cache of teacher embeddings.")
-    parser.add_argument("cache", help="folder made by crossjepa.train.prepare")
-    parser.add_argument("-o", "--output", required=True, help="folder of the run; an unfinished run goes on")
-    parser.add_argument("--save-every", type=int, default=200, help="steps between checkpoints")
-    for name, value in asdict(PretrainConfig()).items():
-        parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
-    arguments = vars(parser.parse_args())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    cache, output = arguments.pop("cache"), arguments.pop("output")
-    save_every = arguments.pop("save_every")
-    pretrain(cache, output, PretrainConfig(**arguments), save_every=save_every)
-
-
-if __name__ == "__main__":
-    main()
+    options = options or RunOptions()
+    with process_group(options.device) as process:
+        Trainer(config, Path(run), process, options, probe_data).train()

@@ -1,0 +1,193 @@
+"""The recipe of a pretraining run: one frozen dataclass, YAML files, and overrides from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+import yaml
+
+from crossjepa.config import NAMED_SIZES, EncoderConfig, from_dict
+
+CONFIG_FOLDER = Path(__file__).parent / "configs"
+
+Conditioning = Literal["both", "pose", "histogram", "none"]
+TargetScaling = Literal["standardise", "center", "none"]
+Schedule = Literal["cosine", "linear"]
+OptimizerName = Literal["adamw", "muon"]
+Precision = Literal["bfloat16", "float32"]
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Recipe of a run.
+
+    Attributes:
+        cache: folder of the teacher's embeddings; may be left to the command line.
+        size: named size of the encoder.
+        steps: optimizer steps; 0 to count by `epochs`.
+        epochs: passes over the cache where `steps` is 0.
+        batch_size: clouds a step (B), over all processes.
+        views_per_step: views of each cloud a step (V).
+        optimizer: "adamw" for all parameters, or "muon" for the blocks' matrices and AdamW for the rest.
+        learning_rate: peak of the schedule.
+        final_learning_rate: last value of the schedule.
+        warmup_steps: steps of linear warm-up.
+        schedule: "cosine" or "linear" decay.
+        decay_share: share of the steps over which the rate falls, at the end; 1 starts after the warm-up.
+        weight_decay: on matrices only.
+        gradient_clip: largest norm of the gradient.
+        predictor_depth: blocks of the predictor.
+        joint_attention: whether the point tokens see the query, see `PredictorConfig`.
+        conditioning: what the predictor is told about a view.
+        target_scaling: "standardise" each channel of the targets, "center" each and scale all
+            alike, or "none".
+        smooth_l1_beta: error from which the loss grows linearly.
+        object_weight: weight of a second loss, which is not the paper's: a linear readout of the pooled
+            tokens predicts the mean embedding of the object's views. 0 leaves it out.
+        contrast_weight: weight of another loss that is not the paper's: a linear readout of the pooled tokens
+            must tell its own object's mean embedding from those of the batch (InfoNCE). 0 leaves it out.
+        points_weight: weight of a loss which the paper tried and rejected: the pooled tokens of one
+            draw of points predict those of another draw of the same object (point to point). 0 leaves it out.
+        few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
+            by the same factor, which keeps the size of a group on the object.
+        few_share: share of the steps in that part.
+        scale_range: augmentation, see `augment`.
+        jitter: augmentation, see `augment`.
+        even_probability: augmentation, see `draw_points`.
+        init_from: checkpoint of another run whose weights this one starts from; "" for random ones.
+        held_out: objects kept from training, whose loss is logged.
+        precision: of the arithmetic; parameters and optimizer stay float32.
+        gradient_checkpointing: trade time for memory.
+        compile: run the model through `torch.compile`.
+        seed: seed of everything.
+    """
+
+    cache: str = ""
+    size: str = "crossjepa-base"
+    steps: int = 5000
+    epochs: int = 0
+    batch_size: int = 64
+    views_per_step: int = 8
+    optimizer: OptimizerName = "muon"
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-6
+    warmup_steps: int = 200
+    schedule: Schedule = "linear"
+    decay_share: float = 1.0
+    weight_decay: float = 0.05
+    gradient_clip: float = 1.0
+    predictor_depth: int = 4
+    joint_attention: bool = False
+    conditioning: Conditioning = "both"
+    target_scaling: TargetScaling = "standardise"
+    smooth_l1_beta: float = 1.0
+    object_weight: float = 1.0
+    contrast_weight: float = 0.3
+    points_weight: float = 0.0
+    few_points: int = 512
+    few_share: float = 0.85
+    scale_range: float = 0.15
+    jitter: float = 0.005
+    even_probability: float = 0.25
+    init_from: str = ""
+    held_out: int = 256
+    precision: Precision = "bfloat16"
+    gradient_checkpointing: bool = False
+    compile: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for name, value in dataclasses.asdict(self).items():
+            choices = get_args(hints[name])
+            if choices and value not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
+            if not choices and not isinstance(value, hints[name]):
+                raise ValueError(f"{name} must be of type {hints[name].__name__}, not {value!r}")
+        if self.size not in NAMED_SIZES:
+            raise ValueError(f"size must be one of {sorted(NAMED_SIZES)}, not {self.size!r}")
+        if (self.steps > 0) == (self.epochs > 0):
+            raise ValueError("give either steps or epochs, and set the other to 0")
+        for name in ("batch_size", "views_per_step", "predictor_depth", "few_points"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    def encoder_at(self, share_done: float) -> EncoderConfig:
+        """Shape of the encoder when `share_done` of the steps are done: fewer points and groups at first."""
+        full = NAMED_SIZES[self.size]
+        if share_done >= self.few_share or self.few_points >= full.num_points:
+            return full
+        share = self.few_points / full.num_points
+        return dataclasses.replace(
+            full,
+            num_points=self.few_points,
+            num_groups=round(full.num_groups * share),
+            group_size=round(full.group_size * share),
+        )
+
+
+def load_config(name: str, overrides: Sequence[str] = ()) -> PretrainConfig:
+    """Reads a recipe and changes what the command line changes.
+
+    Args:
+        name: a recipe of the package ("shapenet-paper", "bundled") or the path of a YAML file.
+        overrides: "--key", "value", ... with dashes or underscores in the keys; "--key=value" works too.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        FileNotFoundError: there is no such recipe; the message lists those of the package.
+        ValueError: a key is unknown or a value impossible; the message names it.
+    """
+    known = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
+    path = CONFIG_FOLDER / f"{name}.yaml" if name in known else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no recipe {name!r}: give the path of a YAML file or one of {known}")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not readable as YAML ({error})") from error
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{path}: must hold 'key: value' lines")
+    return make_config({**values, **parse_overrides(overrides)}, str(path))
+
+
+def make_config(values: Mapping[str, Any], source: str) -> PretrainConfig:
+    """Builds a recipe from plain values; whole numbers stand for floats where floats are wanted."""
+    hints = get_type_hints(PretrainConfig)
+    fitted = {
+        key: float(value) if hints.get(key) is float and type(value) is int else value
+        for key, value in values.items()
+    }
+    try:
+        return from_dict(PretrainConfig, fitted)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+
+
+def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
+    """Turns "--key value" pairs into values, read as YAML scalars (1e-3 and true mean what they say)."""
+    pairs: dict[str, Any] = {}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        key, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not (equals or left):
+            raise ValueError(f"cannot read {word!r}: overrides look like --key value")
+        pairs[key.replace("-", "_")] = _scalar(text if equals else left.pop(0))
+    return pairs
+
+
+def _scalar(text: str) -> Any:
+    value = yaml.safe_load(text)
+    if isinstance(value, str):  # YAML 1.1 takes 1e-3 for a word
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

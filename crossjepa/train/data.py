@@ -1,0 +1,111 @@
+"""Batches from a cache, each a pure function of (seed, step).
+
+B clouds, N points, P stored points, V views, H histogram bins, D teacher width
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crossjepa.train.augment import Draws, augment, draw_points
+from crossjepa.train.cache import Cache
+from crossjepa.train.config import PretrainConfig
+
+# Salts that keep the draws for different purposes apart.
+_ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER = range(5)
+
+
+class Batch(NamedTuple):
+    """Clouds with the conditioning and embeddings of some of their views.
+
+    Attributes:
+        points_BN3: (B, N, 3) float32 augmented points, centroid 0, largest radius 1.
+        other_points_BN3: another draw of the same objects for the point-to-point loss, else the same points.
+        pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
+        histogram_BVH: (B, V, 48) colour histogram of each view.
+        embeddings_BVD: (B, V, D) float32 embeddings as the teacher gave them.
+    """
+
+    points_BN3: Tensor
+    other_points_BN3: Tensor
+    pose_BV3: Tensor
+    histogram_BVH: Tensor
+    embeddings_BVD: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Returns the batch on a device."""
+        return Batch(*(value.to(device, non_blocking=True) for value in self))
+
+
+class Batches:
+    """The training batches of one process.
+
+    Args:
+        cache: the teacher's embeddings.
+        config: the recipe.
+        rank: number of this process.
+        world: processes; each takes its rows of the same global batch.
+    """
+
+    def __init__(self, cache: Cache, config: PretrainConfig, rank: int = 0, world: int = 1) -> None:
+        if config.batch_size % world:
+            raise ValueError(f"batch_size {config.batch_size} must be a multiple of the {world} processes")
+        shuffled = np.random.default_rng([config.seed, _HELD_OUT]).permutation(len(cache))
+        self.held_out_rows = np.sort(shuffled[: config.held_out])
+        self.train_rows = np.sort(shuffled[config.held_out :])
+        if len(self.train_rows) < config.batch_size:
+            raise ValueError(
+                f"{len(self.train_rows)} objects to train on do not fill a batch of {config.batch_size}"
+            )
+        views = cache.embeddings_SVD.shape[1]
+        if config.views_per_step > views:
+            raise ValueError(f"views_per_step is {config.views_per_step}, but the cache has {views} views")
+        self.cache, self.config, self.rank, self.world = cache, config, rank, world
+        self.steps_per_epoch = len(self.train_rows) // config.batch_size
+        self.steps = config.steps or config.epochs * self.steps_per_epoch
+
+    def __call__(self, step: int) -> Batch:
+        """Returns this process's part of the batch of a step."""
+        config = self.config
+        epoch, number = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([config.seed, _ORDER, epoch]).permutation(self.train_rows)
+        row_B = order[number * config.batch_size : (number + 1) * config.batch_size][self.rank :: self.world]
+        whole = np.random.default_rng([config.seed, _STEP, step])
+        even = whole.random() < config.even_probability
+        draws = Draws([np.random.default_rng([config.seed, _SAMPLE, epoch, row]) for row in row_B])
+        others = Draws([np.random.default_rng([config.seed, _OTHER, epoch, row]) for row in row_B])
+        return self._assemble(row_B, step, even, draws, others if config.points_weight else None)
+
+    def held_out(self, start: int, stop: int) -> Batch:
+        """Returns held-out objects, with the first views and always the same augmentation."""
+        row_B = self.held_out_rows[start:stop]
+        draws = Draws([np.random.default_rng([self.config.seed, _HELD_OUT, row]) for row in row_B])
+        return self._assemble(row_B, self.steps, False, draws, None)
+
+    def _assemble(
+        self, row_B: NDArray[np.int64], step: int, even: bool, draws: Draws, others: Draws | None
+    ) -> Batch:
+        config, cache = self.config, self.cache
+        count = config.encoder_at(step / self.steps).num_points
+        stored_BP3 = torch.from_numpy(cache.points_SP3[row_B].astype(np.float32))
+        order_BV = draws.uniform(cache.embeddings_SVD.shape[1]).argsort(dim=1)
+        index = (row_B[:, None], order_BV[:, : config.views_per_step].numpy())
+        pose_BV5 = torch.from_numpy(cache.poses_SV5[index].astype(np.float32))
+
+        def drawn(source: Draws, azimuth_BV: Tensor) -> tuple[Tensor, Tensor]:
+            points_BN3 = draw_points(stored_BP3, count, source, even)
+            return augment(points_BN3, azimuth_BV, source, config.scale_range, config.jitter)
+
+        points_BN3, azimuth_BV = drawn(draws, torch.deg2rad(pose_BV5[..., 0]))
+        return Batch(
+            points_BN3,
+            drawn(others, azimuth_BV)[0] if others else points_BN3,
+            torch.stack([azimuth_BV, torch.deg2rad(pose_BV5[..., 1]), pose_BV5[..., 3]], dim=-1),
+            torch.from_numpy(cache.histograms_SVH[index].astype(np.float32)),
+            torch.from_numpy(cache.embeddings_SVD[index].astype(np.float32)),
+        )

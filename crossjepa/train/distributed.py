@@ -1,0 +1,143 @@
+"""Several processes under torchrun: who am I, and batch norms that see the whole batch.
+
+M rows, C channels
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of the processes of a run.
+
+    Attributes:
+        rank: its number; number 0 writes the files.
+        world: how many there are.
+        device: where it computes.
+    """
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+
+@contextmanager
+def process_group(device: str | None = None) -> Iterator[Process]:
+    """Joins the other processes that torchrun started, if any.
+
+    Args:
+        device: torch device; by default the GPU of this process where there is one, else the CPU.
+
+    Yields:
+        This process.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    chosen = torch.device(device or (f"cuda:{local}" if torch.cuda.is_available() else "cpu"))
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    if world > 1:
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Process(rank, world, chosen)
+    finally:
+        if world > 1:
+            dist.destroy_process_group()
+
+
+class SyncedBatchNorm(nn.BatchNorm1d):
+    """Batch norm over the rows of all processes, on any device (torch's own works on GPUs only)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalises (M, C) rows."""
+        if not self.training:
+            return super().forward(input)
+        rows_MC = input.float()
+        moments_2C = torch.stack([rows_MC.mean(dim=0), rows_MC.square().mean(dim=0)])
+        moments_2C = cast(Tensor, _AllMean.apply(moments_2C))
+        mean_C = moments_2C[0]
+        variance_C = (moments_2C[1] - mean_C.square()).clamp_min(0)
+        self._update(mean_C.detach(), variance_C.detach(), len(input) * dist.get_world_size())
+        scale_C = self.weight * torch.rsqrt(variance_C + self.eps)
+        return (rows_MC * scale_C + (self.bias - mean_C * scale_C)).to(input.dtype)
+
+    @torch.no_grad()
+    def _update(self, mean_C: Tensor, variance_C: Tensor, count: int) -> None:
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean_C, self.momentum)
+        self.running_var.lerp_(variance_C * (count / (count - 1)), self.momentum)
+
+
+class _AllMean(torch.autograd.Function):
+    """The mean over processes, forward and backward."""
+
+    @staticmethod
+    def forward(context: object, value: Tensor) -> Tensor:
+        return all_mean(value.clone())
+
+    @staticmethod
+    def backward(context: object, gradient: Tensor) -> Tensor:
+        # DistributedDataParallel divides by the number of processes once more, over gradients of local means.
+        return all_mean(gradient.clone())
+
+
+class _Gathered(torch.autograd.Function):
+    """The rows of all processes; the gradient goes back to where each row came from."""
+
+    @staticmethod
+    def forward(context: object, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: object, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
+    """Joins the rows of all processes, differentiably.
+
+    Args:
+        rows: (B, ...) rows of this process; every process has as many.
+
+    Returns:
+        (B * processes, ...) rows, and at which of them those of this process begin.
+    """
+    if not dist.is_initialized():
+        return rows, 0
+    return cast(Tensor, _Gathered.apply(rows)), dist.get_rank() * len(rows)
+
+
+def all_mean(value: Tensor) -> Tensor:
+    """Replaces a tensor by its mean over the processes, in place, and returns it."""
+    if dist.is_initialized():
+        dist.all_reduce(value)
+        value /= dist.get_world_size()
+    return value
+
+
+def sync_batch_norms(module: nn.Module) -> None:
+    """Makes the batch norms of a module see the batches of all processes."""
+    for child in module.modules():
+        if type(child) is nn.BatchNorm1d:
+            child.__class__ = SyncedBatchNorm

@@ -1,0 +1,140 @@
+"""What is learned: the teacher's embedding of each view, from the cloud's tokens and its conditioning.
+
+B clouds, N points, G tokens, V views, C encoder width, H histogram bins, D teacher width
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from crossjepa.config import NAMED_SIZES, PredictorConfig
+from crossjepa.models.point_transformer import PointTransformer
+from crossjepa.models.predictor import ViewPredictor
+from crossjepa.train.config import PretrainConfig, TargetScaling
+from crossjepa.train.data import Batch
+from crossjepa.train.distributed import gather_rows
+
+
+class Targets(nn.Module):
+    """Teacher embeddings, shifted and scaled a channel at a time by the statistics of the cache.
+
+    The raw cosines of an image model's embeddings sit in a narrow band around their mean, so without the
+    shift most of the loss is about a constant.
+    """
+
+    def __init__(self, embeddings_RD: NDArray[np.float32], scaling: TargetScaling) -> None:
+        super().__init__()
+        embeddings = torch.from_numpy(embeddings_RD)
+        mean_D, std_D = embeddings.mean(dim=0), embeddings.std(dim=0).clamp_min(1e-4)
+        if scaling == "center":
+            std_D = torch.full_like(std_D, float((embeddings - mean_D).std()))
+        if scaling == "none":
+            mean_D, std_D = torch.zeros_like(mean_D), torch.ones_like(std_D)
+        self.register_buffer("mean_D", mean_D)
+        self.register_buffer("std_D", std_D)
+
+    def forward(self, embeddings_BVD: Tensor) -> Tensor:
+        """Returns the (B, V, D) float32 targets."""
+        return (embeddings_BVD.float() - self.mean_D) / self.std_D  # type: ignore[operator]
+
+
+class Losses(NamedTuple):
+    """Float32 scalars: the sum that is minimised and its parts."""
+
+    total: Tensor
+    view: Tensor
+    object: Tensor
+    contrast: Tensor
+    points: Tensor
+
+
+class PretrainModel(nn.Module):
+    """Encoder and predictor, with the loss between predicted and cached embeddings."""
+
+    def __init__(self, config: PretrainConfig, target_width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = PointTransformer(NAMED_SIZES[config.size])
+        self.encoder.set_grad_checkpointing(config.gradient_checkpointing)
+        predictor = PredictorConfig(
+            depth=config.predictor_depth,
+            target_width=target_width,
+            conditioning=config.conditioning,
+            joint_attention=config.joint_attention,
+        )
+        width = self.encoder.num_features
+        self.predictor = ViewPredictor(predictor, width)
+        self.object_head = nn.Linear(2 * width, target_width) if config.object_weight else None
+        self.contrast = Contrast(2 * width, target_width) if config.contrast_weight else None
+        self.points_head = _mlp(2 * width) if config.points_weight else None
+
+    def forward(self, batch: Batch, target_BVD: Tensor) -> Losses:
+        """Computes the smooth-L1 losses.
+
+        Args:
+            batch: clouds and the conditioning of their views.
+            target_BVD: (B, V, D) float32 targets.
+
+        Returns:
+            The losses.
+        """
+        enabled = self.config.precision == "bfloat16"
+        with torch.autocast(batch.points_BN3.device.type, torch.bfloat16, enabled=enabled):
+            encoded = self.encoder(batch.points_BN3, pool="max+mean")
+            predicted_BVD = self.predictor(encoded.tokens, batch.pose_BV3, batch.histogram_BVH)
+            predicted_BD = self.object_head(encoded.pooled) if self.object_head else None
+            told_apart_BD = self.contrast.readout(encoded.pooled) if self.contrast else None
+            predicted_BC = self.points_head(encoded.pooled) if self.points_head else None
+        zero = target_BVD.new_zeros(())
+        beta = self.config.smooth_l1_beta
+        view = F.smooth_l1_loss(predicted_BVD.float(), target_BVD, beta=beta)
+        of_object = contrast = of_points = zero
+        mean_BD = target_BVD.mean(dim=1)
+        if predicted_BD is not None:
+            of_object = F.smooth_l1_loss(predicted_BD.float(), mean_BD, beta=beta)
+        if self.contrast and told_apart_BD is not None:
+            contrast = self.contrast(told_apart_BD.float(), mean_BD)
+        if predicted_BC is not None:
+            of_points = self._point_to_point(predicted_BC, batch.other_points_BN3)
+        total = view + self.config.object_weight * of_object
+        total = total + self.config.contrast_weight * contrast + self.config.points_weight * of_points
+        return Losses(total, view, of_object, contrast, of_points)
+
+    def _point_to_point(self, predicted_BC: Tensor, other_points_BN3: Tensor) -> Tensor:
+        """Predicts the pooled tokens of another draw of points, as they stand (no gradient through them)."""
+        with torch.no_grad(), torch.autocast(other_points_BN3.device.type, torch.bfloat16):
+            target_BC = self.encoder(other_points_BN3, pool="max+mean").pooled
+        return F.smooth_l1_loss(predicted_BC.float(), target_BC.float())
+
+
+class Contrast(nn.Module):
+    """InfoNCE between readouts of clouds and the mean embeddings of their views, both ways."""
+
+    MAX_SCALE = 50.0
+
+    def __init__(self, width: int, target_width: int) -> None:
+        super().__init__()
+        self.readout = nn.Linear(width, target_width)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+
+    def forward(self, readout_BD: Tensor, mean_BD: Tensor) -> Tensor:
+        """Returns the loss of this process's clouds against the clouds of all processes."""
+        readout_BD, mean_BD = F.normalize(readout_BD, dim=-1), F.normalize(mean_BD, dim=-1)
+        all_readouts_AD, first = gather_rows(readout_BD)
+        all_means_AD, _ = gather_rows(mean_BD)
+        scale = self.log_scale.exp().clamp(max=self.MAX_SCALE)
+        own_B = first + torch.arange(len(readout_BD), device=readout_BD.device)
+        forward = F.cross_entropy(scale * readout_BD @ all_means_AD.T, own_B)
+        backward = F.cross_entropy(scale * mean_BD @ all_readouts_AD.T, own_B)
+        return (forward + backward) / 2
+
+
+def _mlp(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))

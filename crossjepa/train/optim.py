@@ -1,0 +1,86 @@
+"""Optimizer and learning rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crossjepa.train.config import PretrainConfig
+
+
+def learning_rate(config: PretrainConfig, step: int, steps: int) -> float:
+    """Linear warm-up to the peak, then, over the last part of the run, down along a cosine or a line."""
+    peak, last = config.learning_rate, config.final_learning_rate
+    if step < config.warmup_steps:
+        return peak * (step + 1) / config.warmup_steps
+    falling = config.decay_share * (steps - config.warmup_steps)
+    left = min(1.0, (steps - step) / max(1.0, falling))
+    share = left if config.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+    return last + (peak - last) * share
+
+
+class Optimizers:
+    """One or two torch optimizers that step together at one learning rate."""
+
+    def __init__(self, *optimizers: torch.optim.Optimizer) -> None:
+        self.optimizers = optimizers
+
+    def step(self, rate: float) -> None:
+        """Updates the parameters with the learning rate `rate` and forgets the gradients."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Returns the states in order."""
+        return [optimizer.state_dict() for optimizer in self.optimizers]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Restores what `state_dict` returned."""
+        for optimizer, state in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+
+
+def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
+    """AdamW with weight decay on matrices only; with "muon" the blocks' matrices go to Muon.
+
+    Muon (Jordan et al. 2024) steps along the orthogonalised momentum. `match_rms_adamw` scales its steps to
+    the size of AdamW's, so that both share a learning rate (Liu et al. 2025, "Muon is scalable").
+
+    Raises:
+        ValueError: this torch is too old to have Muon.
+    """
+    inner = (
+        []
+        if config.optimizer == "adamw"
+        else [value for name, value in _trainable(model) if _inner(name, value)]
+    )
+    chosen = {id(parameter) for parameter in inner}
+    others = [parameter for _, parameter in _trainable(model) if id(parameter) not in chosen]
+    groups = [
+        {"params": [value for value in others if value.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [value for value in others if value.ndim < 2], "weight_decay": 0.0},
+    ]
+    adamw = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    if not inner:
+        return Optimizers(adamw)
+    if not hasattr(torch.optim, "Muon"):
+        raise ValueError("optimizer 'muon' needs torch 2.9 or newer; use --optimizer adamw")
+    muon = torch.optim.Muon(
+        inner, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    return Optimizers(muon, adamw)
+
+
+def _trainable(model: nn.Module) -> list[tuple[str, Tensor]]:
+    return [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+
+
+def _inner(name: str, value: Tensor) -> bool:
+    """Whether a parameter maps features to features, rather than coordinates in or embeddings out."""
+    return value.ndim == 2 and min(value.shape) > 3 and (".blocks." in name or ".patch_embedding." in name)
