@@ -20,7 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 when all went well, 1 when some inputs failed, 2 when nothing could be done.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["pretrain"]:  # its options are the keys of the recipe, which it knows better
+        from crossjepa.train.__main__ import main as pretrain
+
+        return pretrain(words[1:])
+    options = _parser().parse_args(words)
     try:
         status: int = options.run(options)
     except (OSError, ValueError, ImportError) as error:
@@ -39,7 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="describe a checkpoint, or a point or mesh file")
     info.add_argument("name", help="registered name, org/repo, folder of weights, or a point or mesh file")
     info.set_defaults(run=_info)
+    _add_training(commands)
     return parser
+
+
+def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    commands.add_parser("pretrain", help="pretrain from a cache; the same as python -m crossjepa.train")
+    export = commands.add_parser("export", help="turn the last checkpoint of a run into a release folder")
+    export.add_argument("folder", metavar="RUN", help="folder of a pretraining run")
+    export.add_argument("-o", "--output", required=True, help="folder for config.json and model.safetensors")
+    export.add_argument("--provenance", help="JSON file with facts about data, teacher and licence")
+    export.set_defaults(run=_export)
 
 
 def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,6 +99,15 @@ def _encode(options: argparse.Namespace) -> int:
     for error in result.errors:
         print(f"crossjepa: skipped {error}", file=sys.stderr)
     return 1 if result.errors else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from crossjepa.train.export import export
+
+    facts = json.loads(Path(options.provenance).read_text()) if options.provenance else None
+    export(options.folder, options.output, facts)
+    print(f"{options.output}: weights of {options.folder}")
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -1,12 +1,7 @@
-"""From a run to weights that `from_pretrained` loads.
-
-Run as `python -m crossjepa.train.export RUN -o FOLDER`.
-"""
+"""From a run to weights that `from_pretrained` loads."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -62,18 +57,3 @@ def record(folder: str | os.PathLike[str], **facts: Any) -> None:
     config = hub.read_config(Path(folder))
     config = replace(config, provenance={**config.provenance, **facts})
     write_json(Path(folder) / hub.CONFIG_NAME, config.to_dict())
-
-
-def main() -> None:
-    """Parses the command line and exports."""
-    parser = argparse.ArgumentParser(description="Turn the checkpoint of a run into a release folder.")
-    parser.add_argument("run", help="folder of a run of crossjepa.train.pretrain")
-    parser.add_argument("-o", "--output", required=True, help="folder for config.json and model.safetensors")
-    parser.add_argument("--provenance", help="JSON file with facts about data, teacher and licence")
-    arguments = parser.parse_args()
-    facts = json.loads(Path(arguments.provenance).read_text()) if arguments.provenance else None
-    export(arguments.run, arguments.output, facts)
-
-
-if __name__ == "__main__":
-    main()

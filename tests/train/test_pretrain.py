@@ -1,174 +1,204 @@
-"""The pretraining path: cache, loop, resume, export."""
+"""The pretraining loop: it learns, resumes to the bit, refuses what does not fit, and ends in weights."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from crossjepa import CrossJEPAEncoder
-from crossjepa.config import PredictorConfig
-from crossjepa.models.conditioning import pose_features
-from crossjepa.models.predictor import ViewPredictor
-from crossjepa.train.augment import augment, draw_points
-from crossjepa.train.cache import Cache, finish_cache, open_cache, partial_folder, start_cache
+from crossjepa.train.cache import open_cache
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from crossjepa.train.config import PretrainConfig
+from crossjepa.train.data import Batches
 from crossjepa.train.export import export, record
-from crossjepa.train.pretrain import PretrainConfig, encoder_config_at, learning_rate, pretrain
-from crossjepa.train.render import View, render_mesh
+from crossjepa.train.loggers import read_log
+from crossjepa.train.optim import learning_rate
+from crossjepa.train.pretrain import RunOptions, pretrain
+from crossjepa.train.probe import probe, spread
+from tests.train.small_cache import CONFIG, VIEWS, WIDTH, make_cache
 
-OBJECTS, VIEWS, WIDTH = 24, 4, 16
-CONFIG = PretrainConfig(
-    size="crossjepa-test",
-    steps=12,
-    batch_size=8,
-    views_per_step=2,
-    warmup_steps=2,
-    predictor_depth=1,
-    few_points=32,
-)
-
-
-def make_cache(folder: Path) -> Cache:
-    """A small cache whose embeddings depend on the shapes, so that there is something to learn."""
-    generator = np.random.default_rng(0)
-    names = [f"object {number}" for number in range(OBJECTS)]
-    start_cache(folder, names, {"made": "by a test"}, views=VIEWS, points=256, width=WIDTH)
-    cache = open_cache(partial_folder(folder), writable=True)
-    for row in range(OBJECTS):
-        stretch = generator.uniform(0.2, 1, 3)
-        points = generator.normal(size=(256, 3)) * stretch
-        poses = np.stack([generator.uniform(0, 360, VIEWS), generator.uniform(0, 40, VIEWS)], axis=1)
-        poses = np.concatenate([poses, np.zeros((VIEWS, 1)), np.full((VIEWS, 2), 3.0)], axis=1)
-        embeddings = np.tile(np.resize(stretch, WIDTH), (VIEWS, 1)) + 0.01 * generator.normal(
-            size=(VIEWS, WIDTH)
-        )
-        histograms = np.full((VIEWS, 48), 1 / 16)
-        cache.write_row(row, embeddings, poses, histograms, points / np.linalg.norm(points, axis=1).max())
-    return finish_cache(folder)
+QUIET = RunOptions(device="cpu", progress=False, save_every=3, log_every=4, probe_every=6)
+KILLS = int(os.environ.get("CROSSJEPA_KILLS", "3"))
 
 
 @pytest.fixture(scope="module")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
+    """A small recipe with its cache."""
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache(folder)
-    return folder
+    return replace(CONFIG, cache=str(folder))
 
 
-def test_base_predictor_makes_the_reconstructed_total() -> None:
-    predictor = ViewPredictor(PredictorConfig(), encoder_width=288)
-    encoder_parameters = 8_476_032
-    total = encoder_parameters + sum(parameter.numel() for parameter in predictor.parameters())
-    assert round(total / 1e6, 1) == 14.1
+def command(config: PretrainConfig, run: Path, *options: str) -> list[str]:
+    """The command line of a run."""
+    recipe = run.parent / f"{run.name}.yaml"
+    recipe.write_text(yaml.safe_dump(asdict(config)))
+    words = ["-m", "crossjepa.train", "--config", str(recipe), "-o", str(run), "--device", "cpu"]
+    return [*words, "--save-every", "3", "--log-every", "4", "--probe-every", "6", *options]
 
 
-@pytest.mark.parametrize("joint", [True, False])
-@pytest.mark.parametrize("conditioning", ["both", "pose", "histogram", "none"])
-def test_predictor_uses_what_it_is_told_and_keeps_views_apart(joint: bool, conditioning: str) -> None:
-    torch.manual_seed(0)
-    config = PredictorConfig(24, 2, 2, WIDTH, conditioning, joint_attention=joint)  # type: ignore[arg-type]
-    predictor = ViewPredictor(config, encoder_width=12)
-    tokens, pose, histogram = torch.randn(3, 5, 12), torch.randn(3, 4, 3), torch.rand(3, 4, 48)
-    predicted_BVD = predictor(tokens, pose, histogram)
-    assert predicted_BVD.shape == (3, 4, WIDTH)
-    alone = predictor(tokens, pose[:, 1:2], histogram[:, 1:2])
-    torch.testing.assert_close(predicted_BVD[:, 1:2], alone)
-    for used, other in (
-        ("pose", predictor(tokens, pose + 1, histogram)),
-        ("histogram", predictor(tokens, pose, histogram.flip(-1))),
-    ):
-        changed = not torch.allclose(other, predicted_BVD, atol=1e-7)
-        assert changed == (conditioning in ("both", used))
+def assert_same_end(first: Path, second: Path, tolerance: float = 0.0) -> None:
+    """Compares the last checkpoints of two runs, weights and optimizers."""
+    states = [load_checkpoint(checkpoints(run)[-1]) for run in (first, second)]
+    assert states[0]["step"] == states[1]["step"]
+    for name, value in states[0]["model"].items():
+        torch.testing.assert_close(value, states[1]["model"][name], atol=tolerance, rtol=tolerance, msg=name)
+    if not tolerance:
+        logs = [
+            [{**line, "samples_per_second": 0, "data_share": 0} for line in read_log(run)]
+            for run in (first, second)
+        ]
+        assert logs[0] == logs[1]
 
 
-def test_azimuth_is_periodic() -> None:
-    pose = torch.tensor([[[0.3, 0.2, 2.9]]])
-    turned = pose + torch.tensor([2 * math.pi, 0, 0])
-    torch.testing.assert_close(pose_features(pose, 8), pose_features(turned, 8), atol=1e-4, rtol=0)
+def losses(run: Path) -> list[float]:
+    """The logged losses of a run."""
+    return [line["loss"] for line in read_log(run) if "loss" in line]
 
 
-def test_augmentation_keeps_the_pose_true() -> None:
-    """The turned and mirrored mesh, seen from the new azimuth, gives the old image or its mirror image."""
-    generator = np.random.default_rng(0)
-    vertices = generator.normal(size=(30, 3)) * 0.3
-    vertices -= vertices.mean(axis=0)
-    vertices /= np.linalg.norm(vertices, axis=1).max()
-    faces = generator.integers(0, 30, (20, 3))
-    matched = set()
-    for seed in range(6):
-        points_1N3, azimuth = torch.from_numpy(vertices).float().unsqueeze(0), torch.tensor([[0.7]])
-        turned, changed = augment(points_1N3, azimuth, torch.Generator().manual_seed(seed), 0.0, 0.0)
-        before = render_mesh(vertices, faces, [View(math.degrees(0.7), 20)], size=64)[0].astype(int)
-        view = View(math.degrees(float(changed)), 20)
-        after = render_mesh(turned[0].double().numpy(), faces, [view], size=64)[0].astype(int)
-        # The key light comes from one side, so mirrored images are compared by their silhouettes.
-        for name, image in (("same", before), ("mirrored", before[:, ::-1])):
-            if ((image < 255) == (after < 255)).mean() > 0.995:
-                matched.add(name)
-                break
-        else:
-            pytest.fail(f"seed {seed}: the pose is not true")
-    assert matched == {"same", "mirrored"}
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_loss_falls(config: PretrainConfig, tmp_path: Path, optimizer: str) -> None:
+    longer = replace(config, steps=160, optimizer=optimizer, contrast_weight=0.0)  # type: ignore[arg-type]
+    pretrain(longer, tmp_path, replace(QUIET, log_every=20, save_every=1000, probe_every=0))
+    assert losses(tmp_path)[-1] < 0.7 * losses(tmp_path)[0]
 
 
-def test_drawn_points_come_from_those_stored() -> None:
-    stored = torch.randn(2, 100, 3)
-    for probability in (0.0, 1.0):
-        drawn = draw_points(stored, 20, torch.Generator().manual_seed(0), probability)
-        assert drawn.shape == (2, 20, 3)
-        assert (drawn[:, :, None] == stored[:, None]).all(dim=-1).any(dim=-1).all()
+def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path, replace(QUIET, keep=2))
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-000000009.pt", "step-000000012.pt"]
+    lines = read_log(tmp_path)
+    assert [line["step"] for line in lines] == [4, 6, 8, 12, 12]
+    assert all(0 < line["held_out_loss"] < 2 for line in lines if "held_out_loss" in line)
+    assert all(line["samples_per_second"] > 0 for line in lines if "loss" in line)
+    assert (tmp_path / "log.csv").read_text().count("\n") == 1 + len(lines)
+    assert json.loads((tmp_path / "config.json").read_text())["size"] == "crossjepa-test"
 
 
-def test_schedule_and_sizes() -> None:
-    config = PretrainConfig(steps=100, warmup_steps=10, learning_rate=1.0, few_share=0.5)
-    rates = [learning_rate(config, step) for step in range(100)]
+def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConfig, tmp_path: Path) -> None:
+    """Kills the process at random moments, also while it writes."""
+    longer = replace(config, steps=60)
+    pretrain(longer, tmp_path / "whole", replace(QUIET, keep=1))
+    parts = tmp_path / "parts"
+    generator = np.random.default_rng(KILLS)
+    for _ in range(KILLS):
+        process = subprocess.Popen([sys.executable, *command(longer, parts)], stderr=subprocess.PIPE)
+        before = checkpoints(parts)
+        while process.poll() is None and checkpoints(parts) == before:
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 0.3))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    subprocess.run([sys.executable, *command(longer, parts)], check=True, capture_output=True)
+    assert_same_end(tmp_path / "whole", parts)
+
+
+@pytest.mark.parametrize(
+    "weights", [{}, {"points_weight": 0.5, "conditioning": "pose", "joint_attention": True}]
+)
+def test_two_processes_equal_one_with_the_whole_batch(
+    config: PretrainConfig, tmp_path: Path, weights: dict[str, object]
+) -> None:
+    same = replace(config, precision="float32", optimizer="adamw", **weights)  # type: ignore[arg-type]
+    pretrain(same, tmp_path / "one", QUIET)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for stop in ("7", "0"):  # the second call goes on where the first stopped
+        words = [*torchrun, *command(same, tmp_path / "two", "--stop-after", stop)]
+        subprocess.run(words, check=True, capture_output=True, env=environment)
+    one, two = (
+        [line["loss"] for line in read_log(tmp_path / run) if "loss" in line] for run in ("one", "two")
+    )
+    np.testing.assert_allclose(one[-1], two[-1], rtol=1e-4)
+    assert_same_end(tmp_path / "one", tmp_path / "two", tolerance=2e-4)
+
+
+def test_gradient_checkpointing_changes_nothing(config: PretrainConfig, tmp_path: Path) -> None:
+    for name, enabled in (("with", True), ("without", False)):
+        pretrain(replace(config, gradient_checkpointing=enabled), tmp_path / name, QUIET)
+    np.testing.assert_allclose(losses(tmp_path / "with"), losses(tmp_path / "without"), rtol=1e-5)
+
+
+def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path, replace(QUIET, stop_after=3))
+    with pytest.raises(ValueError, match=r"another learning_rate, seed"):
+        pretrain(replace(config, seed=1, learning_rate=1e-4), tmp_path, QUIET)
+
+
+def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    start = checkpoints(tmp_path / "first")[-1]
+    still = replace(config, init_from=str(start), steps=1, learning_rate=0.0, final_learning_rate=0.0)
+    pretrain(still, tmp_path / "second", QUIET)
+    first, second = (load_checkpoint(path)["model"] for path in (start, checkpoints(tmp_path / "second")[-1]))
+    assert torch.equal(first["encoder.norm.weight"], second["encoder.norm.weight"])
+
+
+def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path, 3, {"model": {}}, keep=1)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"step-000000003\.pt: not a readable checkpoint"):
+        pretrain(config, tmp_path, QUIET)
+
+
+def test_every_object_once_an_epoch_and_none_held_out(config: PretrainConfig) -> None:
+    cache = open_cache(config.cache)
+    batches = Batches(cache, config)
+    assert set(batches.held_out_rows).isdisjoint(batches.train_rows)
+    first = torch.cat([batches(step).embeddings_BVD[:, 0] for step in range(batches.steps_per_epoch)])
+    assert len(torch.unique(first, dim=0)) == len(first) == 24
+    assert batches(0).pose_BV3.shape == (8, 2, 3)
+    for one, other in zip(batches(5), Batches(cache, config)(5), strict=True):
+        assert torch.equal(one, other)
+    halves = [Batches(cache, config, rank, 2)(5).points_BN3 for rank in (0, 1)]
+    assert torch.equal(torch.stack(halves, dim=1).flatten(0, 1), batches(5).points_BN3)
+
+
+def test_recipes_that_do_not_fit_the_cache_are_refused(config: PretrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"views_per_step is 9, but the cache has {VIEWS} views"):
+        pretrain(replace(config, views_per_step=9), tmp_path, QUIET)
+    with pytest.raises(ValueError, match="do not fill a batch of 64"):
+        pretrain(replace(config, batch_size=64), tmp_path, QUIET)
+
+
+def test_schedule() -> None:
+    config = PretrainConfig(warmup_steps=10, learning_rate=1.0, final_learning_rate=0.0)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
     assert rates[0] == 0.1
     assert max(rates) == 1.0
-    assert rates[-1] < 0.01
+    assert rates[-1] < 0.02
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    small, full = encoder_config_at(config, 49), encoder_config_at(config, 50)
-    assert (small.num_points, small.num_groups, small.group_size) == (512, 32, 16)
-    assert (full.num_points, full.num_groups, full.group_size) == (1024, 64, 32)
+    late = replace(config, decay_share=0.5, schedule="cosine")
+    assert [learning_rate(late, step, 100) for step in (10, 54, 99)] == pytest.approx(
+        [1, 1, 0.0012], abs=1e-3
+    )
 
 
-def test_loss_falls(cache_folder: Path, tmp_path: Path) -> None:
-    pretrain(str(cache_folder), str(tmp_path), replace(CONFIG, steps=240, learning_rate=3e-3), log_every=40)
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert losses[-1] < 0.7 * losses[0]
+def test_probe_tells_good_features_from_collapsed_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 4
+    good = torch.randn(400, 8, generator=generator) + 5 * torch.eye(8)[labels]
+    figures = probe(good, labels)
+    assert figures["ridge"] > 0.95
+    assert figures["nearest"] > 0.95
+    assert spread(torch.randn(4000, 8, generator=generator))["rank"] == pytest.approx(8, rel=0.01)
+    collapsed = torch.randn(400, 1, generator=generator) * torch.ones(8)
+    assert spread(collapsed)["rank"] == pytest.approx(1, rel=0.01)
 
 
-def test_resumed_equals_uninterrupted_to_the_bit(cache_folder: Path, tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    pretrain(str(cache_folder), str(whole), CONFIG, save_every=5)
-    arguments = ["--size", "crossjepa-test", "--steps", "12", "--batch-size", "8", "--views-per-step", "2"]
-    arguments += ["--warmup-steps", "2", "--predictor-depth", "1", "--few-points", "32", "--save-every", "5"]
-    command = [sys.executable, "-m", "crossjepa.train.pretrain", cache_folder, "-o", parts, *arguments]
-    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE)
-    for _ in range(600):
-        if (parts / "checkpoint.pt").is_file():
-            break
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    pretrain(str(cache_folder), str(parts), CONFIG, save_every=5)
-    states = [torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (whole, parts)]
-    assert states[0]["step"] == states[1]["step"] == 12
-    for name, value in states[0]["model"].items():
-        assert torch.equal(value, states[1]["model"][name]), name
-
-
-def test_export_loads(cache_folder: Path, tmp_path: Path) -> None:
-    pretrain(str(cache_folder), str(tmp_path / "run"), CONFIG)
+def test_export_loads(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "run", QUIET)
     export(tmp_path / "run", tmp_path / "out", {"licence": "apache-2.0"})
     record(tmp_path / "out", modelnet40_linear_svm=0.5)
     encoder = CrossJEPAEncoder.from_pretrained(tmp_path / "out")
@@ -176,19 +206,4 @@ def test_export_loads(cache_folder: Path, tmp_path: Path) -> None:
     assert encoder.model_config.provenance["modelnet40_linear_svm"] == 0.5
     assert load_file(tmp_path / "out" / "model.safetensors")["norm.weight"].dtype == torch.float16
     assert np.isfinite(encoder.encode(np.random.default_rng(0).normal(size=(100, 3)))).all()
-
-
-def test_unfinished_caches_are_named(tmp_path: Path) -> None:
-    start_cache(tmp_path / "cache", ["a", "b"], {"rig": 1}, views=2, points=4, width=3)
-    with pytest.raises(FileNotFoundError, match="unfinished"):
-        open_cache(tmp_path / "cache")
-    with pytest.raises(ValueError, match="2 of 2 objects are missing"):
-        finish_cache(tmp_path / "cache")
-    with pytest.raises(ValueError, match="another recipe"):
-        start_cache(tmp_path / "cache", ["a", "b"], {"rig": 2}, views=2, points=4, width=3)
-    start_cache(tmp_path / "cache", ["a", "b"], {"rig": 1}, views=2, points=4, width=3)
-    cache = open_cache(partial_folder(tmp_path / "cache"), writable=True)
-    for row in cache.missing_rows(0, 1):
-        cache.write_row(row, np.full((2, 3), np.nan), np.zeros((2, 5)), np.zeros((2, 48)), np.zeros((4, 3)))
-    with pytest.raises(ValueError, match="not finite"):
-        finish_cache(tmp_path / "cache")
+    assert open_cache(config.cache).embeddings_SVD.shape[-1] == WIDTH

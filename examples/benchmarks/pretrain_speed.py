@@ -1,0 +1,155 @@
+"""Samples a second of a pretraining step, from the textbook's way to ours, one change at a time.
+
+    python examples/benchmarks/pretrain_speed.py [--size crossjepa-base] [--batch-size 32] [--repeats 3]
+
+All rows are measured in turn, round after round, in one process, and each shows the best of its rounds, so
+that the ratios hold on a machine that others use too. The last column is the share of the machine's own
+bfloat16 matmul peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crossjepa.models import transformer
+from crossjepa.models.tokenizer import PatchEmbedding
+from crossjepa.train.config import PretrainConfig
+from crossjepa.train.objective import PretrainModel
+from crossjepa.train.optim import make_optimizers
+from crossjepa.train.plan import random_batch
+
+TARGET_WIDTH = 1280
+
+
+def textbook_embedding(self: PatchEmbedding, groups_BGK3: Tensor) -> Tensor:
+    """The 512-wide layer reads [maximum over the group, point] for every point, as published."""
+    batch, groups, neighbours, _ = groups_BGK3.shape
+    hidden_M = F.relu(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
+    hidden_BGKH = self.point_out(hidden_M).view(batch, groups, neighbours, -1)
+    pooled = hidden_BGKH.amax(dim=2, keepdim=True).expand(-1, -1, neighbours, -1)
+    both = torch.cat([pooled, hidden_BGKH], dim=-1).flatten(0, 2)
+    weight = torch.cat([self.pooled.weight, self.local.weight], dim=1)
+    hidden_M = F.relu(self.norm_out(F.linear(both, weight, self.local.bias)))
+    return torch.amax(self.out(hidden_M).view(batch, groups, neighbours, -1), dim=2)
+
+
+def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The fused kernel on every device."""
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One row: a recipe and which parts are the textbook's."""
+
+    name: str
+    config: PretrainConfig
+    embedding: bool = False
+    attention: bool = False
+
+    @contextmanager
+    def patched(self) -> Iterator[None]:
+        """Puts the textbook's parts in place."""
+        with ExitStack() as stack:
+            if self.embedding:
+                stack.enter_context(mock.patch.object(PatchEmbedding, "forward", textbook_embedding))
+            if self.attention:
+                stack.enter_context(mock.patch.object(transformer, "attend", fused_attention))
+            yield
+
+
+def ways(size: str, batch_size: int, depth: int) -> list[Way]:
+    """From the textbook's step to ours."""
+    ours = PretrainConfig(
+        size=size, batch_size=batch_size, predictor_depth=depth, contrast_weight=0.0, held_out=0
+    )
+    full = replace(ours, few_share=0.0, optimizer="adamw")
+    apart = replace(full, joint_attention=True)
+    return [
+        Way("textbook, a sequence a view", apart, embedding=True, attention=True),
+        Way("+ half of the 512-wide layer once a group", apart, attention=True),
+        Way("+ plain attention for few tokens", apart),
+        Way("+ all views share the tokens", full),
+        Way("+ half the points, groups, neighbours", replace(full, few_share=1.0)),
+        Way("ours: + Muon", replace(ours, few_share=1.0)),
+    ]
+
+
+def step_of(way: Way) -> Callable[[], None]:
+    """Builds a model and returns its step."""
+    torch.manual_seed(0)
+    config, device = way.config, torch.device("cpu")
+    model = PretrainModel(config, TARGET_WIDTH)
+    model.encoder.config = config.encoder_at(0.0)
+    optimizers = make_optimizers(model, config)
+    batch = random_batch(config, TARGET_WIDTH, model.encoder.config.num_points, device)
+
+    def step() -> None:
+        with way.patched():
+            model(batch, batch.embeddings_BVD).total.backward()
+        optimizers.step(1e-4)
+
+    return step
+
+
+def matmul_peak(seconds: float = 1.0) -> float:
+    """Best bfloat16 rate of a square matrix product on this machine, in operations a second."""
+    left, right = (torch.randn(2048, 2048, dtype=torch.bfloat16) for _ in range(2))
+    best, end = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        started = time.perf_counter()
+        left @ right
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - started))
+    return best
+
+
+def operations(step: Callable[[], None]) -> int:
+    """Counts the operations of the matrix products of a step."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return int(counter.get_total_flops())
+
+
+def main() -> None:
+    """Prints a row for each way."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", default="crossjepa-base")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--predictor-depth", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    rows = ways(options.size, options.batch_size, options.predictor_depth)
+    steps = [step_of(way) for way in rows]
+    counts = [operations(step) for step in steps]
+    seconds = [float("inf")] * len(rows)
+    for _ in range(options.repeats):
+        for number, step in enumerate(steps):
+            started = time.perf_counter()
+            step()
+            seconds[number] = min(seconds[number], time.perf_counter() - started)
+    peak = matmul_peak()
+    print(f"{torch.get_num_threads()} threads, bfloat16 matmul peak {peak / 1e9:.0f} GFLOP/s")
+    print(f"{'step':<44} {'samples/s':>9} {'ratio':>6} {'GFLOP/sample':>12} {'of peak':>8}")
+    for way, spent, count in zip(rows, seconds, counts, strict=True):
+        rate = options.batch_size / spent
+        print(
+            f"{way.name:<44} {rate:>9.1f} {seconds[0] / spent:>6.2f} "
+            f"{count / options.batch_size / 1e9:>12.2f} {count / spent / peak:>8.0%}"
+        )
+
+
+if __name__ == "__main__":
+    main()

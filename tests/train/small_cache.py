@@ -1,0 +1,41 @@
+"""A cache in which embeddings depend on the shapes, small enough to train on in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from crossjepa.train.cache import Cache, finish_cache, open_cache, partial_folder, start_cache
+from crossjepa.train.config import PretrainConfig
+
+OBJECTS, VIEWS, WIDTH = 28, 4, 16
+CONFIG = PretrainConfig(
+    size="crossjepa-test",
+    steps=12,
+    batch_size=8,
+    views_per_step=2,
+    learning_rate=3e-3,
+    warmup_steps=2,
+    predictor_depth=1,
+    few_points=32,
+    held_out=4,
+)
+
+
+def make_cache(folder: Path) -> Cache:
+    """Makes a cache whose embeddings are the stretches of Gaussian blobs, with a little noise a view."""
+    generator = np.random.default_rng(0)
+    names = [f"object {number}" for number in range(OBJECTS)]
+    start_cache(folder, names, {"made": "by a test"}, views=VIEWS, points=256, width=WIDTH)
+    cache = open_cache(partial_folder(folder), writable=True)
+    for row in range(OBJECTS):
+        stretch = generator.uniform(0.2, 1, 3)
+        points = generator.normal(size=(256, 3)) * stretch
+        angles = generator.uniform(0, [[360, 40]], (VIEWS, 2))
+        poses = np.concatenate([angles, np.zeros((VIEWS, 1)), np.full((VIEWS, 2), 3.0)], axis=1)
+        noise = 0.01 * generator.normal(size=(VIEWS, WIDTH))
+        embeddings = np.tile(np.resize(stretch, WIDTH), (VIEWS, 1)) + noise
+        histograms = np.full((VIEWS, 48), 1 / 16)
+        cache.write_row(row, embeddings, poses, histograms, points / np.linalg.norm(points, axis=1).max())
+    return finish_cache(folder)
