@@ -95,6 +95,7 @@ class Trainer:
         if process.world > 1:
             sync_batch_norms(self.model)
         self.optimizers = make_optimizers(self.model, config)
+        self.meter = Meter(config.batch_size)
         self.step = self._resume()
         self.forward = self._wrapped()
 
@@ -124,6 +125,7 @@ class Trainer:
             )
         self.model.load_state_dict(state["model"], strict=True)
         self.optimizers.load_state_dict(state["optimizers"])
+        self.meter.rows = state["meter"]
         logger.info("going on after step %d of %s", state["step"], self.run)
         return int(state["step"])
 
@@ -135,19 +137,17 @@ class Trainer:
             if self.process.is_main
             else None
         )
-        meter = Meter(self.config.batch_size)
         self.model.train()
         for step in self._numbers(last):
-            meter.add(self.update(step))
+            self.meter.add(self.update(step))
             self.step = step + 1
             ended = self.step == last
             if log and (self.step % self.options.log_every == 0 or ended):
-                log.write(step=self.step, **meter.read(), learning_rate=self._rate(step))
+                log.write(step=self.step, **self.meter.read(), learning_rate=self._rate(step))
             if self.options.probe_every and (self.step % self.options.probe_every == 0 or ended):
                 figures = self.look()
                 if log:
                     log.write(step=self.step, **figures)
-                meter.restart()
             if self.process.is_main and (self.step % self.options.save_every == 0 or ended):
                 self.save()
         if log:
@@ -172,6 +172,7 @@ class Trainer:
         return {
             "loss": named.pop("total"),
             **{f"{name}_loss": value for name, value in named.items() if value},
+            "seconds": time.perf_counter() - started,
             "data_seconds": waited,
         }
 
@@ -201,6 +202,7 @@ class Trainer:
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "optimizers": self.optimizers.state_dict(),
+            "meter": self.meter.rows,
             "recipe": self.recipe(),
         }
         save_checkpoint(self.run, self.step, state, self.options.keep)
@@ -228,25 +230,22 @@ class Meter:
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
-        self.restart()
-
-    def restart(self) -> None:
-        """Forgets everything and starts the clock."""
         self.rows: list[dict[str, float]] = []
-        self.started = time.perf_counter()
 
     def add(self, values: dict[str, float]) -> None:
         """Adds the figures of a step."""
         self.rows.append(values)
 
     def read(self) -> dict[str, float]:
-        """Returns the means, the samples a second and the share of time spent on data, and restarts."""
-        seconds = time.perf_counter() - self.started
+        """Returns the means, the samples a second and the share of time spent on data, and starts anew."""
         means = {name: sum(row[name] for row in self.rows) / len(self.rows) for name in self.rows[0]}
-        share = means.pop("data_seconds") * len(self.rows) / seconds
-        rate = len(self.rows) * self.batch_size / seconds
-        self.restart()
-        return {**means, "samples_per_second": rate, "data_share": share}
+        seconds, data_seconds = means.pop("seconds"), means.pop("data_seconds")
+        self.rows = []
+        return {
+            **means,
+            "samples_per_second": self.batch_size / seconds,
+            "data_share": data_seconds / seconds,
+        }
 
 
 def pretrain(
