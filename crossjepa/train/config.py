@@ -45,6 +45,8 @@ class PretrainConfig:
         conditioning: what the predictor is told about a view.
         target_scaling: "standardise" each channel of the targets, "center" each and scale all
             alike, or "none".
+        learnable_teacher: put a layer that learns on top of the teacher's embedding, with gradient. It shows
+            why the paper keeps its teacher frozen: both sides agree on a constant.
         smooth_l1_beta: error from which the loss grows linearly.
         object_weight: weight of a second loss, which is not the paper's: a linear readout of the pooled
             tokens predicts the mean embedding of the object's views. 0 leaves it out.
@@ -84,6 +86,7 @@ class PretrainConfig:
     joint_attention: bool = False
     conditioning: Conditioning = "both"
     target_scaling: TargetScaling = "standardise"
+    learnable_teacher: bool = False
     smooth_l1_beta: float = 1.0
     object_weight: float = 1.0
     contrast_weight: float = 0.3

@@ -71,6 +71,7 @@ class PretrainModel(nn.Module):
         )
         width = self.encoder.num_features
         self.predictor = ViewPredictor(predictor, width)
+        self.teacher_layer = nn.Linear(target_width, target_width) if config.learnable_teacher else None
         self.object_head = nn.Linear(2 * width, target_width) if config.object_weight else None
         self.contrast = Contrast(2 * width, target_width) if config.contrast_weight else None
         self.points_head = _mlp(2 * width) if config.points_weight else None
@@ -92,6 +93,8 @@ class PretrainModel(nn.Module):
             predicted_BD = self.object_head(encoded.pooled) if self.object_head else None
             told_apart_BD = self.contrast.readout(encoded.pooled) if self.contrast else None
             predicted_BC = self.points_head(encoded.pooled) if self.points_head else None
+        if self.teacher_layer:
+            target_BVD = self.teacher_layer(target_BVD)
         zero = target_BVD.new_zeros(())
         beta = self.config.smooth_l1_beta
         view = F.smooth_l1_loss(predicted_BVD.float(), target_BVD, beta=beta)

@@ -95,7 +95,9 @@ def main() -> None:
     for name, extract in rows.items():
         start = time.perf_counter()
         features = extract()
-        result = linear_svm(features[train], labels[train], features[test], labels[test], seed=options.seed)
+        result = linear_svm(
+            features[train], labels[train], features[test], labels[test], seed=options.seed, jobs=-1
+        )
         results[name] = result
         best = max(result.cross_validation.values())
         print(
