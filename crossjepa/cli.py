@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossjepa._version import __version__
+from crossjepa.cli_evaluate import add_data, add_eval
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="describe a checkpoint, or a point or mesh file")
     info.add_argument("name", help="registered name, org/repo, folder of weights, or a point or mesh file")
     info.set_defaults(run=_info)
+    add_data(commands)
+    add_eval(commands)
     _add_training(commands)
     return parser
 
