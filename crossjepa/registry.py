@@ -51,7 +51,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         Checkpoint(
             name="crossjepa-base",
             description="8.5M parameters; openly licensed objects and game models, no benchmark data",
-            sha256="231b85b4685d6d60181466f9cf5bc9d860f91f0affc32634ab25e6e8471f0ba3",
+            sha256="e305c3cd526e109c9845cad118b0f36e7868e20bd080b56d54f67939aa035775",
         ),
     )
 }
