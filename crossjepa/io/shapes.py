@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.io.appearance import Appearance
 from crossjepa.io.errors import PointCloudError
 
 MAX_POINTS = 20_000_000
@@ -23,9 +24,11 @@ class PointCloud:
 
     Attributes:
         points_N3: (N, 3) float64, finite, N >= 1.
+        colors_N3: (N, 3) float32 red, green and blue, 0 to 1, where they were asked for and are known.
     """
 
     points_N3: NDArray[np.float64]
+    colors_N3: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +38,12 @@ class Mesh:
     Attributes:
         vertices_V3: (V, 3) float64, finite.
         faces_F3: (F, 3) int64 vertex numbers, F >= 1, with an area that is not zero.
+        appearance: colours and textures, where they were asked for and are known.
     """
 
     vertices_V3: NDArray[np.float64]
     faces_F3: NDArray[np.int64]
+    appearance: Appearance | None = None
 
 
 def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
