@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io import PointCloudError
+from crossjepa.datasets.sample import Collection, Sample, digest, file_digest
+from crossjepa.io import PointCloudError, validate_mesh
+from crossjepa.surface import face_areas
 
 GRID_STEPS = 65000
 GRID_CENTER = 32768
+# Sources of the evaluation sets, and licences that are absent or not the same for all of a source.
+EVALUATION_SOURCES = r"PSB|INFOMR|Labeled"
+UNCLEAR_LICENCES = r"no licence|mixed|see repo"
+MIN_FACES = 12
 _TEXTS = {
     "name": "names",
     "category": "category",
@@ -81,6 +89,60 @@ def read_meshpack(path: str | os.PathLike[str]) -> list[PackedMesh]:
         PackedMesh(vertices_V3=_vertices(vertex_part), faces_F3=_faces(face_part), **text)
         for text, vertex_part, face_part in zip(texts, vertex_parts, face_parts, strict=True)
     ]
+
+
+def openly_licensed(mesh: PackedMesh) -> bool:
+    """Whether a mesh may be used for weights that are free to use and have seen no evaluation data."""
+    return no_benchmark(mesh) and not re.search(UNCLEAR_LICENCES, mesh.licence)
+
+
+def no_benchmark(mesh: PackedMesh) -> bool:
+    """Whether a mesh has a form and is not of an evaluation set."""
+    return has_form(mesh) and not mesh.known_as and not re.search(EVALUATION_SOURCES, mesh.source)
+
+
+def has_form(mesh: PackedMesh) -> bool:
+    """Whether a mesh is more than a tile or a rod: faces enough, and some extent in two directions."""
+    extents_3 = np.sort(np.ptp(mesh.vertices_V3, axis=0))
+    return (
+        len(mesh.faces_F3) >= MIN_FACES
+        and bool(extents_3[1] > 0.02)
+        and bool(face_areas(mesh.vertices_V3, mesh.faces_F3).sum() > 0)
+    )
+
+
+CHOICES: dict[str, Callable[[PackedMesh], bool]] = {
+    "open": openly_licensed,
+    "no-benchmark": no_benchmark,
+    "all": has_form,
+}
+
+
+class MeshPack(Collection):
+    """The meshes of a pack that may be used.
+
+    Args:
+        path: as for `read_meshpack`.
+        choice: "open" for openly licensed meshes that are of no evaluation set, "no-benchmark" for those of
+            any licence, "all" for all that have a form.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], choice: str = "open") -> None:
+        self.path = Path(path)
+        self.meshes = [mesh for mesh in read_meshpack(path) if CHOICES[choice](mesh)]
+        self.names = [f"{mesh.source}/{mesh.category}/{mesh.name}" for mesh in self.meshes]
+        self.facts = {
+            "kind": "meshpack",
+            "file": self.path.name,
+            "sha256": file_digest(self.path),
+            "meshes": choice,
+            "names": digest(self.names),
+        }
+
+    def __getitem__(self, row: int) -> Sample:
+        mesh = self.meshes[row]
+        shape = validate_mesh(mesh.vertices_V3, mesh.faces_F3, f"{self.path}: {self.names[row]}")
+        return Sample(shape, "z" if mesh.up == "z" else "y")
 
 
 def _vertex_deltas(packed: NDArray[np.uint8], count: int) -> NDArray[np.uint16]:

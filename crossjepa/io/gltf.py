@@ -1,4 +1,6 @@
-"""gltf and glb: the meshes, or else the points, of a glTF 2.0 scene; no address is ever read, images for colour only.
+"""gltf and glb: the meshes, or else the points, of a glTF 2.0 scene.
+
+No address is ever read, and images only where colours are asked for.
 
 V vertices, F faces, N points
 """

@@ -55,9 +55,7 @@ class Painter:
             tuple(self.textures),
         )
 
-    def _paint(
-        self, primitive: dict[str, Any], faces_F3: NDArray[np.int64], white: Appearance
-    ) -> Appearance:
+    def _paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64], white: Appearance) -> Appearance:
         attributes = primitive["attributes"]
         colors_F33 = white.colors_F33
         if "COLOR_0" in attributes:

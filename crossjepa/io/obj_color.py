@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crossjepa.io.appearance import Appearance, read_texture, unit_colors
 from crossjepa.io.errors import PointCloudError
 from crossjepa.io.obj import FACE, Groups
-from crossjepa.io.shapes import triangulate
+from crossjepa.io.shapes import triangle_rows, triangulate
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def obj_appearance(
     Returns:
         The colours, None where there are none.
     """
-    rows_F = triangulate([np.repeat(rows_P[:, None], polygons.shape[1], 1) for rows_P, polygons in groups])[:, 0]
+    rows_F = triangle_rows(groups)
     materials = _materials(path, text)
     used, used_F = _used_materials(text, rows_F)
     colors_V3 = _vertex_colors(path, vertex_rows)

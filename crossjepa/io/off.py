@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from crossjepa.io.appearance import Appearance, unit_colors
 from crossjepa.io.errors import PointCloudError
-from crossjepa.io.shapes import Mesh, PointCloud, check_count, triangulate, validate_mesh, validate_points
+from crossjepa.io.shapes import (
+    Mesh,
+    PointCloud,
+    check_count,
+    triangle_rows,
+    triangulate,
+    validate_mesh,
+    validate_points,
+)
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 _KEYWORD = re.compile(r"(ST)?C?N?(4)?OFF(?![A-Za-z_])")
@@ -93,7 +101,7 @@ def _face_colors(
         return None
     if colors_P3.ndim != 2 or colors_P3.shape[1] != 3:
         return None
-    rows_F = triangulate([np.repeat(rows_P[:, None], polygons.shape[1], 1) for rows_P, polygons in groups])[:, 0]
+    rows_F = triangle_rows(groups)
     return Appearance.of_faces(unit_colors(colors_P3)[rows_F])
 
 

@@ -140,6 +140,12 @@ def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(fans) if fans else np.zeros((0, 3), np.int64)
 
 
+def triangle_rows(groups: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """Returns the (F,) rows that the triangles of `triangulate` come from, given rows beside polygons."""
+    rows = [np.repeat(rows_P[:, None], polygons_Pk.shape[1], axis=1) for rows_P, polygons_Pk in groups]
+    return np.asarray(triangulate(rows)[:, 0])
+
+
 def _has_area(vertices_V3: NDArray[np.float64], faces_F3: NDArray[np.int64]) -> bool:
     corners_F33 = vertices_V3[faces_F3]
     edges_F23 = corners_F33[:, 1:] - corners_F33[:, :1]

@@ -25,7 +25,7 @@ from crossjepa.train.render import (
     rig,
     save_png,
 )
-from crossjepa.train.render.camera import FITTING_DISTANCE, project
+from crossjepa.train.render.camera import project
 from crossjepa.train.render.rasterizer import rasterize
 from crossjepa.train.render.splat import make_splats
 

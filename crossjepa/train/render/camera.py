@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 FIELD_OF_VIEW = 40.0
 FITTING_DISTANCE = 1 / math.sin(math.radians(FIELD_OF_VIEW / 2))
-# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a distance of 1.75
-# from objects whose bounding box has a diagonal of 1.
+# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a distance of
+# 1.75 from objects whose bounding box has a diagonal of 1.
 BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
 BLENDER_DISTANCE = 1.75 / 0.5
 
@@ -128,8 +128,8 @@ def rig(name: str, seed: int = 0) -> tuple[View, ...]:
     """Returns the cameras of a named rig.
 
     `r2n2` has 24 views at random azimuths and elevations of 25 to 30 degrees, `disn` 36 views every 10 +- 5
-    degrees at 20 to 30, both at the distances and with the lens of these data sets; `mvcnn12` 12 views every 30 degrees at 30, `sphere` 20 views all around, `orbit8` 8
-    views about 45 degrees apart at 5 to 40.
+    degrees at 20 to 30, both at the distances and with the lens of these data sets. `mvcnn12` has 12 views
+    every 30 degrees at 30, `sphere` 20 views all around, `orbit8` 8 views about 45 degrees apart at 5 to 40.
 
     Args:
         name: one of `RIGS`.

@@ -109,12 +109,13 @@ def _paint_layers(
         color_BHW3: (B, H, W, 3) colours.
         face_BHW: (B, H, W) the faces that are seen in the end, -1 where there is none.
     """
+    samples = face_BHW.shape[1]
     color_BHW3, hole_BHW = paint(pixel_BP2, depth_BP, faces_F3, face_BHW)
     for _ in range(LAYERS if paint.has_holes else 0):
         if not hole_BHW.any():
             break
         behind_BHW = torch.where(hole_BHW, depth_BHW, 0.0)
-        next_depth_BHW, next_face_BHW = rasterize_views(pixel_BP2, depth_BP, faces_F3, len(face_BHW[0]), behind_BHW)
+        next_depth_BHW, next_face_BHW = rasterize_views(pixel_BP2, depth_BP, faces_F3, samples, behind_BHW)
         depth_BHW = torch.where(hole_BHW, next_depth_BHW, depth_BHW)
         face_BHW = torch.where(hole_BHW, next_face_BHW, face_BHW)
         seen_BHW = torch.where(hole_BHW, face_BHW, -1)
