@@ -182,7 +182,8 @@ def _cache_info(options: argparse.Namespace) -> int:
     from crossjepa.train.cache_info import check_cache
 
     report = check_cache(options.cache)
-    print(json.dumps(report.facts, indent=2))
+    for name, value in report.facts.items():
+        print(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
     for problem in report.problems:
         print(f"crossjepa: {options.cache}: {problem}", file=sys.stderr)
     print("damaged or unfinished" if report.problems else "whole: everything checked")

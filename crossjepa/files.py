@@ -38,6 +38,11 @@ def write_json(path: str | os.PathLike[str], values: Any) -> None:
     atomic_write(path, lambda file: file.write(text.encode()))
 
 
+def lock_file(path: str | os.PathLike[str]) -> Path:
+    """Returns the file that stands for the lock of a file or folder."""
+    return Path(path).with_name(f".{Path(path).name}.lock")
+
+
 @contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     """Keeps other processes of this machine out while a file or folder is changed.
@@ -52,7 +57,6 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     except ImportError:  # Windows has none; there it is for the user to run one process at a time.
         yield
         return
-    target = Path(path)
-    with target.with_name(f".{target.name}.lock").open("ab") as file:
+    with lock_file(path).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -20,7 +20,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from crossjepa.datasets.sample import Collection, digest
-from crossjepa.files import locked
+from crossjepa.files import lock_file, locked
 from crossjepa.io import PointCloudError
 from crossjepa.train.cache import (
     FORMAT,
@@ -122,7 +122,11 @@ def make_cache(
         del teacher
         run.spawn(workers, rank, world)
     with locked(folder):
-        return _finished(folder, recipe) or _finish(folder, skip_bad, alone=world == 1)
+        cache = _finished(folder, recipe) or _finish(folder, skip_bad, alone=world == 1)
+        if cache is not None:
+            # Whoever waits for the lock, or makes a new one, will find the finished cache.
+            lock_file(folder).unlink(missing_ok=True)
+        return cache
 
 
 def default_workers(device: str) -> int:
