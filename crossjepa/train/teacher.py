@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 DEFAULT_TEACHER = "vit_base_patch14_dinov2.lvd142m"
@@ -135,13 +136,23 @@ def _load(name: str, image_size: int) -> nn.Module:
         model: nn.Module = timm.create_model(
             architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0
         )
-    except RuntimeError as error:
-        # timm raises it for unknown names, for names without weights, and for weights that do not fit.
+    except (RuntimeError, SafetensorError) as error:
+        # Of unknown names, names without weights, weights that do not fit, and damaged files.
         raise ValueError(f"teacher {name}: {str(error).splitlines()[0]}") from error
+    if local:
+        _check_file(path, model)
     # Transformers have positions for one size of image only; convolutional networks take any.
     if hasattr(model, "set_input_size"):
         model.set_input_size(img_size=image_size)
     return model
+
+
+def _check_file(path: Path, model: nn.Module) -> None:
+    """Refuses a file without all weights of the model; timm would leave the others random."""
+    with safe_open(path, framework="pt") as file:
+        missing = sorted(set(model.state_dict()) - set(file.keys()))
+    if missing:
+        raise ValueError(f"teacher {path}: {len(missing)} weights are missing, such as {missing[0]}")
 
 
 def _digest(model: nn.Module) -> str:
