@@ -45,7 +45,8 @@ def open_collection(
     Raises:
         PointCloudError, ValueError: a path cannot be used; the message names it and the reason.
     """
-    return Joined([_open(Path(path), split, up_axis, meshes, shapes, difficulty, skip_bad) for path in paths])
+    parts = [_open(Path(path), split, up_axis, meshes, shapes, difficulty, skip_bad) for path in paths]
+    return parts[0] if len(parts) == 1 else Joined(parts)
 
 
 def _open(

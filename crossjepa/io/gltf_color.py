@@ -39,7 +39,7 @@ class Painter:
         """Returns the appearance of a primitive; what cannot be read is logged and stays white."""
         white = Appearance.of_corners(np.ones((len(faces_F3), 3, 3), np.float32))
         try:
-            return self._paint(primitive, faces_F3, white)
+            return self._paint(primitive, faces_F3)
         except _DAMAGE as error:
             logger.warning("%s: colours are left out (%s)", self.tree.path, error)
             return white
@@ -55,9 +55,9 @@ class Painter:
             tuple(self.textures),
         )
 
-    def _paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64], white: Appearance) -> Appearance:
+    def _paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64]) -> Appearance:
         attributes = primitive["attributes"]
-        colors_F33 = white.colors_F33
+        colors_F33 = np.ones((len(faces_F3), 3, 3))
         if "COLOR_0" in attributes:
             colors_F33 = colors_F33 * _linear_colors(self.tree, attributes["COLOR_0"])[faces_F3]
             self.used = True
@@ -121,7 +121,7 @@ class Painter:
         uv_V2 = uv_V2 * np.array(moved.get("scale", (1, 1)), np.float64)
         uv_V2 = uv_V2 @ np.array([[cosine, -sine], [sine, cosine]])
         uv_V2 = uv_V2 + np.array(moved.get("offset", (0, 0)), np.float64)
-        return np.nan_to_num(uv_V2, posinf=0.0, neginf=0.0).astype(np.float32)
+        return np.asarray(np.nan_to_num(uv_V2, posinf=0.0, neginf=0.0), np.float32)
 
 
 def _base(material: dict[str, Any]) -> tuple[NDArray[np.float64], dict[str, Any] | None]:

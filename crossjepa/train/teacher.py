@@ -142,8 +142,9 @@ def _load(name: str, image_size: int) -> nn.Module:
     if local:
         _check_file(path, model)
     # Transformers have positions for one size of image only; convolutional networks take any.
-    if hasattr(model, "set_input_size"):
-        model.set_input_size(img_size=image_size)
+    set_input_size: Any = getattr(model, "set_input_size", None)
+    if set_input_size is not None:
+        set_input_size(img_size=image_size)
     return model
 
 

@@ -89,7 +89,7 @@ def blender_pixels(
     right_3 /= np.linalg.norm(right_3)
     camera_N3 = world_N3 @ np.stack([right_3, np.cross(back_3, right_3), back_3], axis=1)
     depth_N1 = distance - camera_N3[:, 2:]
-    return size / 2 + 35 / 32 * size * camera_N3[:, :2] / depth_N1 * (1, -1)
+    return np.asarray(size / 2 + 35 / 32 * size * camera_N3[:, :2] / depth_N1 * (1, -1))
 
 
 @pytest.fixture(scope="module")

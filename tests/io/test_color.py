@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,8 @@ def test_obj_textures(tmp_path: Path, negative: bool) -> None:
     assert appearance.textures[0].shape == (4, 4, 4)
     assert appearance.textures[0][0, 0].tolist() == [10, 20, 30, 255]
     # A texture's rows count from above, its coordinates from below.
-    np.testing.assert_allclose(appearance.uv_F32, [[[0, 1], [0.25, 1], [0.25, 0]], [[0, 1]] * 3])
+    expected = np.array([[[0, 1], [0.25, 1], [0.25, 0]], [[0, 1]] * 3])
+    np.testing.assert_allclose(appearance.uv_F32, expected)
     np.testing.assert_array_equal(appearance.colors_F33, 1)
 
 
@@ -122,9 +124,11 @@ def test_what_is_missing_is_named_and_stays_white(tmp_path: Path, caplog: pytest
 @pytest.mark.parametrize("mesh", [True, False])
 def test_ply_vertex_colours(tmp_path: Path, encoding: str, mesh: bool) -> None:
     shape = trimesh.Trimesh(VERTICES, FACES, process=False, vertex_colors=(255 * FOUR).astype(np.uint8))
-    exported = shape if mesh else trimesh.PointCloud(VERTICES, (255 * FOUR).astype(np.uint8))
+    exported = shape if mesh else trimesh.PointCloud(VERTICES, (255 * FOUR).astype(np.uint8))  # type: ignore[no-untyped-call]
     kind = "ascii" if encoding == "ascii" else "binary"
-    path = write(tmp_path, "a.ply", exported.export(file_type="ply", encoding=kind))
+    content = exported.export(file_type="ply", encoding=kind)
+    assert isinstance(content, bytes)
+    path = write(tmp_path, "a.ply", content)
     found = read(path, color=True)
     if isinstance(found, PointCloud):
         np.testing.assert_array_equal(found.colors_N3, FOUR)
@@ -141,7 +145,8 @@ def test_dark_whole_numbers_of_ply_are_dark(tmp_path: Path) -> None:
     )
     shape = read(write(tmp_path, "a.ply", text + "end_header\n0 0 0 1 0 1\n"), color=True)
     assert isinstance(shape, PointCloud)
-    np.testing.assert_allclose(shape.colors_N3, [[1 / 255, 0, 1 / 255]])
+    assert shape.colors_N3 is not None
+    np.testing.assert_allclose(shape.colors_N3, np.array([[1 / 255, 0, 1 / 255]]))
 
 
 def test_off_colours(tmp_path: Path) -> None:
@@ -161,9 +166,11 @@ def test_off_colours(tmp_path: Path) -> None:
     np.testing.assert_array_equal(look(path).colors_F33[:, 0], FOUR)
 
 
-def glb(tmp_path: Path, visual: object) -> Path:
+def glb(tmp_path: Path, visual: Any) -> Path:
     mesh = trimesh.Trimesh(VERTICES, FACES, process=False, visual=visual)
-    return write(tmp_path, "a.glb", mesh.export(file_type="glb"))
+    content = mesh.export(file_type="glb")
+    assert isinstance(content, bytes)
+    return write(tmp_path, "a.glb", content)
 
 
 def test_gltf_vertex_colours(tmp_path: Path) -> None:
@@ -177,11 +184,12 @@ def test_gltf_vertex_colours(tmp_path: Path) -> None:
 
 def test_gltf_base_colour_and_texture(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[[9, 8, 7]], [[1, 2, 3]]], np.uint8))
-    material = trimesh.visual.material.PBRMaterial(
+    material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
         baseColorFactor=[1.0, 0.25, 1.0, 1.0], baseColorTexture=image
     )
     uv = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], float)
-    appearance = look(glb(tmp_path, trimesh.visual.TextureVisuals(uv=uv, material=material)))
+    visual = trimesh.visual.TextureVisuals(uv=uv, material=material)  # type: ignore[no-untyped-call]
+    appearance = look(glb(tmp_path, visual))
     np.testing.assert_allclose(appearance.colors_F33[0, 0], [1, 0.25 ** (1 / 2.2), 1], atol=1e-2)
     assert appearance.texture_F.tolist() == [0] * len(FACES)
     assert appearance.textures[0][:, 0, :3].tolist() == [[9, 8, 7], [1, 2, 3]]

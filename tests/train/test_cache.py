@@ -131,7 +131,7 @@ def test_caches_of_format_1_are_read(tmp_path: Path) -> None:
         "done": np.ones(3, bool),
     }
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+        np.save(folder / f"{name}.npy", np.asarray(array))
     manifest = {"format": 1, "recipe": {}, "recipe_hash": "x", "views": 2, "width": 4, "names": list("abc")}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     cache = open_cache(folder)

@@ -33,7 +33,7 @@ def opaque(rgb_HW3: NDArray[np.integer]) -> NDArray[np.uint8]:
 
 
 def square(appearance: Appearance | None, view: View = FRONT, size: int = 64) -> NDArray[np.int64]:
-    return render_mesh(SQUARE, QUAD, [view], size=size, appearance=appearance)[0].astype(np.int64)
+    return np.asarray(render_mesh(SQUARE, QUAD, [view], size=size, appearance=appearance)[0], np.int64)
 
 
 def test_one_colour_a_face_equals_its_appearance() -> None:

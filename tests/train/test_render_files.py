@@ -42,7 +42,9 @@ def test_the_cameras_that_are_written_took_the_pictures(tmp_path: Path) -> None:
     pictures = np.stack([read_picture(tmp_path / "chair" / view["image"]) for view in views[:3]])
     again = render_mesh(vertices.astype(np.float32), shape.faces_F3, cameras, size=40)
     assert np.abs(again.astype(int) - pictures).mean() < 0.05
-    np.testing.assert_allclose(color_histogram(pictures), [view["histogram"] for view in views[:3]], atol=1e-6)
+    np.testing.assert_allclose(
+        color_histogram(pictures), [view["histogram"] for view in views[:3]], atol=1e-6
+    )
     points = np.load(tmp_path / "chair" / "points.npy")
     assert points.shape == (128, 3)
     assert np.linalg.norm(np.float32(points), axis=1).max() == pytest.approx(1, abs=2e-3)

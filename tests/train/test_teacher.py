@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def pictures(size: int) -> NDArray[np.uint8]:
 
 def test_class_token_and_mean_patch_of_a_transformer(tmp_path: Path) -> None:
     path = small_teacher(tmp_path)
-    model = timm.create_model("test_vit", num_classes=0).eval()
+    model: Any = timm.create_model("test_vit", num_classes=0).eval()
     model.load_state_dict(load_file(path), strict=False)
     model.set_input_size(img_size=96)
     images = pictures(96)
@@ -44,7 +45,7 @@ def test_class_token_and_mean_patch_of_a_transformer(tmp_path: Path) -> None:
 def test_convolutional_networks_have_one_embedding(tmp_path: Path) -> None:
     path = small_teacher(tmp_path, "test_efficientnet")
     images = pictures(64)
-    cls, patch = (Teacher(path, 64, embedding=kind).embed(images) for kind in ("cls", "patch"))  # type: ignore[arg-type]
+    cls, patch = (Teacher(path, 64, embedding=kind).embed(images) for kind in ("cls", "patch"))
     torch.testing.assert_close(cls, patch, atol=0.02, rtol=0.02)
     with pytest.raises(ValueError, match="no class token"):
         Teacher(path, 64, embedding="both")

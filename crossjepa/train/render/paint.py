@@ -147,7 +147,7 @@ def _pyramid(texels_HW4: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     opacity_1HW = image_4HW[3:] / 255
     image_4HW = torch.cat([image_4HW[:3] * opacity_1HW, image_4HW[3:]])
     while max(image_4HW.shape[1:]) > 1:
-        smaller = [max(side // 2, 1) for side in image_4HW.shape[1:]]
+        smaller = (max(image_4HW.shape[1] // 2, 1), max(image_4HW.shape[2] // 2, 1))
         image_4HW = torch.nn.functional.adaptive_avg_pool2d(image_4HW, smaller)
         color_3HW = image_4HW[:3] / (image_4HW[3:] / 255).clamp_min(1e-3)
         level_4HW = torch.cat([color_3HW, image_4HW[3:]]).round().clamp(0, 255).byte()
