@@ -7,9 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crossjepa._version import __version__
 from crossjepa.cli_evaluate import add_data, add_eval
+
+if TYPE_CHECKING:
+    from crossjepa.train.views import RenderConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"crossjepa {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_encode(commands)
+    _add_render(commands)
+    _add_cache(commands)
     listing = commands.add_parser("list", help="list the registered checkpoints")
     listing.set_defaults(run=_list)
     info = commands.add_parser("info", help="describe a checkpoint, or a point or mesh file")
@@ -75,6 +81,131 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     encode.add_argument("--up-axis", choices=("x", "y", "z"), help="axis that points up in the files")
     encode.add_argument("--no-progress", action="store_true", help="no progress bar")
     encode.set_defaults(run=_encode)
+
+
+def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    render = commands.add_parser("render", help="render files from many sides")
+    render.add_argument("inputs", nargs="+", metavar="FILE-or-FOLDER", help="point clouds and meshes")
+    render.add_argument("-o", "--output", required=True, type=Path, help="folder; each object gets one in it")
+    render.add_argument("--preview", type=Path, metavar="PNG", help="write a contact sheet, too")
+    _add_pictures(render)
+    render.set_defaults(run=_render)
+
+
+def _add_pictures(command: argparse.ArgumentParser) -> None:
+    """Options of everything that renders."""
+    rigs = "orbit8, r2n2, disn, mvcnn12 or sphere"
+    command.add_argument("--rig", default="orbit8", help=f"cameras: {rigs} (default orbit8)")
+    command.add_argument("--size", type=int, default=224, help="pixels of a side (default 224)")
+    command.add_argument("--points", type=int, default=4096, help="points kept of a mesh (default 4096)")
+    command.add_argument(
+        "--up-axis", choices=("x", "y", "z"), default="y", help="what points up in the files"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of cameras and points (default 0)")
+    command.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    command.add_argument("--no-progress", action="store_true", help="no progress bar")
+
+
+def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    cache = commands.add_parser("cache", help="embed views with an image teacher, once, for pretraining")
+    cache.add_argument(
+        "data", nargs="+", help="packed meshes or clouds (npz), or a folder of files or of renderings"
+    )
+    cache.add_argument("-o", "--output", required=True, type=Path, help="folder of the cache")
+    cache.add_argument("--teacher", required=True, help="timm name or ARCHITECTURE.safetensors")
+    cache.add_argument("--embedding", choices=("cls", "patch", "both"), default="cls", help="default cls")
+    cache.add_argument("--workers", type=int, help="processes (default one a CPU, one with a GPU)")
+    cache.add_argument("--split", help="of clouds that have splits: its name, or all")
+    cache.add_argument(
+        "--meshes", choices=("open", "no-benchmark", "all"), default="open", help="of packs (default open)"
+    )
+    cache.add_argument("--shapes", type=Path, help="clouds or meshes of objects whose renderings are given")
+    cache.add_argument("--difficulty", choices=("easy", "hard"), default="easy", help="of DISN's renderings")
+    cache.add_argument("--skip-bad", action="store_true", help="leave out objects that cannot be used")
+    _add_pictures(cache)
+    cache.set_defaults(run=_cache)
+    info = commands.add_parser("cache-info", help="verify a cache and say what is in it")
+    info.add_argument("cache", type=Path, help="folder of a cache")
+    info.set_defaults(run=_cache_info)
+
+
+def _render(options: argparse.Namespace) -> int:
+    from crossjepa.train.render_files import render_files, write_preview
+
+    shown = not options.no_progress
+    result = render_files(
+        options.inputs,
+        options.output,
+        _render_config(options),
+        up_axis=options.up_axis,
+        device=options.device,
+        each=_show_count if shown else None,
+    )
+    if options.preview:
+        write_preview(options.preview, result.folders)
+    print(f"{options.output}: views of {len(result.folders)} files")
+    for error in result.errors:
+        print(f"crossjepa: skipped {error}", file=sys.stderr)
+    return 1 if result.errors else 0
+
+
+def _show_count(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rrender: {done} of {total} files", end="\n" if done == total else "", file=sys.stderr)
+
+
+def _render_config(options: argparse.Namespace) -> RenderConfig:
+    from crossjepa.train.render import rig
+    from crossjepa.train.views import RenderConfig
+
+    rig(options.rig)
+    for name in ("size", "points"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
+    return RenderConfig(
+        rig=options.rig, image_size=options.size, stored_points=options.points, seed=options.seed
+    )
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from crossjepa.train.caching import CacheConfig, default_workers, make_cache
+    from crossjepa.train.sources.open import open_collection
+
+    config = CacheConfig(options.teacher, options.embedding, _render_config(options))
+    collection = open_collection(
+        options.data,
+        split=options.split,
+        up_axis=options.up_axis,
+        meshes=options.meshes,
+        shapes=options.shapes,
+        difficulty=options.difficulty,
+        skip_bad=options.skip_bad,
+    )
+    cache = make_cache(
+        collection,
+        options.output,
+        config,
+        workers=options.workers or default_workers(options.device),
+        device=options.device,
+        skip_bad=options.skip_bad,
+        progress=not options.no_progress,
+    )
+    if cache is not None:
+        objects, views, width = cache.embeddings_SVD.shape
+        print(f"{options.output}: {objects} objects, {views} views each, {width} numbers a view")
+    return 0
+
+
+def _cache_info(options: argparse.Namespace) -> int:
+    from crossjepa.train.cache_info import check_cache
+
+    report = check_cache(options.cache)
+    for name, value in report.facts.items():
+        print(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+    for problem in report.problems:
+        print(f"crossjepa: {options.cache}: {problem}", file=sys.stderr)
+    print("damaged or unfinished" if report.problems else "whole: everything checked")
+    return 1 if report.problems else 0
 
 
 def _encode(options: argparse.Namespace) -> int:

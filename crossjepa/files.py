@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,3 +36,27 @@ def write_json(path: str | os.PathLike[str], values: Any) -> None:
     """Writes plain values as indented JSON, atomically."""
     text = json.dumps(values, indent=2, sort_keys=False) + "\n"
     atomic_write(path, lambda file: file.write(text.encode()))
+
+
+def lock_file(path: str | os.PathLike[str]) -> Path:
+    """Returns the file that stands for the lock of a file or folder."""
+    return Path(path).with_name(f".{Path(path).name}.lock")
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps other processes of this machine out while a file or folder is changed.
+
+    The lock is a hidden file beside it; the system gives it back when its holder ends, however it ends.
+
+    Args:
+        path: what is changed; it need not exist.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has none; there it is for the user to run one process at a time.
+        yield
+        return
+    with lock_file(path).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,5 +1,6 @@
 """Point and mesh files in, one error type out."""
 
+from crossjepa.io.appearance import Appearance
 from crossjepa.io.errors import PointCloudError
 from crossjepa.io.read import READABLE_SUFFIXES, find_files, read
 from crossjepa.io.shapes import MAX_POINTS, Mesh, PointCloud, validate_mesh, validate_points
@@ -7,6 +8,7 @@ from crossjepa.io.shapes import MAX_POINTS, Mesh, PointCloud, validate_mesh, val
 __all__ = [
     "MAX_POINTS",
     "READABLE_SUFFIXES",
+    "Appearance",
     "Mesh",
     "PointCloud",
     "PointCloudError",

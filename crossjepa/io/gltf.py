@@ -1,4 +1,6 @@
-"""gltf and glb: the meshes, or else the points, of a glTF 2.0 scene; no image and no address is ever read.
+"""gltf and glb: the meshes, or else the points, of a glTF 2.0 scene.
+
+No address is ever read, and images only where colours are asked for.
 
 V vertices, F faces, N points
 """
@@ -6,27 +8,35 @@ V vertices, F faces, N points
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.io.appearance import Appearance
 from crossjepa.io.errors import PointCloudError
 from crossjepa.io.gltf_buffers import Tree, item, open_tree, read_accessor
 from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, validate_points
 
+if TYPE_CHECKING:
+    from crossjepa.io.gltf_color import Painter
+
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 
 
-def read_gltf(path: Path) -> PointCloud | Mesh:
-    """Reads a glTF file, text or binary, with the transforms of its scene applied."""
+def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
+    """Reads a glTF file, text or binary, with the transforms of its scene, and its colours if asked for."""
     vertices: list[NDArray[np.float64]] = []
     faces: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float64]] = []
+    parts: list[Appearance] = []
     vertex_count = face_count = 0
     try:
-        for primitive, matrix_44, tree in _primitives(open_tree(path)):
+        tree = open_tree(path)
+        painter = _painter(tree) if color else None
+        for primitive, matrix_44 in _primitives(tree):
             mode = primitive.get("mode", _TRIANGLES)
             if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN):
                 continue
@@ -39,6 +49,8 @@ def read_gltf(path: Path) -> PointCloud | Mesh:
                 vertices.append(vertices_V3)
                 vertex_count += len(vertices_V3)
                 face_count += len(faces_F3)
+                if painter:
+                    parts.append(painter.paint(primitive, faces_F3))
             # One mesh may stand in a scene many times, so a small file can ask for very much.
             check_count(vertex_count + sum(map(len, points)), str(path))
             check_count(face_count, str(path), "faces")
@@ -47,13 +59,20 @@ def read_gltf(path: Path) -> PointCloud | Mesh:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise PointCloudError(path, f"not readable glTF ({error})") from error
     if face_count:
-        return validate_mesh(np.concatenate(vertices), np.concatenate(faces), str(path))
+        mesh = validate_mesh(np.concatenate(vertices), np.concatenate(faces), str(path))
+        return replace(mesh, appearance=painter.finished(parts)) if painter else mesh
     if points:
         return PointCloud(validate_points(np.concatenate(points), str(path)))
     raise PointCloudError(path, "no meshes and no points")
 
 
-def _primitives(tree: Tree) -> Iterator[tuple[dict[str, Any], NDArray[np.float64], Tree]]:
+def _painter(tree: Tree) -> Painter:
+    from crossjepa.io.gltf_color import Painter
+
+    return Painter(tree)
+
+
+def _primitives(tree: Tree) -> Iterator[tuple[dict[str, Any], NDArray[np.float64]]]:
     """Walks over the scene; yields what it draws, and where."""
     waiting = [(index, np.eye(4)) for index in _roots(tree)]
     seen: set[int] = set()
@@ -68,7 +87,7 @@ def _primitives(tree: Tree) -> Iterator[tuple[dict[str, Any], NDArray[np.float64
         waiting += [(child, matrix_44) for child in reversed(node.get("children", []))]
         if "mesh" in node:
             for primitive in item(tree, "meshes", node["mesh"])["primitives"]:
-                yield primitive, matrix_44, tree
+                yield primitive, matrix_44
 
 
 def _roots(tree: Tree) -> list[int]:

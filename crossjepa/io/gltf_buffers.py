@@ -126,6 +126,20 @@ def _sparse_rows(tree: Tree, sparse: dict[str, Any], count: int) -> NDArray[np.i
     return rows.astype(np.int64)
 
 
+def read_view(tree: Tree, index: object) -> bytes:
+    """Returns the bytes of a buffer view, such as an image.
+
+    Raises:
+        ValueError: there is no such view, or it is larger than its buffer.
+    """
+    view = item(tree, "bufferViews", index)
+    buffer = _buffer(tree, view["buffer"])
+    start, length = _whole(view, "byteOffset", 0), _whole(view, "byteLength")
+    if start + length > len(buffer):
+        raise ValueError(f"buffer view {index} is larger than its buffer")
+    return buffer[start : start + length]
+
+
 def _view(tree: Tree, source: dict[str, Any], dtype: np.dtype[Any], count: int, width: int) -> NDArray[Any]:
     view = item(tree, "bufferViews", source["bufferView"])
     buffer = _buffer(tree, view["buffer"])
@@ -154,7 +168,7 @@ def _buffer(tree: Tree, index: int) -> bytes:
     if index not in tree.buffers:
         uri = item(tree, "buffers", index).get("uri")
         if uri is not None:
-            tree.buffers[index] = _read_uri(tree.path, str(uri))
+            tree.buffers[index] = read_uri(tree.path, str(uri))
         elif tree.chunk is not None and index == 0:
             tree.buffers[index] = tree.chunk
         else:
@@ -162,7 +176,12 @@ def _buffer(tree: Tree, index: int) -> bytes:
     return tree.buffers[index]
 
 
-def _read_uri(path: Path, uri: str) -> bytes:
+def read_uri(path: Path, uri: str) -> bytes:
+    """Returns what a data address holds, or a file in the folder of the glTF file; nothing else is read.
+
+    Raises:
+        PointCloudError: the file is missing or elsewhere.
+    """
     if uri.startswith("data:"):
         head, _, data = uri.partition(",")
         return base64.b64decode(data) if head.endswith(";base64") else unquote_to_bytes(data)

@@ -1,4 +1,4 @@
-"""obj: Wavefront geometry; materials, textures and normals are left alone.
+"""obj: Wavefront geometry; normals are left alone, and so are colours unless they are asked for.
 
 V vertices, F faces, P polygons of the same k corners
 """
@@ -6,6 +6,7 @@ V vertices, F faces, P polygons of the same k corners
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,35 +16,43 @@ from crossjepa.io.errors import PointCloudError
 from crossjepa.io.shapes import Mesh, PointCloud, triangulate, validate_mesh, validate_points
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
-_VERTEX = re.compile(r"^[ \t]*v(?=\s)([^\n#]*)", re.MULTILINE)
-_FACE = re.compile(r"^[ \t]*f(?=\s)([^\n#]*)", re.MULTILINE)
+VERTEX = re.compile(r"^[ \t]*v(?=\s)([^\n#]*)", re.MULTILINE)
+FACE = re.compile(r"^[ \t]*f(?=\s)([^\n#]*)", re.MULTILINE)
 _TEXTURE_AND_NORMAL = re.compile(r"/\S*")
 
 
-def read_obj(path: Path) -> PointCloud | Mesh:
-    """Reads an OBJ file; without faces it is a point cloud."""
+Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
+    """Reads an OBJ file, with its colours if asked for; without faces it is a point cloud."""
     text = read_text_file(path).replace("\\\n", " ")
-    rows = _VERTEX.findall(text)
+    rows = VERTEX.findall(text)
     if not rows:
         raise PointCloudError(path, "no vertices")
     vertices_V3 = parse_numbers(path, rows, lambda index: _line_of(text, index), columns=(0, 1, 2))
     if len(vertices_V3) != len(rows):
         raise PointCloudError(path, "a vertex is not three numbers")
-    faces_F3 = _faces(path, text)
-    if faces_F3 is None:
+    groups = _faces(path, text)
+    if groups is None:
         return PointCloud(validate_points(vertices_V3, str(path)))
-    return validate_mesh(vertices_V3, faces_F3, str(path))
+    mesh = validate_mesh(vertices_V3, triangulate([polygons_Pk for _, polygons_Pk in groups]), str(path))
+    if not color:
+        return mesh
+    from crossjepa.io.obj_color import obj_appearance
+
+    return replace(mesh, appearance=obj_appearance(path, text, rows, mesh.faces_F3, groups))
 
 
 def _line_of(text: str, vertex: int) -> int:
     """Returns the line number of a vertex, for errors."""
-    starts = [match.start(1) for match in _VERTEX.finditer(text)]
+    starts = [match.start(1) for match in VERTEX.finditer(text)]
     return text.count("\n", 0, starts[vertex]) + 1
 
 
-def _faces(path: Path, text: str) -> NDArray[np.int64] | None:
-    """Returns triangles with numbers from 0, or None where the file has no faces at all."""
-    rows = _FACE.findall(text)
+def _faces(path: Path, text: str) -> Groups | None:
+    """Returns polygons with numbers from 0, and their rows, by number of corners; None without any face."""
+    rows = FACE.findall(text)
     if not rows:
         return None
     plain = "\n".join(rows)
@@ -61,12 +70,12 @@ def _faces(path: Path, text: str) -> NDArray[np.int64] | None:
             raise PointCloudError(
                 path, f"face {rows[wrong].strip()[:40]!r} refers to a vertex that does not exist"
             )
-        polygons.append(corners_Pk)
-    return triangulate(polygons)
+        polygons.append((rows_P, corners_Pk))
+    return polygons
 
 
 def _vertices_before_faces(text: str) -> NDArray[np.int64]:
     """Returns the (F,) counts that negative vertex numbers count back from."""
-    vertices = np.array([match.start() for match in _VERTEX.finditer(text)])
-    faces = np.array([match.start() for match in _FACE.finditer(text)])
+    vertices = np.array([match.start() for match in VERTEX.finditer(text)])
+    faces = np.array([match.start() for match in FACE.finditer(text)])
     return np.searchsorted(vertices, faces).astype(np.int64)

@@ -6,20 +6,30 @@ V vertices, F faces
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.io.appearance import Appearance, unit_colors
 from crossjepa.io.errors import PointCloudError
-from crossjepa.io.shapes import Mesh, PointCloud, check_count, triangulate, validate_mesh, validate_points
+from crossjepa.io.shapes import (
+    Mesh,
+    PointCloud,
+    check_count,
+    triangle_rows,
+    triangulate,
+    validate_mesh,
+    validate_points,
+)
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 _KEYWORD = re.compile(r"(ST)?C?N?(4)?OFF(?![A-Za-z_])")
 
 
-def read_off(path: Path) -> PointCloud | Mesh:
-    """Reads an ASCII OFF file; without faces it is a point cloud."""
+def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
+    """Reads an ASCII OFF file, with the colours of COFF or of faces if asked for; faceless it is a cloud."""
     text = read_text_file(path)
     lines = text.splitlines()
     if "#" in text:
@@ -37,11 +47,16 @@ def read_off(path: Path) -> PointCloud | Mesh:
             raise PointCloudError(path, "ends before the counts of vertices and faces")
         fields, body = lines[body[0]].split(), body[1:]
     vertex_count, face_count = _counts(path, fields, len(body))
-    vertices_V3 = _vertices(path, lines, body[:vertex_count])
+    table = _vertices(path, lines, body[:vertex_count])
+    vertices_V3, colors_V3 = table[:, :3], _vertex_colors(keyword[0], table) if color else None
     if face_count == 0:
-        return PointCloud(validate_points(vertices_V3, str(path)))
-    faces_F3 = _faces(path, lines, body[vertex_count : vertex_count + face_count])
-    return validate_mesh(vertices_V3, faces_F3, str(path))
+        return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
+    face_lines = body[vertex_count : vertex_count + face_count]
+    groups = _faces(path, lines, face_lines)
+    mesh = validate_mesh(vertices_V3, triangulate([polygons for _, polygons in groups]), str(path))
+    if colors_V3 is not None:
+        return replace(mesh, appearance=Appearance.of_corners(colors_V3[mesh.faces_F3]))
+    return replace(mesh, appearance=_face_colors(lines, face_lines, groups) if color else None)
 
 
 def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:
@@ -65,10 +80,34 @@ def _vertices(path: Path, lines: list[str], body: list[int]) -> NDArray[np.float
     table = parse_numbers(path, [lines[number] for number in body], lambda index: body[index] + 1)
     if table.shape[1] < 3:
         raise PointCloudError(path, f"line {body[0] + 1}: a vertex is three numbers, not {table.shape[1]}")
-    return table[:, :3]
+    return table
 
 
-def _faces(path: Path, lines: list[str], body: list[int]) -> NDArray[np.int64]:
+def _vertex_colors(keyword: str, table: NDArray[np.float64]) -> NDArray[np.float32] | None:
+    first = 6 if "N" in keyword else 3
+    known = "C" in keyword and table.shape[1] >= first + 3
+    return unit_colors(table[:, first : first + 3]) if known else None
+
+
+def _face_colors(
+    lines: list[str], body: list[int], groups: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+) -> Appearance | None:
+    """Takes the colours that may follow the corners of every face: three or four numbers."""
+    fields = [lines[number].split() for number in body]
+    extra = [line[1 + int(line[0]) : 4 + int(line[0])] for line in fields]
+    try:
+        colors_P3 = np.array(extra, np.float64)
+    except ValueError:
+        return None
+    if colors_P3.ndim != 2 or colors_P3.shape[1] != 3:
+        return None
+    rows_F = triangle_rows(groups)
+    return Appearance.of_faces(unit_colors(colors_P3)[rows_F])
+
+
+def _faces(
+    path: Path, lines: list[str], body: list[int]
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     faces = [lines[number] for number in body]
     corners = []
     for number, line in zip(body, faces, strict=True):
@@ -77,5 +116,4 @@ def _faces(path: Path, lines: list[str], body: list[int]) -> NDArray[np.int64]:
         if not count.isdecimal() or len(count) > 9 or not 1 <= int(count) <= len(line):
             raise PointCloudError(path, f"line {number + 1}: {line.strip()[:40]!r} is not a face")
         corners.append(int(count))
-    groups = parse_polygons(path, faces, corners, start=1)
-    return triangulate([polygons_Pk for _, polygons_Pk in groups])
+    return parse_polygons(path, faces, corners, start=1)

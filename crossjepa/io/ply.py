@@ -6,11 +6,13 @@ V vertices, F faces
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.io.appearance import Appearance, unit_colors
 from crossjepa.io.errors import PointCloudError
 from crossjepa.io.ply_body import FACE_LISTS, AsciiReader, BinaryReader, Element
 from crossjepa.io.shapes import Mesh, PointCloud, check_count, triangulate, validate_mesh, validate_points
@@ -25,12 +27,15 @@ _MAX_HEADER = 1 << 20
 _END = re.compile(rb"[\r\n][ \t]*end_header[ \t]*(\r\n|\n|\r|$)")
 
 
-def read_ply(path: Path) -> PointCloud | Mesh:
-    """Reads a PLY file; without faces it is a point cloud."""
+_COLOR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+
+
+def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
+    """Reads a PLY file, with the colours of its vertices if asked for; without faces it is a point cloud."""
     content = path.read_bytes()
     order, elements, start = _header(path, content)
     reader = AsciiReader(path, content, start) if order == "=" else BinaryReader(path, content, start, order)
-    vertices_V3, polygons = None, []
+    vertices_V3, colors_V3, polygons = None, None, []
     for element in elements:
         if element.count == 0 and element.name != "vertex":
             continue
@@ -41,12 +46,14 @@ def read_ply(path: Path) -> PointCloud | Mesh:
             columns = reader.scalars(element)
             if element.name == "vertex":
                 vertices_V3 = _positions(path, columns)
+                colors_V3 = _colors(element, columns) if color else None
     if vertices_V3 is None:
         raise PointCloudError(path, "has no element called vertex of properties that are not lists")
     faces_F3 = triangulate(polygons)
     if len(faces_F3) == 0:
-        return PointCloud(validate_points(vertices_V3, str(path)))
-    return validate_mesh(vertices_V3, faces_F3, str(path))
+        return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
+    mesh = validate_mesh(vertices_V3, faces_F3, str(path))
+    return mesh if colors_V3 is None else replace(mesh, appearance=Appearance.of_corners(colors_V3[faces_F3]))
 
 
 def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
@@ -92,3 +99,13 @@ def _positions(path: Path, columns: dict[str, NDArray[np.generic]]) -> NDArray[n
     if missing:
         raise PointCloudError(path, f"its vertices have no property {missing[0]}")
     return np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
+
+
+def _colors(element: Element, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float32] | None:
+    types = dict(zip(element.names, element.types, strict=True))
+    for names in _COLOR_NAMES:
+        if all(name in columns for name in names):
+            # Those of text arrive as floats whatever their type is.
+            with np.errstate(invalid="ignore"):
+                return unit_colors(np.stack([columns[name].astype(types[name]) for name in names], axis=1))
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from crossjepa.io.arrays import read_npy, read_npz
@@ -33,13 +34,22 @@ _READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
     ".pcd": read_pcd,
 }
 READABLE_SUFFIXES = tuple(_READERS)
+_COLORED_READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
+    ".ply": partial(read_ply, color=True),
+    ".off": partial(read_off, color=True),
+    ".obj": partial(read_obj, color=True),
+    ".glb": partial(read_gltf, color=True),
+    ".gltf": partial(read_gltf, color=True),
+}
 
 
-def read(path: str | os.PathLike[str]) -> PointCloud | Mesh:
+def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | Mesh:
     """Reads a point cloud or a mesh.
 
     Args:
         path: a file with one of `READABLE_SUFFIXES`, in either case.
+        color: read colours too, where the file has any, with the materials and images that it names. What
+            of them cannot be read is logged as a warning and left white.
 
     Returns:
         A `Mesh` where the file has faces, otherwise a `PointCloud`; both in the file's own coordinates.
@@ -50,7 +60,8 @@ def read(path: str | os.PathLike[str]) -> PointCloud | Mesh:
     file = Path(path)
     if file.is_dir():
         raise PointCloudError(path, "is a folder")
-    reader = _READERS.get(file.suffix.lower())
+    suffix = file.suffix.lower()
+    reader = (_COLORED_READERS if color and suffix in _COLORED_READERS else _READERS).get(suffix)
     if reader is None:
         raise PointCloudError(path, f"unknown format; readable are {' '.join(READABLE_SUFFIXES)}")
     if not file.exists():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.io.appearance import Appearance
 from crossjepa.io.errors import PointCloudError
 
 MAX_POINTS = 20_000_000
@@ -23,9 +24,11 @@ class PointCloud:
 
     Attributes:
         points_N3: (N, 3) float64, finite, N >= 1.
+        colors_N3: (N, 3) float32 red, green and blue, 0 to 1, where they were asked for and are known.
     """
 
     points_N3: NDArray[np.float64]
+    colors_N3: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +38,12 @@ class Mesh:
     Attributes:
         vertices_V3: (V, 3) float64, finite.
         faces_F3: (F, 3) int64 vertex numbers, F >= 1, with an area that is not zero.
+        appearance: colours and textures, where they were asked for and are known.
     """
 
     vertices_V3: NDArray[np.float64]
     faces_F3: NDArray[np.int64]
+    appearance: Appearance | None = None
 
 
 def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
@@ -133,6 +138,12 @@ def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         for corner in range(1, polygon.shape[1] - 1)
     ]
     return np.concatenate(fans) if fans else np.zeros((0, 3), np.int64)
+
+
+def triangle_rows(groups: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """Returns the (F,) rows that the triangles of `triangulate` come from, given rows beside polygons."""
+    rows = [np.repeat(rows_P[:, None], polygons_Pk.shape[1], axis=1) for rows_P, polygons_Pk in groups]
+    return np.asarray(triangulate(rows)[:, 0])
 
 
 def _has_area(vertices_V3: NDArray[np.float64], faces_F3: NDArray[np.int64]) -> bool:

@@ -3,7 +3,8 @@
 S objects, V views, P stored points, D teacher width
 
 A cache is a folder of memory-mapped arrays and a manifest. While it is being made the folder has the suffix
-`.partial` and a row a finished object in `done.npy`; a killed run goes on with the rows that are missing.
+`.partial` and `done.npy` marks the objects that are finished; a killed run goes on with those that are not.
+Every object has a checksum, and every file has one when the cache is whole.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.files import write_json
+from crossjepa.train.cache_arrays import FloatRows, row_checksum
 
+FORMAT = 2
 MANIFEST = "manifest.json"
 POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
 HISTOGRAM_BINS = 48
+ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
+ARRAYS = (*ROW_ARRAYS, "checksums", "done")
 
 
 def recipe_hash(recipe: Mapping[str, Any]) -> str:
@@ -36,23 +42,38 @@ class Cache:
     """Views of objects as the teacher sees them, and points of the objects.
 
     Attributes:
-        embeddings_SVD: (S, V, D) float16 teacher embeddings.
+        embeddings_SVD: (S, V, D) teacher embeddings; kept as bfloat16, or as float16 in caches of format 1,
+            and read as float32.
         poses_SV5: (S, V, 5) float32 azimuth, elevation, roll, distance, field of view; degrees and radii.
         histograms_SVH: (S, V, 48) float16 colour histograms.
         points_SP3: (S, P, 3) float16 points uniform by area, centroid 0, largest radius 1, y up.
         done_S: (S,) bool rows that are finished.
+        checksums_S: (S,) uint32 checksums of the rows; None in format 1.
         manifest: recipe, names, shapes.
     """
 
-    embeddings_SVD: NDArray[np.float16]
+    embeddings_SVD: FloatRows
     poses_SV5: NDArray[np.float32]
     histograms_SVH: NDArray[np.float16]
     points_SP3: NDArray[np.float16]
     done_S: NDArray[np.bool_]
+    checksums_S: NDArray[np.uint32] | None
     manifest: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.points_SP3)
+
+    def part(self, name: str) -> slice:
+        """Returns the channels of one kind of embedding, where several lie side by side.
+
+        Args:
+            name: "cls" or "patch".
+
+        Raises:
+            KeyError: the cache does not hold it.
+        """
+        first, last = self.manifest["parts"][name]
+        return slice(first, last)
 
     def missing_rows(self, part: int, parts: int) -> Iterator[int]:
         """Yields the unfinished rows of one of several workers."""
@@ -71,7 +92,26 @@ class Cache:
         self.poses_SV5[row] = poses_V5
         self.histograms_SVH[row] = histograms_VH
         self.points_SP3[row] = points_P3
+        if self.checksums_S is not None:
+            self.checksums_S[row] = self.row_checksum(row)
         self.done_S[row] = True
+
+    def row_checksum(self, row: int) -> int:
+        """Returns the checksum of what is stored of one object."""
+        stored = (self.embeddings_SVD.stored, self.poses_SV5, self.histograms_SVH, self.points_SP3)
+        return row_checksum(*(array[row] for array in stored))
+
+    def damaged_rows(self, part: int = 0, parts: int = 1) -> list[int]:
+        """Returns the finished rows, of one of several workers, that are not as they were written."""
+        if self.checksums_S is None:
+            return []
+        rows = (row for row in range(part, len(self), parts) if self.done_S[row])
+        return [row for row in rows if self.row_checksum(row) != self.checksums_S[row]]
+
+    def bad_rows(self) -> list[int]:
+        """Returns the rows with values that are not finite."""
+        arrays = (self.embeddings_SVD, self.poses_SV5, self.histograms_SVH, self.points_SP3)
+        return [row for row in range(len(self)) if not all(np.isfinite(array[row]).all() for array in arrays)]
 
 
 def partial_folder(folder: str | os.PathLike[str]) -> Path:
@@ -87,6 +127,8 @@ def start_cache(
     views: int,
     points: int,
     width: int,
+    parts: Mapping[str, Sequence[int]] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Path:
     """Lays out an empty cache, or finds the unfinished one of the same recipe.
 
@@ -97,6 +139,8 @@ def start_cache(
         views: views of an object (V).
         points: stored points of an object (P).
         width: channels of the teacher (D).
+        parts: first channel, and the one after the last, of each kind of embedding.
+        about: further facts that do not decide the content.
 
     Returns:
         The folder of the unfinished cache.
@@ -106,33 +150,41 @@ def start_cache(
     """
     partial = partial_folder(folder)
     manifest = {
-        "format": 1,
+        "format": FORMAT,
         "recipe": dict(recipe),
         "recipe_hash": recipe_hash(recipe),
         "views": views,
         "width": width,
+        "parts": dict(parts or {"cls": (0, width)}),
+        "embeddings": "bfloat16",
+        **(about or {}),
         "names": list(names),
     }
     if (partial / MANIFEST).is_file():
-        found = json.loads((partial / MANIFEST).read_text())["recipe_hash"]
-        if found != manifest["recipe_hash"]:
+        found = read_manifest(partial)
+        if (found.get("format"), found["recipe_hash"]) != (FORMAT, manifest["recipe_hash"]):
             raise ValueError(
-                f"{partial}: unfinished cache of another recipe ({found}); remove it or change the name"
+                f"{partial}: unfinished cache of another recipe ({found['recipe_hash']}); remove it or "
+                "change the name"
             )
         return partial
     partial.mkdir(parents=True, exist_ok=True)
-    rows = len(names)
+    _lay_out(partial, len(names), views, points, width)
+    write_json(partial / MANIFEST, manifest)
+    return partial
+
+
+def _lay_out(folder: Path, rows: int, views: int, points: int, width: int) -> None:
     layout: dict[str, tuple[type, tuple[int, ...]]] = {
-        "embeddings": (np.float16, (rows, views, width)),
+        "embeddings": (np.uint16, (rows, views, width)),
         "poses": (np.float32, (rows, views, len(POSE_FIELDS))),
         "histograms": (np.float16, (rows, views, HISTOGRAM_BINS)),
         "points": (np.float16, (rows, points, 3)),
+        "checksums": (np.uint32, (rows,)),
         "done": (np.bool_, (rows,)),
     }
     for name, (dtype, shape) in layout.items():
-        np.lib.format.open_memmap(partial / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
-    write_json(partial / MANIFEST, manifest)
-    return partial
+        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
 
 
 def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cache:
@@ -147,6 +199,7 @@ def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cac
 
     Raises:
         FileNotFoundError: there is no finished cache; the message says so when there is an unfinished one.
+        ValueError: a file of it is damaged.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
@@ -154,32 +207,107 @@ def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cac
         raise FileNotFoundError(f"{folder}: no cache{unfinished if partial_folder(folder).is_dir() else ''}")
 
     def array(name: str) -> NDArray[Any]:
-        return np.asanyarray(np.load(folder / f"{name}.npy", mmap_mode="r+" if writable else "r"))
+        try:
+            return np.asanyarray(np.load(folder / f"{name}.npy", mmap_mode="r+" if writable else "r"))
+        except (OSError, ValueError, EOFError, SyntaxError) as error:
+            raise ValueError(f"{folder / name}.npy: damaged or missing ({error})") from error
 
     return Cache(
-        embeddings_SVD=array("embeddings"),
+        embeddings_SVD=FloatRows(array("embeddings")),
         poses_SV5=array("poses"),
         histograms_SVH=array("histograms"),
         points_SP3=array("points"),
         done_S=array("done"),
-        manifest=json.loads((folder / MANIFEST).read_text()),
+        checksums_S=array("checksums") if (folder / "checksums.npy").is_file() else None,
+        manifest=read_manifest(folder),
     )
 
 
-def finish_cache(folder: str | os.PathLike[str]) -> Cache:
-    """Checks that every row is stored and finite and gives the folder its final name.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Returns the manifest of a cache.
 
     Raises:
-        ValueError: rows are missing or hold values that are not finite.
+        ValueError: it is damaged.
     """
-    cache = open_cache(partial_folder(folder), writable=True)
-    missing = int((~cache.done_S).sum())
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if not isinstance(manifest, dict) or "names" not in manifest:
+            raise ValueError("it is not a manifest")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / MANIFEST}: damaged ({error})") from error
+    return manifest
+
+
+def finish_cache(folder: str | os.PathLike[str], *, leave_out: Sequence[int] = ()) -> Cache:
+    """Checks that every row is stored and finite, adds checksums, and gives the folder its final name.
+
+    Args:
+        folder: where the finished cache shall be.
+        leave_out: rows that shall not be part of it.
+
+    Raises:
+        ValueError: rows are missing, damaged, or hold values that are not finite.
+    """
+    folder, partial = Path(folder), partial_folder(folder)
+    cache = open_cache(partial, writable=True)
+    kept = np.setdiff1d(np.arange(len(cache)), np.array(leave_out, np.int64))
+    missing = int((~cache.done_S[kept]).sum())
     if missing:
         raise ValueError(f"{folder}: {missing} of {len(cache)} objects are missing")
-    for array in (cache.embeddings_SVD, cache.points_SP3):
-        bad = [row for row in range(len(cache)) if not np.isfinite(array[row]).all()]
-        if bad:
-            raise ValueError(f"{folder}: row {bad[0]} holds values that are not finite")
-        array.flush()  # type: ignore[attr-defined]
-    partial_folder(folder).rename(folder)
+    if len(leave_out):
+        partial = _without_rows(cache, partial, kept)
+        cache = open_cache(partial, writable=True)
+    damaged = cache.damaged_rows()
+    if damaged:
+        raise ValueError(f"{folder}: row {damaged[0]} is damaged; run the same command again")
+    bad = cache.bad_rows()
+    if bad:
+        raise ValueError(f"{folder}: row {bad[0]} holds values that are not finite")
+    manifest = dict(cache.manifest)
+    del cache
+    manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in ARRAYS}
+    manifest["seal"] = seal(manifest)
+    write_json(partial / MANIFEST, manifest)
+    partial.rename(folder)
+    shutil.rmtree(partial_folder(folder), ignore_errors=True)
     return open_cache(folder)
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """Returns a checksum of a manifest without its seal."""
+    rest = {name: value for name, value in manifest.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Writes a file through to the disk and returns its SHA-256."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _without_rows(cache: Cache, partial: Path, kept: NDArray[np.int64]) -> Path:
+    """Copies some rows of a cache to a new folder beside it."""
+    smaller = partial.with_suffix(".smaller")
+    shutil.rmtree(smaller, ignore_errors=True)
+    smaller.mkdir()
+    _, views, width = cache.embeddings_SVD.shape
+    _lay_out(smaller, len(kept), views, cache.points_SP3.shape[1], width)
+    for name in ARRAYS:
+        source = np.load(partial / f"{name}.npy", mmap_mode="r")
+        target = np.load(smaller / f"{name}.npy", mmap_mode="r+")
+        for place, row in enumerate(kept):
+            target[place] = source[row]
+        target.flush()
+    names = cache.manifest["names"]
+    left_out = sorted(set(range(len(cache))) - set(kept.tolist()))
+    manifest = {
+        **cache.manifest,
+        "left_out": [names[row] for row in left_out],
+        "names": [names[row] for row in kept],
+    }
+    write_json(smaller / MANIFEST, manifest)
+    return smaller

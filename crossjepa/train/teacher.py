@@ -1,20 +1,23 @@
 """The frozen image model whose embeddings of views are learned.
 
-V views, H x W pixels, D teacher width
+V views, H x W pixels, K patches, D teacher width
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 DEFAULT_TEACHER = "vit_base_patch14_dinov2.lvd142m"
+Embedding: TypeAlias = Literal["cls", "patch", "both"]
 
 
 class Teacher:
@@ -23,33 +26,58 @@ class Teacher:
     Args:
         name: timm architecture with its pretrained tag, as for `timm.create_model`; its weights come from
             the Hub. Or a local `ARCHITECTURE.safetensors`, named after the timm architecture that it fills.
-        image_size: height and width of the images that will be given.
+        image_size: height and width of the images that the model is given.
         device: where to run.
+        embedding: "cls", what the model takes for the whole image: the class token of a vision transformer,
+            the pooled map of a convolutional network; "patch", the mean of the patch tokens or of the map;
+            "both", one after the other.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the weights do not fit the architecture, it is unknown, or "both" would be twice the same.
     """
 
-    def __init__(self, name: str = DEFAULT_TEACHER, image_size: int = 224, device: str = "cpu") -> None:
-        import timm
+    def __init__(
+        self,
+        name: str = DEFAULT_TEACHER,
+        image_size: int = 224,
+        device: str = "cpu",
+        *,
+        embedding: Embedding = "cls",
+    ) -> None:
+        from timm import __version__ as timm_version
         from timm.data.config import resolve_model_data_config
 
-        path = Path(name)
-        local = path.suffix == ".safetensors"
-        overlay = {"file": os.fspath(path)} if local else None
-        if local and not path.is_file():
-            raise FileNotFoundError(f"{path}: no such teacher file")
-        architecture = path.stem if local else name
-        arguments: dict[str, Any] = {"img_size": image_size} if architecture.startswith("vit") else {}
-        model: nn.Module = timm.create_model(
-            architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **arguments
-        )
+        model = _load(name, image_size)
         settings = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
-        self.name = architecture
-        self.timm_version: str = timm.__version__
-        self.image_size = image_size
-        self.width: int = model.num_features  # type: ignore[assignment]
+        self.name = Path(name).stem if name.endswith(".safetensors") else name
+        self.timm_version: str = timm_version
+        self.image_size, self.embedding = image_size, embedding
+        self.prefix_tokens = int(getattr(model, "num_prefix_tokens", 0))
+        if embedding == "both" and not self.prefix_tokens:
+            raise ValueError(
+                f"{self.name} has no class token, so its embedding is the mean of its patches: use cls"
+            )
+        width: int = model.num_features  # type: ignore[assignment]
+        names = ("cls", "patch") if embedding == "both" else (embedding,)
+        self.parts = {part: (width * place, width * (place + 1)) for place, part in enumerate(names)}
+        self.width = width * len(names)
         self.device = torch.device(device)
         self.mean_3 = torch.tensor(settings["mean"], device=self.device)
         self.std_3 = torch.tensor(settings["std"], device=self.device)
+        self.weights_sha256 = _digest(model)
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what decides its embeddings, as plain values."""
+        return {
+            "name": self.name,
+            "weights_sha256": self.weights_sha256,
+            "image_size": self.image_size,
+            "embedding": self.embedding,
+            "mean": [round(value, 6) for value in self.mean_3.tolist()],
+            "std": [round(value, 6) for value in self.std_3.tolist()],
+        }
 
     @torch.inference_mode()
     def embed(self, images_VHW3: NDArray[np.uint8]) -> Tensor:
@@ -59,10 +87,79 @@ class Teacher:
             images_VHW3: (V, H, W, 3) uint8 RGB.
 
         Returns:
-            (V, D) float32 pooled or CLS embeddings, as the model pools them.
+            (V, D) float32 embeddings, on the CPU.
         """
         images = torch.from_numpy(np.ascontiguousarray(images_VHW3)).to(self.device)
         pixels = ((images.float() / 255.0 - self.mean_3) / self.std_3).permute(0, 3, 1, 2)
         with torch.autocast(self.device.type, torch.bfloat16):
-            embeddings_VD: Tensor = self.model(pixels.contiguous(memory_format=torch.channels_last))
-        return embeddings_VD.float()
+            embeddings_VD = self._embed(pixels.contiguous(memory_format=torch.channels_last))
+        return embeddings_VD.float().cpu()
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        model: Any = self.model
+        if self.embedding == "cls":
+            pooled_VD: Tensor = model(pixels)
+            return pooled_VD
+        features = model.forward_features(pixels)
+        patch_VD = self._mean_patch(features.float())
+        if self.embedding == "patch":
+            return patch_VD
+        return torch.cat([model.forward_head(features, pre_logits=True).float(), patch_VD], dim=1)
+
+    def _mean_patch(self, features: Tensor) -> Tensor:
+        if features.ndim == 3:  # tokens (V, K, D) of transformers
+            return features[:, self.prefix_tokens :].mean(dim=1)
+        # Maps (V, D, H, W) of convolutional networks, (V, H, W, D) of some with windows.
+        channels_last = features.shape[1] != self.model.num_features
+        return features.mean(dim=(1, 2) if channels_last else (2, 3))
+
+
+def resize_images(images_VHW3: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resizes (V, H, W, 3) images to (V, size, size, 3), smoothly; those of that size stay as they are."""
+    if images_VHW3.shape[1:3] == (size, size):
+        return images_VHW3
+    images = torch.from_numpy(np.ascontiguousarray(images_VHW3)).permute(0, 3, 1, 2).float()
+    resized = torch.nn.functional.interpolate(images, size=(size, size), mode="bicubic", antialias=True)
+    return np.asarray(resized.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def _load(name: str, image_size: int) -> nn.Module:
+    import timm
+
+    path = Path(name)
+    local = path.suffix == ".safetensors"
+    if local and not path.is_file():
+        raise FileNotFoundError(f"{path}: no such teacher file")
+    architecture = path.stem if local else name
+    overlay = {"file": os.fspath(path)} if local else None
+    try:
+        model: nn.Module = timm.create_model(
+            architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0
+        )
+    except (RuntimeError, SafetensorError) as error:
+        # Of unknown names, names without weights, weights that do not fit, and damaged files.
+        raise ValueError(f"teacher {name}: {str(error).splitlines()[0]}") from error
+    if local:
+        _check_file(path, model)
+    # Transformers have positions for one size of image only; convolutional networks take any.
+    set_input_size: Any = getattr(model, "set_input_size", None)
+    if set_input_size is not None:
+        set_input_size(img_size=image_size)
+    return model
+
+
+def _check_file(path: Path, model: nn.Module) -> None:
+    """Refuses a file without all weights of the model; timm would leave the others random."""
+    with safe_open(path, framework="pt") as file:
+        missing = sorted(set(model.state_dict()) - set(file.keys()))
+    if missing:
+        raise ValueError(f"teacher {path}: {len(missing)} weights are missing, such as {missing[0]}")
+
+
+def _digest(model: nn.Module) -> str:
+    """Returns a checksum of a model's weights, the same whichever file they come from."""
+    hasher = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        hasher.update(name.encode())
+        hasher.update(np.ascontiguousarray(value.float().numpy()).tobytes())
+    return hasher.hexdigest()

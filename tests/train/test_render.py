@@ -25,7 +25,7 @@ from crossjepa.train.render import (
     rig,
     save_png,
 )
-from crossjepa.train.render.camera import FITTING_DISTANCE, project
+from crossjepa.train.render.camera import project
 from crossjepa.train.render.rasterizer import rasterize
 from crossjepa.train.render.splat import make_splats
 
@@ -118,7 +118,7 @@ def test_rasterizer_equals_reference(seed: int) -> None:
     depth_HW, face_HW = rasterize_arrays(pixel_V2, depth_V, faces_F3, size)
     assert doubtful_HW.mean() < 0.02
     np.testing.assert_array_equal(face_HW[~doubtful_HW], expected_face_HW[~doubtful_HW])
-    np.testing.assert_allclose(depth_HW[~doubtful_HW], expected_HW[~doubtful_HW], rtol=2e-6)
+    np.testing.assert_allclose(depth_HW[~doubtful_HW], expected_HW[~doubtful_HW], rtol=2e-5)
 
 
 def test_neighbouring_triangles_leave_no_gap_at_exact_pixel_centres() -> None:
@@ -172,7 +172,7 @@ def test_depth_of_a_slanted_plane_is_perspective_correct() -> None:
     inside_H = np.abs(rise_H * expected_H) < 1.9
     assert inside_H.sum() > size / 2
     expected_HW = np.tile(expected_H[:, None], (1, size))
-    np.testing.assert_allclose(depth_HW[inside_H], expected_HW[inside_H], rtol=1e-5)
+    np.testing.assert_allclose(depth_HW[inside_H], expected_HW[inside_H], rtol=2e-5)
 
 
 @pytest.mark.parametrize("last_depth", [0.0, -1.0])
@@ -267,7 +267,10 @@ def test_rigs(name: str, views: int, lowest: float, highest: float) -> None:
     cameras = rig(name, seed=4)
     assert len(cameras) == views
     assert all(0 <= view.azimuth < 360 and lowest <= view.elevation <= highest for view in cameras)
-    assert all(0.95 <= view.distance / FITTING_DISTANCE <= 1.1 and view.roll == 0 for view in cameras)
+    assert all(view.roll == 0 for view in cameras)
+    # In the picture, the unit sphere is as large as or smaller than the frame, but for the nearest of R2N2.
+    fits = [view.distance * math.sin(math.radians(view.fov / 2)) for view in cameras]
+    assert (0.94 if name in ("r2n2", "disn") else 0.95) <= min(fits) <= max(fits) <= 1.46
     assert cameras == rig(name, seed=4)
     assert (cameras == rig(name, seed=5)) == (name in ("mvcnn12", "sphere"))
     for view in cameras:
@@ -421,3 +424,8 @@ def test_contact_sheet_lays_out_rows() -> None:
     sheet = contact_sheet(images_NHW3, columns=3)
     assert sheet.shape == (4, 12, 3)
     np.testing.assert_array_equal(sheet[::2, ::4, 0], [[0, 1, 2], [3, 4, 255]])
+
+
+def test_mesh_without_faces_is_an_error() -> None:
+    with pytest.raises(ValueError, match="without faces"):
+        render_mesh(np.zeros((3, 3)), np.zeros((0, 3), np.int64), [View(0, 0)])

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 FIELD_OF_VIEW = 40.0
 FITTING_DISTANCE = 1 / math.sin(math.radians(FIELD_OF_VIEW / 2))
+# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a distance of
+# 1.75 from objects whose bounding box has a diagonal of 1.
+BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
+BLENDER_DISTANCE = 1.75 / 0.5
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,18 @@ def _distances(generator: np.random.Generator, count: int) -> NDArray[np.float64
     return FITTING_DISTANCE * generator.uniform(0.95, 1.1, count)
 
 
+def _blender_view(azimuth: float, elevation: float, share: float) -> View:
+    return View(azimuth, elevation, 0.0, BLENDER_DISTANCE * share, BLENDER_FIELD_OF_VIEW)
+
+
 def _r2n2(generator: np.random.Generator) -> list[View]:
     azimuth, elevation = generator.uniform(0, 360, 24), generator.uniform(25, 30, 24)
-    return [View(a, e, 0.0, d) for a, e, d in zip(azimuth, elevation, _distances(generator, 24), strict=True)]
+    return [*map(_blender_view, azimuth, elevation, generator.uniform(0.65, 0.95, 24))]
 
 
 def _disn(generator: np.random.Generator) -> list[View]:
     azimuth = (10.0 * np.arange(36) + generator.uniform(-5, 5, 36)) % 360
-    elevation = generator.uniform(20, 30, 36)
-    return [View(a, e, 0.0, d) for a, e, d in zip(azimuth, elevation, _distances(generator, 36), strict=True)]
+    return [*map(_blender_view, azimuth, generator.uniform(20, 30, 36), generator.uniform(0.65, 1.0, 36))]
 
 
 def _mvcnn12(generator: np.random.Generator) -> list[View]:
@@ -121,8 +128,8 @@ def rig(name: str, seed: int = 0) -> tuple[View, ...]:
     """Returns the cameras of a named rig.
 
     `r2n2` has 24 views at random azimuths and elevations of 25 to 30 degrees, `disn` 36 views every 10 +- 5
-    degrees at 20 to 30, `mvcnn12` 12 views every 30 degrees at 30, `sphere` 20 views all around, `orbit8` 8
-    views about 45 degrees apart at 5 to 40.
+    degrees at 20 to 30, both at the distances and with the lens of these data sets. `mvcnn12` has 12 views
+    every 30 degrees at 30, `sphere` 20 views all around, `orbit8` 8 views about 45 degrees apart at 5 to 40.
 
     Args:
         name: one of `RIGS`.

@@ -1,6 +1,6 @@
-"""Z-buffer rasterizer in plain torch, without a loop over triangles.
+"""Z-buffer rasterizer in plain torch, without a loop over triangles or views.
 
-V vertices, F faces, R (triangle, row) pairs, M covered samples, H x W pixels
+B views, V vertices, F faces, T (view, face) pairs, R (triangle, row) pairs, M covered samples, H x W pixels
 
 Two facts make it fast. The part of a triangle on a row of pixels is an interval whose ends are known exactly,
 so samples are enumerated without testing any that lie outside. And the inverse depth of a plane is linear in
@@ -12,75 +12,127 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# Faces closer together than this share of their depth count as one plane, so that they do not flicker.
+COPLANAR_BITS = 7
+
 
 def rasterize(pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Finds the nearest face at every pixel centre, whichever side of it is seen.
-
-    Args:
-        pixel_V2: (V, 2) projected vertices, x to the right and y down, in pixels.
-        depth_V: (V,) depth of the vertices; faces with a vertex at or behind the camera are left out.
-        faces_F3: (F, 3) int64 vertex numbers.
-        size: pixels of a side.
+    """Finds the nearest face at every pixel centre of one view; see `rasterize_views`.
 
     Returns:
         depth_HW: (H, W) float32 depth, inf where there is nothing.
         face_HW: (H, W) int64 face numbers, -1 where there is nothing.
     """
-    pixel_V2, depth_V = pixel_V2.double(), depth_V.double()
-    number_F, planes_F33, inverse_F3, low_F, high_F = _visible_faces(pixel_V2, depth_V, faces_F3, size)
-    rows_F = (high_F - low_F + 1).long()
-    face_R, step_R = _ragged_range(rows_F)
-    row_R = low_F[face_R] + step_R
-    slope_R3, offset_R3 = planes_F33[face_R, :, 0], planes_F33[face_R, :, 1]
-    offset_R3 = offset_R3 * (row_R + 0.5)[:, None] + planes_F33[face_R, :, 2]
+    depth_BHW, face_BHW = rasterize_views(pixel_V2[None], depth_V[None], faces_F3, size)
+    return depth_BHW[0], face_BHW[0]
+
+
+def rasterize_views(
+    pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, size: int, behind_BHW: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Finds the nearest face at every pixel centre, whichever side of it is seen.
+
+    Args:
+        pixel_BV2: (B, V, 2) projected vertices, x to the right and y down, in pixels.
+        depth_BV: (B, V) depth of the vertices; faces with a vertex at or behind the camera are left out.
+        faces_F3: (F, 3) int64 vertex numbers.
+        size: pixels of a side.
+        behind_BHW: (B, H, W) depth at and before which nothing is seen.
+
+    Returns:
+        depth_BHW: (B, H, W) float32 depth, inf where there is nothing.
+        face_BHW: (B, H, W) int64 face numbers, -1 where there is nothing.
+    """
+    view_T, number_T, planes_T33, inverse_T3, low_T, high_T = _visible_faces(
+        pixel_BV2.double(), depth_BV.double(), faces_F3, size
+    )
+    rows_T = (high_T - low_T + 1).long()
+    triangle_R, step_R = _ragged_range(rows_T)
+    row_R = low_T[triangle_R] + step_R
+    slope_R3, offset_R3 = planes_T33[triangle_R, :, 0], planes_T33[triangle_R, :, 1]
+    offset_R3 = offset_R3 * (row_R + 0.5)[:, None] + planes_T33[triangle_R, :, 2]
     first_R, count_R = _spans(slope_R3, offset_R3, size)
 
-    inverse_R3 = inverse_F3[face_R]
+    inverse_R3 = inverse_T3[triangle_R]
     slope_R = (slope_R3 * inverse_R3).sum(dim=1)
     start_R = (offset_R3 * inverse_R3).sum(dim=1) + slope_R * (first_R + 0.5)
     span_M, step_M = _ragged_range(count_R)
     inverse_M = (start_R.float()[span_M] + slope_R.float()[span_M] * step_M).clamp_min_(1e-9)
-    index_M = (row_R * size + first_R).long()[span_M] + step_M
+    index_M = ((view_T[triangle_R] * size + row_R) * size + first_R).long()[span_M] + step_M
+    number_M = number_T[triangle_R][span_M]
+    if behind_BHW is not None:
+        seen_M = inverse_M < (1 - 1e-4) / behind_BHW.flatten()[index_M]
+        inverse_M, index_M, number_M = inverse_M[seen_M], index_M[seen_M], number_M[seen_M]
 
     # The bits of positive floats sort like the floats; the low half breaks ties by face number.
-    key_M = (inverse_M.view(torch.int32).long() << 32) | number_F[face_R][span_M]
-    nearest = torch.zeros(size * size, dtype=torch.int64, device=key_M.device)
+    depth_key_M = inverse_M.view(torch.int32) >> COPLANAR_BITS << COPLANAR_BITS
+    key_M = (depth_key_M.long() << 32) | number_M
+    nearest = torch.zeros(len(pixel_BV2) * size * size, dtype=torch.int64, device=key_M.device)
     nearest.scatter_reduce_(0, index_M, key_M, "amax")
     face = torch.where(nearest > 0, nearest & 0xFFFFFFFF, -1)
     inverse = (nearest >> 32).int().view(torch.float32)
     depth = torch.where(nearest > 0, 1.0 / inverse, torch.inf)
-    return depth.view(size, size), face.view(size, size)
+    shape = (len(pixel_BV2), size, size)
+    return depth.view(shape), face.view(shape)
+
+
+def interpolation_weights(
+    pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, face_BHW: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Where on their faces the covered pixel centres lie, true to perspective.
+
+    Args:
+        pixel_BV2: (B, V, 2) projected vertices.
+        depth_BV: (B, V) their depth.
+        faces_F3: (F, 3) int64 vertex numbers.
+        face_BHW: (B, H, W) faces seen, -1 where there is none.
+
+    Returns:
+        index_M3: (M, 3) int64 view, row and column of the covered pixels.
+        weights_M3: (M, 3) float32 shares of the corners of the face.
+    """
+    index_M3 = (face_BHW >= 0).nonzero()
+    view_M, row_M, column_M = index_M3.unbind(1)
+    corner_M3 = faces_F3[face_BHW[view_M, row_M, column_M]]
+    corner_M32 = pixel_BV2[view_M[:, None], corner_M3].double()
+    center_M12 = torch.stack([column_M, row_M], dim=1).double().unsqueeze(1) + 0.5
+    x_M3, y_M3 = (corner_M32 - center_M12).unbind(2)
+    after, before = [1, 2, 0], [2, 0, 1]
+    area_M3 = x_M3[:, after] * y_M3[:, before] - x_M3[:, before] * y_M3[:, after]
+    weights_M3 = area_M3 / depth_BV[view_M[:, None], corner_M3].double()
+    return index_M3, (weights_M3 / weights_M3.sum(dim=1, keepdim=True)).float().clamp(0, 1)
 
 
 def _visible_faces(
-    pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Keeps the faces that can cover a pixel centre.
 
     Returns:
-        Their numbers (F,), barycentric coordinates as affine functions of the pixel (F, 3, 3), the inverse
-        depths of the corners (F, 3), and the first and last row (F,).
+        Their views and numbers (T,), barycentric coordinates as affine functions of the pixel (T, 3, 3), the
+        inverse depths of the corners (T, 3), and the first and last row (T,).
     """
-    x_F3, y_F3 = pixel_V2[faces_F3].unbind(-1)
-    depth_F3 = depth_V[faces_F3]
-    area_F = (x_F3[:, 1] - x_F3[:, 0]) * (y_F3[:, 2] - y_F3[:, 0])
-    area_F = area_F - (x_F3[:, 2] - x_F3[:, 0]) * (y_F3[:, 1] - y_F3[:, 0])
-    low_F = (y_F3.amin(dim=1) - 0.5).ceil().clamp(0, size)
-    high_F = (y_F3.amax(dim=1) - 0.5).floor().clamp(-1, size - 1)
-    kept_F = (area_F.abs() > 1e-9) & (depth_F3 > 1e-3).all(dim=1) & (high_F >= low_F)
-    number_F = kept_F.nonzero()[:, 0]
-    x_F3, y_F3, area_F = x_F3[number_F], y_F3[number_F], area_F[number_F]
+    x_BF3, y_BF3 = pixel_BV2[:, faces_F3].unbind(-1)
+    depth_BF3 = depth_BV[:, faces_F3]
+    area_BF = (x_BF3[..., 1] - x_BF3[..., 0]) * (y_BF3[..., 2] - y_BF3[..., 0])
+    area_BF = area_BF - (x_BF3[..., 2] - x_BF3[..., 0]) * (y_BF3[..., 1] - y_BF3[..., 0])
+    low_BF = (y_BF3.amin(dim=2) - 0.5).ceil().clamp(0, size)
+    high_BF = (y_BF3.amax(dim=2) - 0.5).floor().clamp(-1, size - 1)
+    kept_BF = (area_BF.abs() > 1e-9) & (depth_BF3 > 1e-3).all(dim=2) & (high_BF >= low_BF)
+    view_T, number_T = kept_BF.nonzero().unbind(1)
+    x_T3, y_T3, area_T = x_BF3[view_T, number_T], y_BF3[view_T, number_T], area_BF[view_T, number_T]
     after, before = [1, 2, 0], [2, 0, 1]
-    planes_F33 = torch.stack(
+    planes_T33 = torch.stack(
         [
-            y_F3[:, after] - y_F3[:, before],
-            x_F3[:, before] - x_F3[:, after],
-            x_F3[:, after] * y_F3[:, before] - x_F3[:, before] * y_F3[:, after],
+            y_T3[:, after] - y_T3[:, before],
+            x_T3[:, before] - x_T3[:, after],
+            x_T3[:, after] * y_T3[:, before] - x_T3[:, before] * y_T3[:, after],
         ],
         dim=-1,
     )
-    planes_F33 = planes_F33 / area_F[:, None, None]
-    return number_F, planes_F33, 1.0 / depth_F3[number_F], low_F[number_F], high_F[number_F]
+    planes_T33 = planes_T33 / area_T[:, None, None]
+    low_T, high_T = low_BF[view_T, number_T], high_BF[view_T, number_T]
+    return view_T, number_T, planes_T33, 1.0 / depth_BF3[view_T, number_T], low_T, high_T
 
 
 def _spans(slope_R3: Tensor, offset_R3: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -70,6 +70,7 @@ def render_cloud(
     size: int = 224,
     supersample: int = 2,
     normals_N3: NDArray[np.floating] | None = None,
+    colors_N3: NDArray[np.floating] | None = None,
     background: float = 1.0,
 ) -> NDArray[np.uint8]:
     """Renders a bare cloud with the light of `render_mesh`.
@@ -80,19 +81,24 @@ def render_cloud(
         size: pixels of a side.
         supersample: samples of a pixel's side, averaged against jagged edges.
         normals_N3: (N, 3) normals of either sign; estimated from the neighbours by default.
+        colors_N3: (N, 3) colours, 0 to 1; white by default.
         background: grey value of the background, 0 to 1.
 
     Returns:
         (V, size, size, 3) uint8 RGB.
     """
     splats = make_splats(points_N3, normals_N3)
-    samples = size * supersample
-    images_VHW = torch.empty(len(views), size, size)
-    for number, view in enumerate(views):
-        pixels_HW = _render_view(splats, view, samples, background)
-        images_VHW[number] = torch.nn.functional.avg_pool2d(pixels_HW[None], supersample)[0]
-    grey_VHW1 = (images_VHW * 255).round().byte().unsqueeze(-1)
-    return np.asarray(grey_VHW1.expand(-1, -1, -1, 3).contiguous().numpy())
+    colors = None if colors_N3 is None else torch.from_numpy(np.asarray(colors_N3, np.float32))
+    images_VXHW = torch.stack(
+        [
+            torch.nn.functional.avg_pool2d(
+                _render_view(splats, colors, view, size * supersample, background), supersample
+            )
+            for view in views
+        ]
+    )
+    images_VHW3 = (images_VXHW * 255).round().byte().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+    return np.asarray(images_VHW3.contiguous().numpy())
 
 
 def make_splats(points_N3: NDArray[np.floating], normals_N3: NDArray[np.floating] | None = None) -> Splats:
@@ -170,8 +176,10 @@ def _neighbours(points_N3: Tensor) -> tuple[Tensor, Tensor]:
     return distance_NK, index_NK
 
 
-def _render_view(splats: Splats, view: View, samples: int, background: float) -> Tensor:
-    """Returns (H, W) brightness, one value a sample."""
+def _render_view(
+    splats: Splats, colors_N3: Tensor | None, view: View, samples: int, background: float
+) -> Tensor:
+    """Returns (3, H, W) colours, or (1, H, W) brightness, one value a sample."""
     towards_N3 = torch.from_numpy(view.position()).float() - splats.points_N3
     normals_N3 = _turned_normals(splats, towards_N3)
     rim_NS3 = _rims(splats, normals_N3, max(SMALLEST_RADIUS, SMALLEST_DIAMETER / samples))
@@ -182,7 +190,15 @@ def _render_view(splats: Splats, view: View, samples: int, background: float) ->
     )
     light_N = shade(normals_N3 @ torch.from_numpy(view.rotation().T).float())
     light_N = _shared_light(light_N, normals_N3, splats.index_NK)
-    light_HW = torch.where(face_HW >= 0, light_N[face_HW.clamp_min(0) // SIDES], EMPTY)
+    light_XN = light_N[None] if colors_N3 is None else light_N * colors_N3.T
+    disc_HW = face_HW.clamp_min(0) // SIDES
+    return torch.stack(
+        [_cleaned(torch.where(face_HW >= 0, light_N[disc_HW], EMPTY), background) for light_N in light_XN]
+    )
+
+
+def _cleaned(light_HW: Tensor, background: float) -> Tensor:
+    """Takes away slivers and closes gaps."""
     for step in CLEANING_STEPS:
         light_HW = _without_slivers(_without_slivers(light_HW, step).T, step).T
     return torch.where(light_HW == EMPTY, background, light_HW)

@@ -1,0 +1,92 @@
+"""What a surface looks like: colours at the corners of its faces, and images over them.
+
+F faces, V vertices, H x W texels
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# More texels than a picture of a few hundred pixels can show.
+MAX_TEXTURE_SIDE = 1024
+# sRGB, nearly: a power law keeps products of linear colours products.
+GAMMA = 1 / 2.2
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """Colours as a screen shows them (sRGB), 0 to 1. A texture is multiplied by the colours of the corners.
+
+    Attributes:
+        colors_F33: (F, 3, 3) float32 red, green and blue at the corners of every face.
+        texture_F: (F,) int64 number of each face's texture, -1 where it has none.
+        uv_F32: (F, 3, 2) float32 place of the corners in the texture, (0, 0) its upper left and (1, 1) its
+            lower right corner; it repeats beyond.
+        textures: (H, W, 4) uint8 red, green, blue and opacity.
+    """
+
+    colors_F33: NDArray[np.float32]
+    texture_F: NDArray[np.int64]
+    uv_F32: NDArray[np.float32]
+    textures: tuple[NDArray[np.uint8], ...] = ()
+
+    @classmethod
+    def of_corners(cls, colors_F33: NDArray[Any]) -> Appearance:
+        """Colours without a texture; values that are not finite become white."""
+        colors_F33 = np.nan_to_num(np.asarray(colors_F33, np.float32), nan=1.0, posinf=1.0, neginf=0.0)
+        faces = len(colors_F33)
+        uv_F32 = np.zeros((faces, 3, 2), np.float32)
+        return cls(np.clip(colors_F33, 0, 1), np.full(faces, -1, np.int64), uv_F32)
+
+    @classmethod
+    def of_faces(cls, colors_F3: NDArray[Any]) -> Appearance:
+        """One colour a face."""
+        return cls.of_corners(np.repeat(np.asarray(colors_F3, np.float32)[:, None], 3, axis=1))
+
+
+def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
+    """Brings colours to 0 to 1: whole numbers by the range of their type, others by 255 where beyond 1."""
+    if columns.dtype.kind == "u" and columns.dtype.itemsize <= 2:
+        return np.asarray(columns / np.iinfo(columns.dtype).max, np.float32)
+    colors = np.asarray(columns, np.float32)
+    with np.errstate(invalid="ignore"):
+        beyond = bool((colors > 2).any())
+    return colors / np.float32(255) if beyond or columns.dtype.kind == "i" else colors
+
+
+def read_texture(source: Path | bytes, *, opaque: bool) -> NDArray[np.uint8]:
+    """Decodes an image file and reduces it to at most `MAX_TEXTURE_SIDE`.
+
+    Args:
+        source: the file or its content.
+        opaque: whether its opacity is left out.
+
+    Returns:
+        (H, W, 4) uint8.
+
+    Raises:
+        ValueError: it is missing or cannot be decoded.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # Pictures of some hundred million pixels are warned of, larger ones refused.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                image.draft("RGB", (MAX_TEXTURE_SIDE, MAX_TEXTURE_SIDE))
+                picture = image.convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"no readable image ({type(error).__name__})") from error
+    picture.thumbnail((MAX_TEXTURE_SIDE, MAX_TEXTURE_SIDE), Image.Resampling.BOX)
+    texels_HW4 = np.array(picture, np.uint8)
+    if opaque:
+        texels_HW4[..., 3] = 255
+    return texels_HW4

@@ -1,0 +1,147 @@
+"""gltf and glb: base colours of materials, their textures, and colours of vertices.
+
+V vertices, F faces
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.io.appearance import GAMMA, Appearance, read_texture
+from crossjepa.io.errors import PointCloudError
+from crossjepa.io.gltf_buffers import Tree, item, read_accessor, read_uri, read_view
+
+logger = logging.getLogger(__name__)
+
+# Where a material is transparent, what is less opaque than this is a hole, the rest is whole.
+HOLE = 0.25
+_DAMAGE = (PointCloudError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
+
+
+class Painter:
+    """Finds the appearance of one primitive of a file after the other and collects their textures.
+
+    Args:
+        tree: the file.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.textures: list[NDArray[np.uint8]] = []
+        self.numbers: dict[tuple[int, str], int] = {}
+        self.used = False
+
+    def paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64]) -> Appearance:
+        """Returns the appearance of a primitive; what cannot be read is logged and stays white."""
+        white = Appearance.of_corners(np.ones((len(faces_F3), 3, 3), np.float32))
+        try:
+            return self._paint(primitive, faces_F3)
+        except _DAMAGE as error:
+            logger.warning("%s: colours are left out (%s)", self.tree.path, error)
+            return white
+
+    def finished(self, parts: list[Appearance]) -> Appearance | None:
+        """Joins the parts, None where none of them has any colour."""
+        if not self.used:
+            return None
+        return Appearance(
+            np.concatenate([part.colors_F33 for part in parts]),
+            np.concatenate([part.texture_F for part in parts]),
+            np.concatenate([part.uv_F32 for part in parts]),
+            tuple(self.textures),
+        )
+
+    def _paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64]) -> Appearance:
+        attributes = primitive["attributes"]
+        colors_F33 = np.ones((len(faces_F3), 3, 3))
+        if "COLOR_0" in attributes:
+            colors_F33 = colors_F33 * _linear_colors(self.tree, attributes["COLOR_0"])[faces_F3]
+            self.used = True
+        if "material" not in primitive:
+            return Appearance.of_corners(np.clip(colors_F33, 0, 1) ** GAMMA)
+        material = item(self.tree, "materials", primitive["material"])
+        factor_4, texture = _base(material)
+        self.used = True
+        painted = Appearance.of_corners(np.clip(colors_F33 * factor_4[:3], 0, 1) ** GAMMA)
+        mode = material.get("alphaMode", "OPAQUE")
+        if mode != "OPAQUE" and factor_4[3] < 0.05:
+            return self._textured(painted, self._invisible(), painted.uv_F32)
+        if texture is None:
+            return painted
+        uv_V2 = self._places(attributes, texture)
+        number = self._texture(texture, mode, float(material.get("alphaCutoff", 0.5)))
+        return self._textured(painted, number, uv_V2[faces_F3]) if number >= 0 else painted
+
+    @staticmethod
+    def _textured(painted: Appearance, number: int, uv_F32: NDArray[np.float32]) -> Appearance:
+        return Appearance(painted.colors_F33, np.full(len(uv_F32), number, np.int64), uv_F32)
+
+    def _invisible(self) -> int:
+        return self._add((-1, "invisible"), np.zeros((1, 1, 4), np.uint8))
+
+    def _add(self, key: tuple[int, str], texels_HW4: NDArray[np.uint8]) -> int:
+        if key not in self.numbers:
+            self.textures.append(texels_HW4)
+            self.numbers[key] = len(self.textures) - 1
+        return self.numbers[key]
+
+    def _texture(self, texture: dict[str, Any], mode: str, cutoff: float) -> int:
+        """Returns the number of a texture, -1 where its image cannot be read."""
+        source = item(self.tree, "textures", texture["index"])
+        webp = source.get("extensions", {}).get("EXT_texture_webp", {})
+        image = webp.get("source", source.get("source"))
+        key = (int(image), mode)
+        if key in self.numbers:
+            return self.numbers[key]
+        try:
+            texels_HW4 = read_texture(self._image(int(image)), opaque=mode == "OPAQUE")
+        except ValueError as error:
+            logger.warning("%s: image %s: %s", self.tree.path, image, error)
+            return -1
+        if mode != "OPAQUE":
+            hole = cutoff if mode == "MASK" else HOLE
+            texels_HW4[..., 3] = np.where(texels_HW4[..., 3] < 255 * hole, 0, 255)
+        return self._add(key, texels_HW4)
+
+    def _image(self, index: int) -> bytes:
+        image = item(self.tree, "images", index)
+        if "bufferView" in image:
+            return read_view(self.tree, image["bufferView"])
+        return read_uri(self.tree.path, str(image["uri"]))
+
+    def _places(self, attributes: dict[str, Any], texture: dict[str, Any]) -> NDArray[np.float32]:
+        moved = texture.get("extensions", {}).get("KHR_texture_transform", {})
+        channel = moved.get("texCoord", texture.get("texCoord", 0))
+        uv_V2 = read_accessor(self.tree, attributes[f"TEXCOORD_{channel}"])[:, :2].astype(np.float64)
+        cosine, sine = np.cos(moved.get("rotation", 0.0)), np.sin(moved.get("rotation", 0.0))
+        uv_V2 = uv_V2 * np.array(moved.get("scale", (1, 1)), np.float64)
+        uv_V2 = uv_V2 @ np.array([[cosine, -sine], [sine, cosine]])
+        uv_V2 = uv_V2 + np.array(moved.get("offset", (0, 0)), np.float64)
+        return np.asarray(np.nan_to_num(uv_V2, posinf=0.0, neginf=0.0), np.float32)
+
+
+def _base(material: dict[str, Any]) -> tuple[NDArray[np.float64], dict[str, Any] | None]:
+    """Returns the linear base colour with its opacity, and the reference to the texture."""
+    pbr = material.get("pbrMetallicRoughness", {})
+    factor, texture = pbr.get("baseColorFactor", (1, 1, 1, 1)), pbr.get("baseColorTexture")
+    glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness")
+    if glossy:
+        factor, texture = glossy.get("diffuseFactor", (1, 1, 1, 1)), glossy.get("diffuseTexture")
+    factor_4 = np.array(factor, np.float64).reshape(4)
+    glow_3 = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float64).reshape(3)
+    # What shines is often black but for its light.
+    if glow_3.any() and texture is None:
+        texture = material.get("emissiveTexture")
+        factor_4[:3] = glow_3 if texture else np.maximum(factor_4[:3], glow_3)
+    return factor_4, texture
+
+
+def _linear_colors(tree: Tree, accessor: object) -> NDArray[np.float64]:
+    colors = read_accessor(tree, accessor)
+    if colors.dtype.kind == "u":
+        colors = colors / np.iinfo(colors.dtype).max
+    return np.asarray(colors[:, :3], np.float64)

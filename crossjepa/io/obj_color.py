@@ -1,0 +1,188 @@
+"""obj: materials with their textures, and colours of vertices.
+
+V vertices, F faces, P polygons of the same k corners, T places in textures
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.io.appearance import Appearance, read_texture, unit_colors
+from crossjepa.io.errors import PointCloudError
+from crossjepa.io.obj import FACE, Groups
+from crossjepa.io.shapes import triangle_rows, triangulate
+from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
+
+logger = logging.getLogger(__name__)
+
+_LIBRARY = re.compile(r"^[ \t]*mtllib[ \t]+([^\n]+)", re.MULTILINE)
+_USE = re.compile(r"^[ \t]*usemtl(?:[ \t]+([^\n]*))?$", re.MULTILINE)
+_PLACE = re.compile(r"^[ \t]*vt(?=\s)([^\n#]*)", re.MULTILINE)
+# Options of a texture such as "-s 1 1 1", which stand before its name.
+_OPTION = re.compile(r"^-[A-Za-z]+([ \t]+(-?[\d.]+([eE]-?\d+)?|on|off))*[ \t]+")
+_WHITE = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a material of an mtl file says about colour."""
+
+    color: tuple[float, ...] = _WHITE
+    image: str = ""
+    cut_out: bool = False
+
+
+def obj_appearance(
+    path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
+) -> Appearance | None:
+    """Collects the colours of an OBJ file.
+
+    Args:
+        path: the file.
+        text: its text.
+        vertex_rows: what follows each "v".
+        faces_F3: (F, 3) the triangles.
+        groups: the polygons of which the triangles were made, and their rows.
+
+    Returns:
+        The colours, None where there are none.
+    """
+    rows_F = triangle_rows(groups)
+    materials = _materials(path, text)
+    used, used_F = _used_materials(text, rows_F)
+    colors_V3 = _vertex_colors(path, vertex_rows)
+    if colors_V3 is None and not any(name in materials for name in used):
+        return None
+    plain = Appearance.of_corners(
+        np.ones((len(faces_F3), 3, 3), np.float32) if colors_V3 is None else colors_V3[faces_F3]
+    )
+    known = [materials.get(name, Material()) for name in used]
+    tint_F3 = np.array([material.color for material in known], np.float32)[used_F]
+    textures, numbers = _textures(path, known)
+    uv_F32 = _places(path, text, groups) if textures else None
+    if uv_F32 is None:
+        textures, numbers = (), [-1] * len(known)
+    return Appearance(
+        plain.colors_F33 * tint_F3[:, None],
+        np.array(numbers, np.int64)[used_F],
+        plain.uv_F32 if uv_F32 is None else uv_F32,
+        textures,
+    )
+
+
+def _used_materials(text: str, rows_F: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
+    """Returns the names that the file switches to, "" first, and which of them each triangle has."""
+    switches = list(_USE.finditer(text))
+    names = ["", *((switch[1] or "").strip() for switch in switches)]
+    starts = np.array([switch.start() for switch in switches], np.int64)
+    rows = np.array([match.start() for match in FACE.finditer(text)], np.int64)
+    return names, np.searchsorted(starts, rows)[rows_F]
+
+
+def _materials(path: Path, text: str) -> dict[str, Material]:
+    materials: dict[str, Material] = {}
+    for match in _LIBRARY.finditer(text):
+        library = path.parent / match[1].strip()
+        try:
+            materials.update(_read_library(library))
+        except (OSError, ValueError):
+            logger.warning("%s: the materials %s cannot be read", path, match[1].strip())
+    return materials
+
+
+def _read_library(library: Path) -> dict[str, Material]:
+    if not library.is_file():
+        raise PointCloudError(library, "no such file")
+    materials: dict[str, Material] = {}
+    for block in re.split(r"^[ \t]*newmtl[ \t]+", read_text_file(library), flags=re.MULTILINE)[1:]:
+        name, _, body = block.partition("\n")
+        values = dict(re.findall(r"^[ \t]*(Kd|map_Kd|map_d)[ \t]+([^\n#]+)", body, re.MULTILINE))
+        try:
+            color = tuple(min(max(float(value), 0.0), 1.0) for value in values.get("Kd", "1 1 1").split()[:3])
+        except ValueError:
+            color = _WHITE
+        image = _image_name(values.get("map_Kd", ""))
+        # Some exporters write black where a texture tells the colour.
+        if len(color) != 3 or (image and not any(color)):
+            color = _WHITE
+        materials[name.strip()] = Material(color, image, "map_d" in values)
+    return materials
+
+
+def _image_name(value: str) -> str:
+    value = value.strip()
+    while option := _OPTION.match(value):
+        value = value[option.end() :]
+    return value.replace("\\", "/")
+
+
+def _textures(path: Path, known: list[Material]) -> tuple[tuple[NDArray[np.uint8], ...], list[int]]:
+    """Returns the images, and the number of that of each material, -1 where it has none."""
+    textures: list[NDArray[np.uint8]] = []
+    numbers: dict[Material, int] = {}
+    for material in dict.fromkeys(known):
+        numbers[material] = -1
+        if not material.image:
+            continue
+        try:
+            textures.append(read_texture(_find_image(path, material.image), opaque=not material.cut_out))
+            numbers[material] = len(textures) - 1
+        except ValueError as error:
+            logger.warning("%s: texture %s: %s", path, material.image, error)
+    return tuple(textures), [numbers[material] for material in known]
+
+
+def _find_image(path: Path, name: str) -> Path:
+    """Looks where the file says and, since such paths are often of another machine, near it."""
+    folder, base = path.parent, name.rsplit("/", 1)[-1]
+    places = [folder / name, folder / base, folder / "images" / base, folder / "textures" / base]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None:
+    """Returns the (F, 3, 2) places of the corners in their textures; corners without one are at (0, 0)."""
+    rows = _PLACE.findall(text)
+    if not rows:
+        return None
+    try:
+        table = parse_numbers(path, rows, lambda index: index, columns=(0, 1))
+        place_T2 = np.concatenate([np.zeros((1, 2)), table])
+        corners = [_place_numbers(line) for line in FACE.findall(text)]
+        polygons = parse_polygons(path, corners, [len(line.split()) for line in corners])
+    except PointCloudError as error:
+        logger.warning("%s; textures are left out", error)
+        return None
+    seen = np.searchsorted(
+        [match.start() for match in _PLACE.finditer(text)], [match.start() for match in FACE.finditer(text)]
+    )
+    numbers = [
+        np.where(numbers_Pk < 0, numbers_Pk + 1 + seen[rows_P, None], numbers_Pk)
+        for rows_P, numbers_Pk in polygons
+    ]
+    number_F3 = triangulate(numbers)
+    number_F3 = np.where((number_F3 < 0) | (number_F3 >= len(place_T2)), 0, number_F3)
+    uv_F32 = place_T2[number_F3] * (1, -1) + (0, 1)
+    return np.nan_to_num(uv_F32, posinf=0.0, neginf=0.0).astype(np.float32)
+
+
+def _place_numbers(face: str) -> str:
+    """From "1/2/3 4//5 6" to "2 0 0"."""
+    numbers = [corner.split("/")[1] if "/" in corner else "0" for corner in face.split()]
+    return " ".join(number or "0" for number in numbers)
+
+
+def _vertex_colors(path: Path, rows: list[str]) -> NDArray[np.float32] | None:
+    """Takes the three numbers that may follow the position of every vertex."""
+    if len(rows[0].split()) < 6:
+        return None
+    try:
+        table = parse_numbers(path, rows, lambda index: index, columns=(3, 4, 5))
+    except PointCloudError:
+        return None
+    return unit_colors(table)

@@ -1,0 +1,1 @@
+"""What can be cached: collections of meshes, clouds, or pictures that exist, read object by object."""

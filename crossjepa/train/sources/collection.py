@@ -1,0 +1,111 @@
+"""What every data set for caching yields, so that nothing after it asks where an object comes from.
+
+V views, N points, H x W pixels
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.config import Axis
+from crossjepa.io import Mesh, PointCloud
+
+
+@dataclass(frozen=True, eq=False)
+class Renderings:
+    """Pictures of an object that already exist.
+
+    Attributes:
+        images_VHW3: (V, H, W, 3) uint8 RGB.
+        poses_V5: (V, 5) float32 azimuth, elevation, roll, distance and field of view; degrees and radii.
+    """
+
+    images_VHW3: NDArray[np.uint8]
+    poses_V5: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One object.
+
+    Attributes:
+        shape: its surface or its points.
+        up_axis: the axis that points up in them.
+        renderings: pictures of it; without them it is rendered.
+    """
+
+    shape: Mesh | PointCloud
+    up_axis: Axis = "y"
+    renderings: Renderings | None = None
+
+
+class Collection(ABC):
+    """Objects that can be read one by one, in any order and by any process.
+
+    Attributes:
+        names: name of each object.
+        facts: what decides the content, as plain values.
+        views: pictures of each object where they exist, else 0.
+        points: points of each object where all have the same number, else 0.
+    """
+
+    names: Sequence[str]
+    facts: Mapping[str, Any]
+    views: int = 0
+    points: int = 0
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, row: int) -> Item:
+        """Reads an object.
+
+        Raises:
+            PointCloudError: it cannot be used; the message names its file and the reason.
+        """
+
+
+class Joined(Collection):
+    """Several collections, one after the other."""
+
+    def __init__(self, parts: Sequence[Collection]) -> None:
+        self.parts = list(parts)
+        self.names = [name for part in self.parts for name in part.names]
+        self.facts = {"parts": [dict(part.facts) for part in self.parts]}
+        self.starts = np.cumsum([0, *map(len, self.parts)])
+        views = {part.views for part in self.parts}
+        if len(views) > 1:
+            raise ValueError(f"collections with different numbers of pictures an object: {sorted(views)}")
+        self.views = views.pop()
+        points = {part.points for part in self.parts}
+        self.points = 0 if 0 in points else max(points)
+
+    def __getitem__(self, row: int) -> Item:
+        part = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.parts[part][row - int(self.starts[part])]
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Returns a short name for a list of texts."""
+    hasher = hashlib.sha256()
+    for text in texts:
+        hasher.update(text.encode() + b"\0")
+    return hasher.hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()

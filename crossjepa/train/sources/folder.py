@@ -1,0 +1,36 @@
+"""Folders of point and mesh files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crossjepa.config import Axis
+from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.train.sources.collection import Collection, Item, digest
+
+
+class FileFolder(Collection):
+    """The readable files in a folder and its subfolders, with their colours.
+
+    Args:
+        folder: the folder, or one file.
+        up_axis: the axis that points up in the files.
+
+    Raises:
+        PointCloudError: there is no readable file.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, up_axis: Axis = "y") -> None:
+        folder, self.up_axis = Path(folder), up_axis
+        self.files = find_files(folder) if folder.is_dir() else [folder]
+        if not self.files:
+            raise PointCloudError(folder, "no point cloud or mesh file in this folder")
+        root = folder if folder.is_dir() else folder.parent
+        self.names = [path.relative_to(root).as_posix() for path in self.files]
+        sizes = [path.stat().st_size if path.exists() else 0 for path in self.files]
+        described = (f"{name} {size}" for name, size in zip(self.names, sizes, strict=True))
+        self.facts = {"kind": "files", "up_axis": up_axis, "names": digest(described)}
+
+    def __getitem__(self, row: int) -> Item:
+        return Item(read(self.files[row], color=True), self.up_axis)

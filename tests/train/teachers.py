@@ -1,0 +1,28 @@
+"""Teachers for tests: the real one where it is present, and small ones with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import save_file
+
+from tests.conftest import shared_folder
+
+REAL = "tf_efficientnet_lite2.safetensors"
+
+
+def small_teacher(folder: Path, architecture: str = "test_vit") -> str:
+    """Writes one of timm's smallest models with random weights."""
+    torch.manual_seed(0)
+    path = folder / f"{architecture}.safetensors"
+    save_file(timm.create_model(architecture).state_dict(), path)
+    return str(path)
+
+
+def real_or_small_teacher(folder: Path) -> str:
+    """Returns the real teacher, or a small one where the folder of real data is absent."""
+    shared = shared_folder()
+    real = shared / "teacher" / REAL if shared else None
+    return str(real) if real and real.is_file() else small_teacher(folder)
