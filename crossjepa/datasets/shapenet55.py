@@ -1,0 +1,41 @@
+"""ShapeNet55 as Point-BERT passes it on: a npy a shape, and two lists."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from crossjepa.datasets.blocks import Entry, from_files, read_lines, read_surface
+from crossjepa.datasets.sample import Dataset
+from crossjepa.io import PointCloudError
+
+NAME = "shapenet55"
+
+
+def load_shapenet55(path: Path) -> Dataset:
+    """Reads `shapenet_pc/synset-name.npy` and the lists in `ShapeNet-55`; classes are synsets.
+
+    Args:
+        path: the folder `ShapeNet55-34`.
+
+    Raises:
+        PointCloudError: a list or a file is missing or damaged; the message names it.
+    """
+    lists = [path / "ShapeNet-55" / f"{split}.txt" for split in ("train", "test")]
+    found = [(file.stem, item) for file in lists for item in _items(file)]
+    classes = sorted({item.split("-")[0] for _, item in found})
+    numbers = {synset: number for number, synset in enumerate(classes)}
+    entries = [
+        Entry(path / "shapenet_pc" / item, numbers[item.split("-")[0]], split, Path(item).stem)
+        for split, item in found
+    ]
+    read_file = partial(read_surface, num_points=1, seed=0)  # clouds only: nothing is sampled
+    return from_files(NAME, "npy", classes, entries, read_file, listed_in=lists[0], other_files=lists)
+
+
+def _items(file: Path) -> list[str]:
+    items = read_lines(file)
+    for line, item in enumerate(items, start=1):
+        if "-" not in item or "/" in item or not item.endswith(".npy"):
+            raise PointCloudError(file, f"line {line}: {item!r} is not of the form synset-name.npy")
+    return items

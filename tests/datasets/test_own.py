@@ -1,0 +1,158 @@
+"""Own files, and the arrays that the evaluations use."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossjepa import CrossJEPAEncoder, PointCloudError
+from crossjepa.datasets import Dataset, detect, load
+from tests.conftest import SAMPLES
+from tests.datasets import writers
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / name, writers.clouds(1, seed=number)[0])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "layout", "splits"),
+    [
+        (("a/1.npy", "b/2.npy", "b/deep/3.npy"), "class/file", ("all", "all", "all")),
+        (("a/train/1.npy", "b/train/2.npy", "b/test/3.npy"), "class/split/file", ("train", "test", "train")),
+        (("train/a/1.npy", "valid/b/2.npy", "test/b/3.npy"), "split/class/file", ("test", "train", "val")),
+    ],
+)
+def test_folders(tmp_path: Path, names: tuple[str, ...], layout: str, splits: tuple[str, ...]) -> None:
+    dataset = load("folder", fill(tmp_path, *names))
+    assert (dataset.layout, dataset.splits) == (layout, splits)
+    assert dataset.classes == ("a", "b")
+    assert sorted(dataset.labels_n.tolist()) == [0, 1, 1]
+    for sample in dataset:
+        np.testing.assert_array_equal(
+            sample.points_N3, writers.clouds(1, seed=names.index(sample.name))[0].astype(np.float64)
+        )
+    assert detect(tmp_path) == "folder"
+
+
+def test_a_mesh_gives_the_points_of_encode(tmp_path: Path, base: CrossJEPAEncoder) -> None:
+    (tmp_path / "seat").mkdir()
+    shutil.copy(SAMPLES / "chair.obj", tmp_path / "seat")
+    dataset = load("folder", tmp_path)
+    np.testing.assert_array_equal(
+        base.preprocess(dataset[0].points_N3).numpy(), base.preprocess(SAMPLES / "chair.obj").numpy()
+    )
+
+
+def test_table(tmp_path: Path) -> None:
+    fill(tmp_path / "clouds", "1.npy", "2.npy", "3.npy")
+    table = writers.lines(
+        tmp_path / "t.csv",
+        "path,label,split",
+        "clouds/1.npy,b,train",
+        "clouds/2.npy,a,test",
+        "clouds/3.npy,b,",
+    )
+    dataset = load("table", table)
+    assert (dataset.classes, dataset.splits) == (("a", "b"), ("train", "test", "all"))
+    assert dataset.labels_n.tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(dataset[1].points_N3, writers.clouds(1, seed=1)[0])
+    assert detect(table) == "table"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (("path,class", "1.npy,a"), "no column"),
+        (("path,label", "1.npy,"), "line 2"),
+        (("path,label", "1.npy,a,train"), "line 2"),
+        (("path,label",), "no rows"),
+        (("path,label", "9.npy,a"), "9.npy: no such file"),
+    ],
+)
+def test_damaged_tables(tmp_path: Path, rows: tuple[str, ...], reason: str) -> None:
+    fill(tmp_path, "1.npy")
+    with pytest.raises(PointCloudError, match=reason):
+        load("table", writers.lines(tmp_path / "t.csv", *rows))
+
+
+def test_empty_folders(tmp_path: Path) -> None:
+    with pytest.raises(PointCloudError, match="no folders"):
+        load("folder", tmp_path)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(PointCloudError, match="no point cloud or mesh"):
+        load("folder", tmp_path)
+    fill(tmp_path, "b/1.npy")
+    with pytest.raises(PointCloudError, match="a: no point cloud or mesh file in this class"):
+        load("folder", tmp_path)
+
+
+def test_arrays_with_parts(tmp_path: Path) -> None:
+    path = tmp_path / "clouds.npz"
+    parts = np.tile(np.arange(16, dtype=np.int16) % 3, (2, 1))
+    texts = {"classes": np.array(["Cup", "Table"]), "part_names": np.array(["Cup/a", "Cup/b", "Table/a"])}
+    np.savez(path, points=writers.clouds(2), labels=np.array([1, 0]), part_labels=parts, **texts)
+    dataset = load("clouds", path, up_axis="z")
+    assert dataset.class_parts == {0: (0, 1), 1: (2,)}
+    assert (dataset.splits, dataset.up_axis) == (("all", "all"), "z")
+    np.testing.assert_array_equal(dataset[0].parts_N, parts[0])
+
+
+def test_subsets_and_checksums(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.npy", "a/2.npy", "b/3.npy")
+    dataset = load("folder", tmp_path)
+    subset = dataset.select([2, 0]).select([1])
+    assert (subset.names, subset.indices_n.tolist()) == (("a/1.npy",), [0])
+    np.testing.assert_array_equal(subset[-1].points_N3, dataset[0].points_N3)
+    assert subset.checksum() == dataset.checksum() == load("folder", tmp_path).checksum()
+    with pytest.raises(IndexError):
+        subset[1]
+    with pytest.raises(ValueError, match="no split"):
+        dataset.subset("train")
+    moved = tmp_path / "b" / "2.npy"
+    (tmp_path / "a" / "2.npy").rename(moved)
+    assert load("folder", tmp_path).checksum() != dataset.checksum()
+
+
+@pytest.fixture(scope="module")
+def modelnet(shared: Path) -> Dataset:
+    return load("modelnet40-clouds", shared / "data" / "modelnet40_clouds_1024.npz")
+
+
+def test_real_modelnet(modelnet: Dataset) -> None:
+    assert len(modelnet.classes) == 40
+    assert (len(modelnet.subset("train")), len(modelnet.subset("test"))) == (9843, 2468)
+    sample = modelnet[0]
+    assert sample.points_N3.shape == (1024, 3)
+    assert (modelnet.classes[sample.label], sample.name) == ("airplane", "airplane_0001")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "count", "classes"),
+    [
+        ("psb-clouds", "psb_clouds_1024.npz", 1814, 161),
+        ("labeledpsb-parts", "labeledpsb_parts_2048.npz", 380, 19),
+    ],
+)
+def test_real_arrays(shared: Path, name: str, file: str, count: int, classes: int) -> None:
+    path = shared / "data" / file
+    dataset = load(name, path)
+    assert (len(dataset), len(dataset.classes), detect(path)) == (count, classes, name)
+    sample = dataset[-1]
+    assert np.isfinite(sample.points_N3).all()
+    if dataset.part_names:
+        assert sample.parts_N is not None
+        assert set(sample.parts_N.tolist()) <= set(dataset.class_parts[sample.label])
+
+
+def test_real_meshes(shared: Path) -> None:
+    dataset = load("shapedb69", shared / "data" / "shapedb69_labels.csv", num_points=64)
+    assert (len(dataset), len(dataset.classes), dataset.split_names[-1]) == (2391, 69, "fold4")
+    assert dataset[0].points_N3.shape == (64, 3)
+    assert dataset[0].name == "m1337"
