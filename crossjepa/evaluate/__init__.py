@@ -1,5 +1,45 @@
 """Evaluations with names: what was done is part of the result."""
 
-from crossjepa.evaluate.linear import LinearResult, linear_svm
+from crossjepa.evaluate.baselines import ShapeDistributions, untrained_encoder
+from crossjepa.evaluate.features import (
+    EncoderFeatures,
+    Extractor,
+    FeatureCache,
+    default_cache,
+    extract_features,
+)
+from crossjepa.evaluate.linear import LinearResult, fit_linear_svm, linear_svm
+from crossjepa.evaluate.protocols import PROTOCOLS, list_protocols
+from crossjepa.evaluate.result import Result
+from crossjepa.evaluate.run import evaluate, evaluate_folds, find_extractor
+from crossjepa.evaluate.segmentation import (
+    PartScores,
+    evaluate_parts,
+    most_likely_parts,
+    part_scores,
+    shape_iou,
+)
 
-__all__ = ["LinearResult", "linear_svm"]
+__all__ = [
+    "PROTOCOLS",
+    "EncoderFeatures",
+    "Extractor",
+    "FeatureCache",
+    "LinearResult",
+    "PartScores",
+    "Result",
+    "ShapeDistributions",
+    "default_cache",
+    "evaluate",
+    "evaluate_folds",
+    "evaluate_parts",
+    "extract_features",
+    "find_extractor",
+    "fit_linear_svm",
+    "linear_svm",
+    "list_protocols",
+    "most_likely_parts",
+    "part_scores",
+    "shape_iou",
+    "untrained_encoder",
+]

@@ -6,7 +6,7 @@ n train clouds, m test clouds, E embedding width
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,96 @@ class LinearResult:
         return asdict(self)
 
 
+@dataclass(frozen=True, eq=False)
+class LinearMachine:
+    """A fitted linear SVM with its scaling of the features.
+
+    Attributes:
+        scaling: scaling of the features chosen on the training part.
+        cost: C chosen on the training part.
+        cross_validation: mean accuracy on the training part for each scaling and C.
+    """
+
+    scaling: str
+    cost: float
+    cross_validation: dict[str, float]
+    _scaled_nE: NDArray[np.float64]
+    _shift_E: NDArray[np.floating]
+    _scale_E: NDArray[np.floating]
+    _machine: Any
+
+    def score(self, test_mE: NDArray[np.floating], test_labels_m: NDArray[np.integer]) -> float:
+        """Returns the share of (m, E) features whose class is found."""
+        scaled_mE = np.asarray((test_mE - self._shift_E) / self._scale_E, np.float64)
+        return float(self._machine.score(scaled_mE @ self._scaled_nE.T, test_labels_m))
+
+
+def fit_linear_svm(
+    train_nE: NDArray[np.floating],
+    train_labels_n: NDArray[np.integer],
+    *,
+    costs: Mapping[str, Sequence[float]] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    jobs: int = 1,
+) -> LinearMachine:
+    """Fits a linear SVM, its scaling of the features and C chosen by cross-validation.
+
+    The kernel matrix is computed once a scaling and shared by all fits, which changes nothing but the time.
+
+    Args:
+        train_nE: (n, E) features to fit on.
+        train_labels_n: (n,) their classes.
+        costs: values of C to choose from for the scalings "standardised" and "raw".
+        folds: stratified folds of the cross-validation.
+        seed: seed of the folds.
+        jobs: fits to run at a time.
+
+    Returns:
+        The machine.
+
+    Raises:
+        ImportError: scikit-learn is missing; install `crossjepa[eval]`.
+    """
+    GridSearchCV, StratifiedKFold, SVC = _sklearn()
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    scores: dict[tuple[str, float], float] = {}
+    for scaling, values in (costs or DEFAULT_COSTS).items():
+        scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
+        machine = SVC(kernel="precomputed", cache_size=1000)
+        search = GridSearchCV(machine, {"C": list(values)}, cv=splits, n_jobs=jobs, refit=False)
+        search.fit(scaled_nE @ scaled_nE.T, train_labels_n)
+        for cost, score in zip(values, search.cv_results_["mean_test_score"], strict=True):
+            scores[scaling, cost] = float(score)
+    scaling, cost = max(scores, key=lambda choice: scores[choice])
+    machine = fit_fixed_svm(train_nE, train_labels_n, scaling, cost)
+    validation = {f"{name} {value:g}": score for (name, value), score in scores.items()}
+    return replace(machine, cross_validation=validation)
+
+
+def fit_fixed_svm(
+    train_nE: NDArray[np.floating], train_labels_n: NDArray[np.integer], scaling: str, cost: float
+) -> LinearMachine:
+    """Fits a linear SVM with a known scaling and C.
+
+    Args:
+        train_nE: (n, E) features to fit on.
+        train_labels_n: (n,) their classes.
+        scaling: "standardised" or "raw".
+        cost: C.
+
+    Returns:
+        The machine.
+
+    Raises:
+        ImportError: scikit-learn is missing; install `crossjepa[eval]`.
+    """
+    machine = _sklearn()[2](kernel="precomputed", C=cost)
+    scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
+    machine.fit(scaled_nE @ scaled_nE.T, train_labels_n)
+    return LinearMachine(scaling, cost, {}, scaled_nE, *_scaling(train_nE, scaling), machine)
+
+
 def linear_svm(
     train_nE: NDArray[np.floating],
     train_labels_n: NDArray[np.integer],
@@ -61,9 +151,7 @@ def linear_svm(
     seed: int = 0,
     jobs: int = 1,
 ) -> LinearResult:
-    """Fits a linear SVM, its scaling of the features and C chosen by cross-validation on the training part.
-
-    The kernel matrix is computed once a scaling and shared by all fits, which changes nothing but the time.
+    """Fits a linear SVM as `fit_linear_svm` does, and tests it.
 
     Args:
         train_nE: (n, E) features to fit on.
@@ -81,29 +169,13 @@ def linear_svm(
     Raises:
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.
     """
-    try:
-        from sklearn.model_selection import GridSearchCV, StratifiedKFold
-        from sklearn.svm import SVC
-    except ImportError as error:
-        raise ImportError("the linear probe needs scikit-learn: pip install 'crossjepa[eval]'") from error
-    splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    scores: dict[tuple[str, float], float] = {}
-    for scaling, values in (costs or DEFAULT_COSTS).items():
-        scaled_nE, _ = scale_features(train_nE, test_mE, scaling)
-        machine = SVC(kernel="precomputed", cache_size=1000)
-        search = GridSearchCV(machine, {"C": list(values)}, cv=splits, n_jobs=jobs, refit=False)
-        search.fit(scaled_nE @ scaled_nE.T, train_labels_n)
-        for cost, score in zip(values, search.cv_results_["mean_test_score"], strict=True):
-            scores[scaling, cost] = float(score)
-    scaling, cost = max(scores, key=lambda choice: scores[choice])
-    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, scaling)
-    machine = SVC(kernel="precomputed", C=cost).fit(scaled_nE @ scaled_nE.T, train_labels_n)
+    machine = fit_linear_svm(train_nE, train_labels_n, costs=costs, folds=folds, seed=seed, jobs=jobs)
     return LinearResult(
         protocol=f"linear SVM (one against one); scaling and C by {folds}-fold CV on train",
-        accuracy=float(machine.score(scaled_mE @ scaled_nE.T, test_labels_m)),
-        scaling=scaling,
-        cost=cost,
-        cross_validation={f"{name} {value:g}": score for (name, value), score in scores.items()},
+        accuracy=machine.score(test_mE, test_labels_m),
+        scaling=machine.scaling,
+        cost=machine.cost,
+        cross_validation=machine.cross_validation,
         train_clouds=len(train_nE),
         test_clouds=len(test_mE),
         feature_width=train_nE.shape[1],
@@ -127,12 +199,27 @@ def scale_features(
     Raises:
         ValueError: the scaling has another name.
     """
-    if scaling == "standardised":
-        shift_E, scale_E = train_nE.mean(axis=0), train_nE.std(axis=0) + 1e-6
-    elif scaling == "raw":
-        norms_n = np.linalg.norm(train_nE, axis=1)
-        shift_E, scale_E = np.zeros(train_nE.shape[1]), np.array(np.sqrt((norms_n**2).mean()))
-    else:
-        raise ValueError(f"scaling must be 'standardised' or 'raw', not {scaling!r}")
+    shift_E, scale_E = _scaling(train_nE, scaling)
     train, test = (np.asarray((part - shift_E) / scale_E, np.float64) for part in (train_nE, test_mE))
     return train, test
+
+
+def _sklearn() -> tuple[Any, Any, Any]:
+    try:
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
+        from sklearn.svm import SVC
+    except ImportError as error:
+        raise ImportError("the linear probe needs scikit-learn: pip install 'crossjepa[eval]'") from error
+    return GridSearchCV, StratifiedKFold, SVC
+
+
+def _scaling(
+    train_nE: NDArray[np.floating], scaling: str
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Returns what to subtract from features and what to divide them by."""
+    if scaling == "standardised":
+        return train_nE.mean(axis=0), train_nE.std(axis=0) + 1e-6
+    if scaling == "raw":
+        norms_n = np.linalg.norm(train_nE, axis=1)
+        return np.zeros(train_nE.shape[1]), np.array(np.sqrt((norms_n**2).mean()))
+    raise ValueError(f"scaling must be 'standardised' or 'raw', not {scaling!r}")

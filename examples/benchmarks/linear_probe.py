@@ -21,25 +21,11 @@ import torch
 from numpy.typing import NDArray
 
 from crossjepa import CrossJEPAEncoder
-from crossjepa.evaluate import LinearResult, linear_svm
+from crossjepa.evaluate import LinearResult, linear_svm, untrained_encoder
 from crossjepa.processor import rotate_up_axis
 
 Clouds = NDArray[np.float64]
 Features = NDArray[np.float32]
-
-
-def untrained_encoder(clouds: Clouds, seed: int) -> CrossJEPAEncoder:
-    """A random encoder whose batch norms have seen some training clouds, which makes it stronger."""
-    torch.manual_seed(seed)
-    encoder = CrossJEPAEncoder()
-    for module in encoder.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.momentum = None
-    encoder.train()
-    with torch.no_grad():
-        for start in range(0, 256, 64):
-            encoder(torch.stack([encoder.preprocess(cloud) for cloud in clouds[start : start + 64]]))
-    return encoder.eval()
 
 
 def render_one(cloud: Clouds) -> NDArray[np.uint8]:

@@ -1,0 +1,129 @@
+"""References that any claim must beat: the same network untrained, and histograms of distances.
+
+n clouds, N points, E embedding width
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crossjepa.config import Axis, ModelConfig, Pooling
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.evaluate.features import Features, Points
+from crossjepa.processor import PointCloudProcessor
+
+CALIBRATION_CLOUDS, CALIBRATION_BATCH = 256, 64
+BINS, TRIPLES = 64, 8192
+
+
+def untrained_encoder(
+    clouds: Sequence[Points], seed: int, *, config: ModelConfig | None = None, up_axis: Axis | None = None
+) -> CrossJEPAEncoder:
+    """Makes a random encoder whose batch norms have seen some training clouds, which makes it stronger.
+
+    Args:
+        clouds: (N_i, 3) training clouds without labels; the first 256 are used.
+        seed: seed of the weights.
+        config: its shape, `crossjepa-base` by default.
+        up_axis: the axis that points up in the clouds.
+
+    Returns:
+        The encoder in evaluation mode.
+    """
+    torch.manual_seed(seed)
+    encoder = CrossJEPAEncoder(config)
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.momentum = None
+    encoder.train()
+    with torch.no_grad():
+        for start in range(0, min(CALIBRATION_CLOUDS, len(clouds)), CALIBRATION_BATCH):
+            batch = clouds[start : min(start + CALIBRATION_BATCH, CALIBRATION_CLOUDS)]
+            for same_size in _by_size([encoder.preprocess(cloud, up_axis=up_axis) for cloud in batch]):
+                encoder(torch.stack(same_size))
+    return encoder.eval()
+
+
+def _by_size(clouds: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+    sizes = sorted({len(cloud) for cloud in clouds})
+    return [[cloud for cloud in clouds if len(cloud) == size] for size in sizes]
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeDistributions:
+    """Shape distributions: histograms of distances, angles and areas of random points of a shape.
+
+    D2 is the histogram of all distances between two points; the longer feature joins those of the distance
+    from the centroid (D1), of the angle (A3) and of the root of the area (D3) of random triangles to it.
+
+    R. Osada et al., Shape Distributions, ACM Transactions on Graphics 21(4), 2002.
+
+    Attributes:
+        name: "d2", or "shape-distributions" for the longer one.
+    """
+
+    name: str = "d2"
+
+    def describe(self) -> dict[str, Any]:
+        """Returns its parameters."""
+        return {"kind": self.name, "bins": BINS, "triples": TRIPLES, "points": 1024}
+
+    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
+        """Returns the (n, 64) or (n, 256) histograms of a batch of (N_i, 3) clouds."""
+        processor = PointCloudProcessor()
+        ready = [processor(cloud, up_axis=up_axis).double().numpy() for cloud in clouds]
+        parts: list[Callable[[Points], NDArray[np.float64]]] = [distances]
+        if self.name != "d2":
+            parts += [radii, angles, areas]
+        return np.stack([np.concatenate([part(cloud) for part in parts]) for cloud in ready]).astype(
+            np.float32
+        )
+
+    def pooled(self, pool: Pooling | None) -> ShapeDistributions:
+        """Returns itself: there are no tokens to pool."""
+        return self
+
+
+def distances(points_N3: Points) -> NDArray[np.float64]:
+    """D2: the histogram of the distances of all pairs of points in the unit sphere, which sums to 1."""
+    squares_N = (points_N3**2).sum(axis=1)
+    squared_NN = squares_N[:, None] + squares_N[None] - 2 * points_N3 @ points_N3.T
+    pairs = np.triu_indices(len(points_N3), k=1)
+    return _histogram(np.sqrt(np.maximum(squared_NN[pairs], 0)), 2.0)
+
+
+def radii(points_N3: Points) -> NDArray[np.float64]:
+    """D1: the histogram of the distances from the centroid."""
+    return _histogram(np.linalg.norm(points_N3, axis=1), 1.0)
+
+
+def angles(points_N3: Points) -> NDArray[np.float64]:
+    """A3: the histogram of the angles at one corner of random triangles."""
+    corners = _triangles(points_N3)
+    first, second = corners[1] - corners[0], corners[2] - corners[0]
+    across = np.linalg.norm(np.cross(first, second), axis=1)
+    return _histogram(np.arctan2(across, (first * second).sum(axis=1)), np.pi)
+
+
+def areas(points_N3: Points) -> NDArray[np.float64]:
+    """D3: the histogram of the roots of the areas of random triangles."""
+    corners = _triangles(points_N3)
+    across = np.linalg.norm(np.cross(corners[1] - corners[0], corners[2] - corners[0]), axis=1)
+    return _histogram(np.sqrt(across / 2), 1.2)  # the largest triangle in the unit sphere has a root of 1.14
+
+
+def _triangles(points_N3: Points) -> NDArray[np.float64]:
+    """Returns (3, T, 3) corners, the same draws for all clouds of a size."""
+    generator = np.random.default_rng(0)
+    return np.asarray(points_N3[generator.integers(0, len(points_N3), (3, TRIPLES))])
+
+
+def _histogram(values: NDArray[np.float64], highest: float) -> NDArray[np.float64]:
+    counts, _ = np.histogram(np.clip(values, 0, highest), bins=BINS, range=(0, highest))
+    return counts / max(counts.sum(), 1)

@@ -1,0 +1,214 @@
+"""Features of a data set: extracted once, kept by the hash of everything that they depend on.
+
+n clouds, N points, E embedding width
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crossjepa._version import __version__
+from crossjepa.config import Axis, Pooling
+from crossjepa.datasets import Dataset
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.files import atomic_write
+
+Points = NDArray[np.float64]
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+Features = NDArray[np.float32]
+
+
+class Extractor(Protocol):
+    """Anything that turns clouds into features."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a table."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Returns, as plain JSON values, all that the features depend on besides the clouds."""
+        ...
+
+    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
+        """Returns the (n, E) features of a batch of (N_i, 3) clouds."""
+        ...
+
+    def pooled(self, pool: Pooling | None) -> Extractor:
+        """Returns the same with another pooling of tokens, itself where it pools none."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderFeatures:
+    """Features of a trained or untrained encoder.
+
+    Attributes:
+        encoder: the model.
+        name: what to call it.
+        pool: pooling of tokens, the encoder's own by default.
+    """
+
+    encoder: CrossJEPAEncoder
+    name: str
+    pool: Pooling | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the hash of the weights, and the preprocessing."""
+        return {
+            "kind": "encoder",
+            "weights": weights_digest(self.encoder),
+            "dtype": str(self.encoder.norm.weight.dtype),
+            "pool": self.pool or self.encoder.config.pool,
+            "encoder": asdict(self.encoder.config),
+            "processor": asdict(self.encoder.processor.config),
+        }
+
+    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
+        """Returns the (n, E) features of a batch of (N_i, 3) clouds."""
+        ready = [self.encoder.preprocess(cloud, up_axis=up_axis) for cloud in clouds]
+        return self.encoder.encode_preprocessed(ready, pool=self.pool)
+
+    def pooled(self, pool: Pooling | None) -> EncoderFeatures:
+        """Returns the same with another pooling of tokens."""
+        return replace(self, pool=pool)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A change of the clouds before their preprocessing.
+
+    Attributes:
+        name: all that distinguishes it, numbers and seed included.
+        apply: returns the changed (M, 3) points, given (N, 3) points and their place in the whole data set.
+    """
+
+    name: str
+    apply: Callable[[Points, int], Points]
+
+
+class FeatureCache:
+    """A folder of features under the hash of weights, data and preprocessing.
+
+    Args:
+        folder: where; made when it is needed. `default_cache()` is the usual one.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    def load(self, key: str, count: int) -> Features | None:
+        """Returns the (count, E) features of a key; None when there are none, or the file is damaged."""
+        try:
+            with np.load(self.folder / f"{key}.npz", allow_pickle=False) as archive:
+                features: Features = archive["features"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        usable = features.dtype == np.float32 and features.ndim == 2 and len(features) == count
+        return features if usable else None
+
+    def save(self, key: str, features: Features, facts: dict[str, Any]) -> None:
+        """Writes features, whole or not at all, with what they are."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez(buffer, features=features, facts=np.array(json.dumps(facts)))
+        atomic_write(self.folder / f"{key}.npz", lambda file: file.write(buffer.getbuffer()))
+
+
+def default_cache() -> Path:
+    """Returns `$CROSSJEPA_CACHE`, or `crossjepa` in the user's cache folder, and `features` in it."""
+    own = os.environ.get("CROSSJEPA_CACHE")
+    base = (
+        Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossjepa"
+    )
+    return base / "features"
+
+
+def extract_features(
+    extractor: Extractor,
+    dataset: Dataset,
+    *,
+    transform: Transform | None = None,
+    cache: FeatureCache | None = None,
+    batch_size: int = 32,
+    progress: bool | None = None,
+) -> Features:
+    """Extracts the features of every sample, or takes them from the cache.
+
+    Args:
+        extractor: what makes them.
+        dataset: the clouds.
+        transform: a change of the clouds before their preprocessing.
+        cache: where to keep them; nowhere by default.
+        batch_size: clouds a batch.
+        progress: show a progress bar; by default when there are more than four batches.
+
+    Returns:
+        (n, E) float32, in the order of the data set.
+
+    Raises:
+        PointCloudError: a file of the data set is damaged; the message names it and the reason.
+    """
+    facts = _facts(extractor, dataset, transform)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    found = cache.load(key, len(dataset)) if cache else None
+    if found is not None:
+        return found
+    batches = []
+    for start in _progress(range(0, len(dataset), batch_size), extractor.name, progress):
+        clouds = [
+            _cloud(dataset, index, transform) for index in range(start, min(start + batch_size, len(dataset)))
+        ]
+        batches.append(extractor.extract(clouds, dataset.up_axis))
+    features = np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
+    if cache:
+        cache.save(key, features, facts)
+    return features
+
+
+def weights_digest(encoder: CrossJEPAEncoder) -> str:
+    """Returns the SHA-256 of names, types and bytes of all tensors of an encoder."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.state_dict().items()):
+        content = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {content.dtype} {tuple(content.shape)}\n".encode())
+        # Bits, since numpy knows no bfloat16.
+        digest.update(content.flatten().view(_BITS[content.element_size()]).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _facts(extractor: Extractor, dataset: Dataset, transform: Transform | None) -> dict[str, Any]:
+    return {
+        "crossjepa": __version__,
+        "extractor": extractor.describe(),
+        "data": dataset.checksum(),
+        "data_set": f"{dataset.name}, {dataset.layout}",
+        "samples": hashlib.sha256(dataset.indices_n.astype("<i8").tobytes()).hexdigest(),
+        "up_axis": dataset.up_axis,
+        "transform": transform.name if transform else "",
+    }
+
+
+def _cloud(dataset: Dataset, index: int, transform: Transform | None) -> Points:
+    points_N3 = dataset[index].points_N3
+    return transform.apply(points_N3, int(dataset.indices_n[index])) if transform else points_N3
+
+
+def _progress(steps: Sequence[int], title: str, show: bool | None) -> Iterator[int]:
+    if show is False or (show is None and len(steps) <= 4):
+        return iter(steps)
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(steps, unit="batch", desc=title))

@@ -1,0 +1,137 @@
+"""What is fitted on and what is tested on.
+
+n train clouds, m test clouds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.datasets import Dataset
+
+HOLDOUT = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """One division of a data set.
+
+    Attributes:
+        name: "test", "holdout" or the name of a fold.
+        train_n: (n,) places of the clouds to fit on.
+        test_m: (m,) places of the clouds to test on.
+    """
+
+    name: str
+    train_n: NDArray[np.int64]
+    test_m: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """All divisions of a data set, and the rule that made them."""
+
+    rule: str
+    partitions: tuple[Partition, ...]
+
+
+def divide(dataset: Dataset, seed: int = 0, holdout: bool = False) -> Division:
+    """Divides a data set by its own splits, or by a seeded draw where it has none.
+
+    Args:
+        dataset: the data set.
+        seed: seed of the draw.
+        holdout: leave the test split alone and test on a fifth of the training split; for development.
+
+    Raises:
+        ValueError: there is nothing to fit on or nothing to test on.
+    """
+    splits = np.array(dataset.splits, dtype=str)
+    folds = sorted({split for split in dataset.splits if split.startswith("fold")})
+    if folds and not holdout:
+        partitions = [Partition(fold, _places(splits != fold), _places(splits == fold)) for fold in folds]
+        return Division(f"every one of {len(folds)} folds once as test", tuple(partitions))
+    own_m = _places(splits == "test")
+    train_n = _places(splits != "test")
+    if len(own_m) and not holdout:
+        _require(dataset, train_n, own_m)
+        names = sorted(set(splits[train_n].tolist()))
+        return Division(
+            f"fitted on {' and '.join(names)}, tested on test", (Partition("test", train_n, own_m),)
+        )
+    drawn_m = draw_per_class(dataset.labels_n, train_n, HOLDOUT, seed)
+    kept_n = np.setdiff1d(train_n, drawn_m)
+    _require(dataset, kept_n, drawn_m)
+    where = "the training split" if len(own_m) else "the data"
+    rule = f"tested on {HOLDOUT:.0%} of {where}, drawn by class with seed {seed}, fitted on the rest of it"
+    return Division(rule, (Partition("holdout", kept_n, drawn_m),))
+
+
+def draw_per_class(
+    labels_n: NDArray[np.int64], places_m: NDArray[np.int64], share: float, seed: int, at_least: int = 0
+) -> NDArray[np.int64]:
+    """Draws a share of every class, rounded down; subsets of one seed are nested.
+
+    Args:
+        labels_n: (n,) classes of all samples.
+        places_m: (m,) places to draw from.
+        share: from 0 to 1.
+        seed: seed of the draw.
+        at_least: smallest number of a class.
+
+    Returns:
+        The drawn places, sorted.
+    """
+    return _draw(labels_n, places_m, lambda size: max(at_least, int(share * size + 1e-9)), seed)
+
+
+def draw_count(
+    labels_n: NDArray[np.int64], places_m: NDArray[np.int64], count: int, seed: int
+) -> NDArray[np.int64]:
+    """Draws up to `count` samples of every class; subsets of one seed are nested."""
+    return _draw(labels_n, places_m, lambda size: count, seed)
+
+
+def limit(dataset: Dataset, per_class: int, seed: int = 0) -> Dataset:
+    """Keeps up to `per_class` samples of every class in every split."""
+    splits = np.array(dataset.splits, dtype=str)
+    kept = [
+        draw_count(dataset.labels_n, _places(splits == split), per_class, seed)
+        for split in dataset.split_names
+    ]
+    return dataset.select(np.sort(np.concatenate(kept)))
+
+
+def shared_classes(dataset: Dataset, partition: Partition) -> Partition:
+    """Keeps the clouds of classes that occur on both sides; the others cannot be learned or tested."""
+    labels_n = dataset.labels_n
+    both = np.intersect1d(labels_n[partition.train_n], labels_n[partition.test_m])
+    return Partition(
+        partition.name,
+        partition.train_n[np.isin(labels_n[partition.train_n], both)],
+        partition.test_m[np.isin(labels_n[partition.test_m], both)],
+    )
+
+
+def _draw(
+    labels_n: NDArray[np.int64], places_m: NDArray[np.int64], count: Callable[[int], int], seed: int
+) -> NDArray[np.int64]:
+    drawn = []
+    for label in np.unique(labels_n[places_m]).tolist():
+        members = places_m[labels_n[places_m] == label]
+        order = np.random.default_rng([seed, label]).permutation(len(members))
+        drawn.append(members[order[: count(len(members))]])
+    return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)
+
+
+def _places(mask_n: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.flatnonzero(mask_n).astype(np.int64)
+
+
+def _require(dataset: Dataset, train_n: NDArray[np.int64], test_m: NDArray[np.int64]) -> None:
+    if not len(train_n) or not len(test_m):
+        raise ValueError(f"{dataset.name}: {len(train_n)} clouds to fit on and {len(test_m)} to test on")

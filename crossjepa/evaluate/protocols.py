@@ -1,0 +1,103 @@
+"""The named protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from crossjepa.evaluate.fewshot import run_fewshot
+from crossjepa.evaluate.labels import run_label_efficiency
+from crossjepa.evaluate.neighbours import run_knn, run_retrieval
+from crossjepa.evaluate.probes import classify, fit_cross_validated_svm, fit_logistic, run_published
+from crossjepa.evaluate.result import Outcome
+from crossjepa.evaluate.robustness import run_robustness
+from crossjepa.evaluate.session import Session
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A procedure with a name.
+
+    Attributes:
+        name: the name.
+        description: what is done, in words.
+        run: does it.
+    """
+
+    name: str
+    description: str
+    run: Callable[[Session], Outcome]
+
+
+def _published(name: str, description: str) -> Protocol:
+    return Protocol(name, description, partial(run_published, name=name))
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            "linear",
+            "linear SVM (one against one); scaling and C by 5-fold cross-validation on train",
+            lambda session: classify(session, fit_cross_validated_svm),
+        ),
+        Protocol(
+            "logistic",
+            "multinomial logistic regression, standardised; C by 5-fold cross-validation on train",
+            lambda session: classify(session, fit_logistic),
+        ),
+        _published("crosspoint", "CrossPoint: SVC(linear, C=0.01), raw max+mean, first 1,024 points"),
+        _published("point-m2ae", "Point-M2AE, Point-JEPA: SVC(linear, C=0.012), raw max+mean"),
+        _published(
+            "i2p-mae", "I2P-MAE: SVC(linear), raw max; C=0.0093 on ModelNet40, 0.018 on ScanObjectNN OBJ-BG"
+        ),
+        _published("recon", "ReCon: LinearSVC(C=0.075), raw"),
+        _published("point-mae", "Point-MAE, Point-BERT: LinearSVC(C=1), raw; their probe during training"),
+        Protocol(
+            "knn", "k nearest neighbours, cosine, standardised; k by leaving one out on train", run_knn
+        ),
+        Protocol(
+            "fewshot",
+            "N-way K-shot, frozen, SVC(linear, C=1): support from train, 20 queries a class from test, "
+            "10 folds; on Point-BERT's split files, their folds",
+            run_fewshot,
+        ),
+        Protocol(
+            "fewshot-crosspoint",
+            "as fewshot, but queries from train as well, and 50 folds, as CrossPoint's code",
+            partial(run_fewshot, folds=50, queries_from_train=True),
+        ),
+        Protocol(
+            "retrieval",
+            "every test cloud against all other test clouds, cosine, standardised on train; mAP",
+            run_retrieval,
+        ),
+        Protocol(
+            "robustness",
+            "linear SVM fitted on clean clouds, tested on turned, noisy, thinned and cut ones",
+            run_robustness,
+        ),
+        Protocol(
+            "label-efficiency",
+            "linear SVM on 1, 5, 10, 50 and 100 % of the labels, nested, 3 draws",
+            run_label_efficiency,
+        ),
+    )
+}  # fmt: skip
+
+
+def list_protocols() -> list[str]:
+    """Lists the names that `evaluate` knows."""
+    return list(PROTOCOLS)
+
+
+def find_protocol(name: str) -> Protocol:
+    """Returns a protocol.
+
+    Raises:
+        ValueError: the name is unknown; the message lists the known ones.
+    """
+    if name not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {name!r}; known are {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

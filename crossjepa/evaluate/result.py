@@ -1,0 +1,109 @@
+"""The one result of all protocols: what was done, with what, and what came out."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any
+
+from crossjepa._version import __version__
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a protocol found.
+
+    Attributes:
+        metrics: figures by name; accuracies and means are shares from 0 to 1.
+        table: rows of a finer account, each with the same columns.
+        settings: everything that was fixed or chosen, and how.
+    """
+
+    metrics: dict[str, float]
+    table: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """An evaluation that somebody else can repeat.
+
+    Attributes:
+        protocol: its name.
+        description: what was done, in words.
+        metrics: figures by name; accuracies and means are shares from 0 to 1.
+        table: rows of a finer account.
+        settings: everything that was fixed or chosen, and how.
+        model: what made the features, with a checksum of the weights.
+        data: data set, checksum, counts, and how it was divided.
+        versions: of the software.
+        seconds: time for the features (0 where they came from the cache) and for the protocol.
+        seed: seed of every random draw.
+    """
+
+    protocol: str
+    description: str
+    metrics: dict[str, float]
+    table: list[dict[str, Any]]
+    settings: dict[str, Any]
+    model: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str]
+    seconds: dict[str, float]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain JSON values."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """Returns indented JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def to_text(self) -> str:
+        """Returns a table for people."""
+        lines = [
+            f"{self.protocol}: {self.description}",
+            _facts("model", self.model),
+            _facts("data", self.data),
+        ]
+        lines += [_facts("settings", self.settings)] if self.settings else []
+        for name, values in self.settings.items():
+            lines += [f"{name}: {value}" for value in values] if isinstance(values, list) else []
+        if self.table:
+            lines += ["", *_align(self.table)]
+        lines += ["", *(f"{name:<24} {_number(value)}" for name, value in self.metrics.items())]
+        spent = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
+        return "\n".join([*lines, f"({spent}; seed {self.seed})"])
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a result depends on."""
+    found = {package: _version(package) for package in ("numpy", "torch", "scikit-learn")}
+    own = {"crossjepa": __version__, "python": platform.python_version()}
+    return {**own, **{package: version for package, version in found.items() if version}}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _facts(title: str, values: Mapping[str, Any]) -> str:
+    simple = {name: value for name, value in values.items() if not isinstance(value, (dict, list))}
+    return f"{title}: " + ", ".join(f"{name} {_number(value)}" for name, value in simple.items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) and abs(value) <= 1.0 and value != 0 else f"{value}"
+
+
+def _align(rows: list[dict[str, Any]]) -> list[str]:
+    cells = [list(rows[0]), *([_number(value) for value in row.values()] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]

@@ -1,0 +1,161 @@
+"""The one way to run a protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossjepa.datasets import Dataset, find_folds, load_fold
+from crossjepa.datasets.sample import file_digest
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.evaluate.baselines import CALIBRATION_CLOUDS, ShapeDistributions, untrained_encoder
+from crossjepa.evaluate.features import EncoderFeatures, Extractor, FeatureCache
+from crossjepa.evaluate.fewshot import run_published_folds
+from crossjepa.evaluate.partition import divide, limit
+from crossjepa.evaluate.protocols import Protocol, find_protocol
+from crossjepa.evaluate.result import Outcome, Result, versions
+from crossjepa.evaluate.session import Session
+
+FOLDS_NAME = "modelnet40-fewshot"
+
+
+def evaluate(
+    protocol: str,
+    dataset: Dataset,
+    extractor: Extractor | CrossJEPAEncoder,
+    *,
+    seed: int = 0,
+    holdout: bool = False,
+    per_class: int | None = None,
+    cache: FeatureCache | None = None,
+    batch_size: int = 32,
+    jobs: int = 1,
+    progress: bool | None = None,
+) -> Result:
+    """Runs a protocol.
+
+    The test split is used once, for the figure; everything that is chosen is chosen on the training split.
+
+    Args:
+        protocol: one of `list_protocols()`.
+        dataset: from `crossjepa.datasets.load`.
+        extractor: an encoder, or what `find_extractor` returns.
+        seed: seed of every random draw.
+        holdout: leave the test split alone and test on a fifth of the training split; for development.
+        per_class: keep at most so many clouds of every class in every split; for trying things out.
+        cache: where features are kept; nowhere by default.
+        batch_size: clouds a pass.
+        jobs: fits to run at a time.
+        progress: show progress bars; by default for longer work.
+
+    Returns:
+        The figures, and all that is needed to repeat them.
+
+    Raises:
+        ValueError: the protocol is unknown, or does not fit the data set.
+        PointCloudError: a file of the data set is damaged.
+        ImportError: scikit-learn is missing; install `crossjepa[eval]`.
+
+    Example:
+        >>> dataset = crossjepa.datasets.load("folder", "shapes")
+        >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
+        >>> evaluate("linear", dataset, encoder).metrics["accuracy"]
+        0.91
+    """
+    rule = find_protocol(protocol)
+    if per_class is not None:
+        dataset = limit(dataset, per_class, seed)
+    if isinstance(extractor, CrossJEPAEncoder):
+        extractor = EncoderFeatures(extractor, "encoder")
+    session = Session(dataset, extractor, seed, holdout, cache, batch_size, jobs, progress)
+    facts = session.facts() if per_class is None else {**session.facts(), "per_class": per_class}
+    return _run(session, rule, rule.run, facts)
+
+
+def evaluate_folds(
+    folder: str | os.PathLike[str],
+    extractor: Extractor | CrossJEPAEncoder,
+    *,
+    seed: int = 0,
+    cache: FeatureCache | None = None,
+    batch_size: int = 32,
+    progress: bool | None = None,
+) -> Result:
+    """Runs "fewshot" on Point-BERT's split files.
+
+    Args:
+        folder: `ModelNetFewshot`, or one of its settings.
+        extractor: an encoder, or what `find_extractor` returns.
+        seed: kept in the result; the files leave nothing to draw.
+        cache: where features are kept.
+        batch_size: clouds a pass.
+        progress: show progress bars.
+
+    Raises:
+        PointCloudError: there are no folds, or one is damaged.
+        ImportError: scikit-learn is missing.
+    """
+    files = [file for fold in find_folds(Path(folder)).values() for file in fold]
+    first = load_fold(files[0])
+    if isinstance(extractor, CrossJEPAEncoder):
+        extractor = EncoderFeatures(extractor, "encoder")
+    session = Session(first, extractor, seed, cache=cache, batch_size=batch_size, progress=progress)
+    facts = {"name": FOLDS_NAME, "folds": len(files), "checksum": _digest(files), "up_axis": first.up_axis}
+    rule = find_protocol("fewshot")
+    return _run(session, rule, partial(run_published_folds, folder=folder), facts)
+
+
+def find_extractor(
+    name: str, dataset: Dataset, *, seed: int = 0, device: str = "cpu", holdout: bool = False
+) -> Extractor:
+    """Makes the features' source from a name on the command line.
+
+    Args:
+        name: "untrained", "d2", "shape-distributions", or whatever `from_pretrained` takes.
+        dataset: its training clouds, without labels, set the batch norms of the untrained encoder.
+        seed: seed of the untrained weights.
+        device: torch device of an encoder.
+        holdout: as in `evaluate`.
+
+    Raises:
+        WeightsError: the weights cannot be found or do not fit.
+    """
+    if name in ("d2", "shape-distributions"):
+        return ShapeDistributions(name)
+    if name != "untrained":
+        return EncoderFeatures(CrossJEPAEncoder.from_pretrained(name, device=device), name)
+    train_n = divide(dataset, seed, holdout).partitions[0].train_n
+    drawn = np.random.default_rng(seed).permutation(train_n)[:CALIBRATION_CLOUDS]
+    clouds = [dataset[int(place)].points_N3 for place in drawn]
+    encoder = untrained_encoder(clouds, seed, up_axis=dataset.up_axis)
+    return EncoderFeatures(encoder.to(device), f"untrained, seed {seed}")
+
+
+def _run(session: Session, rule: Protocol, run: Callable[[Session], Outcome], data: dict[str, Any]) -> Result:
+    start = time.perf_counter()
+    outcome = run(session)
+    total = time.perf_counter() - start
+    return Result(
+        protocol=rule.name,
+        description=rule.description,
+        metrics=outcome.metrics,
+        table=outcome.table,
+        settings=outcome.settings,
+        model={"name": session.extractor.name, **session.extractor.describe()},
+        data=data,
+        versions=versions(),
+        seconds={"features": session.feature_seconds, "protocol": total - session.feature_seconds},
+        seed=session.seed,
+    )
+
+
+def _digest(files: list[Path]) -> str:
+    digests = (f"{file.parent.name}/{file.name} {file_digest(file)}\n" for file in files)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
