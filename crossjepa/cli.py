@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossjepa._version import __version__
+from crossjepa.cli_evaluate import add_data, add_eval
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("name", help="registered name, org/repo, folder of weights, or a point or mesh file")
     info.set_defaults(run=_info)
     _add_training(commands)
+    add_data(commands)
+    add_eval(commands)
     return parser
 
 
