@@ -57,7 +57,7 @@ class RawShape:
     parts: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """A labelled collection; points are read when a sample is asked for.
 
@@ -99,6 +99,10 @@ class Dataset:
             object.__setattr__(self, "indices_n", np.arange(len(self.labels_n)))
         if not len(self.labels_n) == len(self.names) == len(self.splits) == len(self.indices_n):
             raise ValueError(f"{self.name}: labels, names and splits differ in number")
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{split} {self.splits.count(split)}" for split in self.split_names)
+        return f"Dataset({self.name}, {self.layout}: {counts}; {len(self.classes)} classes)"
 
     def __len__(self) -> int:
         return len(self.labels_n)

@@ -94,8 +94,9 @@ def distances(points_N3: Points) -> NDArray[np.float64]:
     """D2: the histogram of the distances of all pairs of points in the unit sphere, which sums to 1."""
     squares_N = (points_N3**2).sum(axis=1)
     squared_NN = squares_N[:, None] + squares_N[None] - 2 * points_N3 @ points_N3.T
-    pairs = np.triu_indices(len(points_N3), k=1)
-    return _histogram(np.sqrt(np.maximum(squared_NN[pairs], 0)), 2.0)
+    counts = _counts(np.sqrt(np.maximum(squared_NN, 0)), 2.0)
+    counts[0] -= len(points_N3)  # every point with itself; every pair is counted twice
+    return counts / max(counts.sum(), 1)
 
 
 def radii(points_N3: Points) -> NDArray[np.float64]:
@@ -125,5 +126,11 @@ def _triangles(points_N3: Points) -> NDArray[np.float64]:
 
 
 def _histogram(values: NDArray[np.float64], highest: float) -> NDArray[np.float64]:
-    counts, _ = np.histogram(np.clip(values, 0, highest), bins=BINS, range=(0, highest))
-    return counts / max(counts.sum(), 1)
+    counts = _counts(values, highest)
+    return counts / counts.sum()
+
+
+def _counts(values: NDArray[np.float64], highest: float) -> NDArray[np.float64]:
+    """Counts values in equal bins from 0; what is higher than the highest goes into the last one."""
+    bins = np.minimum((values.ravel() * (BINS / highest)).astype(np.int64), BINS - 1)
+    return np.bincount(bins, minlength=BINS).astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def run_label_efficiency(session: Session) -> Outcome:
     partition = session.learnable()[0]
     test_mE, test_m = session.features(partition.test_m), session.labels(partition.test_m)
     train_nE, train_n = session.features(partition.train_n), session.labels(partition.train_n)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for share in SHARES:
         scores, sizes = [], []
         for draw in range(DRAWS if share < 1 else 1):

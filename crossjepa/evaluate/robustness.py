@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def run_robustness(session: Session) -> Outcome:
     train_nE = session.features(partition.train_n)
     machine = fit_linear_svm(train_nE, train_n, folds=folds_of(train_n), seed=session.seed, jobs=session.jobs)
     clean = machine.score(session.features(partition.test_m), test_m)
-    rows = [{"disturbance": "none", "amount": "", "accuracy": clean, "change": 0.0}]
+    rows: list[dict[str, Any]] = [{"disturbance": "none", "amount": "", "accuracy": clean, "change": 0.0}]
     for disturbance in disturbances(session.dataset.up_axis):
         transform = as_transform(disturbance, session.seed)
         accuracy = machine.score(session.features(partition.test_m, transform=transform), test_m)

@@ -96,8 +96,9 @@ def test_empty_folders(tmp_path: Path) -> None:
 def test_arrays_with_parts(tmp_path: Path) -> None:
     path = tmp_path / "clouds.npz"
     parts = np.tile(np.arange(16, dtype=np.int16) % 3, (2, 1))
-    texts = {"classes": np.array(["Cup", "Table"]), "part_names": np.array(["Cup/a", "Cup/b", "Table/a"])}
-    np.savez(path, points=writers.clouds(2), labels=np.array([1, 0]), part_labels=parts, **texts)
+    classes, part_names = np.array(["Cup", "Table"]), np.array(["Cup/a", "Cup/b", "Table/a"])
+    points, labels = writers.clouds(2), np.array([1, 0])
+    np.savez(path, points=points, labels=labels, part_labels=parts, classes=classes, part_names=part_names)
     dataset = load("clouds", path, up_axis="z")
     assert dataset.class_parts == {0: (0, 1), 1: (2,)}
     assert (dataset.splits, dataset.up_axis) == (("all", "all"), "z")

@@ -120,8 +120,8 @@ def test_shapenetpart_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_fewshot(tmp_path: Path, protocol: int) -> None:
-    for fold in (10, 2):
-        writers.fewshot_fold(tmp_path / "2way_3shot" / f"{fold}.pkl", protocol=protocol)
+    for number in (10, 2):
+        writers.fewshot_fold(tmp_path / "2way_3shot" / f"{number}.pkl", protocol=protocol)
     writers.fewshot_fold(tmp_path / "3way3shot" / "0.pkl", way=3, protocol=protocol)
     folds = find_folds(tmp_path)
     assert [file.stem for file in folds[2, 3]] == ["2", "10"]

@@ -1,4 +1,4 @@
-"""Small data for the protocols: seven kinds of solids that differ in shape, and real clouds."""
+"""Small data for the protocols: six kinds of solids that differ in shape, and real clouds."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SOLIDS = 6
 
 
 def solids(per_class: int, seed: int, points: int = 64) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Random points in boxes of six proportions, slightly deformed."""
+    """Random points in boxes of six proportions, deformed so that the kinds overlap."""
     generator = np.random.default_rng(seed)
     labels = np.repeat(np.arange(SOLIDS), per_class)
     sides = np.array([[1, 1, 1], [3, 1, 1], [1, 3, 1], [1, 1, 3], [3, 3, 1], [1, 3, 3]])[labels]
-    sides = sides * generator.uniform(0.8, 1.25, size=sides.shape)
+    sides = sides * np.exp(generator.normal(scale=0.35, size=sides.shape))
     clouds = generator.uniform(-1, 1, size=(len(labels), points, 3)) * sides[:, None]
     return clouds.astype(np.float32), labels
 
