@@ -66,9 +66,11 @@ class ShapeDistributions:
 
     Attributes:
         name: "d2", or "shape-distributions" for the longer one.
+        pooling: none.
     """
 
     name: str = "d2"
+    pooling: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Returns its parameters."""
@@ -85,7 +87,11 @@ class ShapeDistributions:
             np.float32
         )
 
-    def pooled(self, pool: Pooling | None) -> ShapeDistributions:
+    def select(self, features_nA: Features) -> Features:
+        """Returns them all."""
+        return features_nA
+
+    def pooled(self, pool: Pooling) -> ShapeDistributions:
         """Returns itself: there are no tokens to pool."""
         return self
 
@@ -96,7 +102,7 @@ def distances(points_N3: Points) -> NDArray[np.float64]:
     squared_NN = squares_N[:, None] + squares_N[None] - 2 * points_N3 @ points_N3.T
     counts = _counts(np.sqrt(np.maximum(squared_NN, 0)), 2.0)
     counts[0] -= len(points_N3)  # every point with itself; every pair is counted twice
-    return counts / max(counts.sum(), 1)
+    return np.asarray(counts / max(counts.sum(), 1))
 
 
 def radii(points_N3: Points) -> NDArray[np.float64]:
@@ -127,7 +133,7 @@ def _triangles(points_N3: Points) -> NDArray[np.float64]:
 
 def _histogram(values: NDArray[np.float64], highest: float) -> NDArray[np.float64]:
     counts = _counts(values, highest)
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 def _counts(values: NDArray[np.float64], highest: float) -> NDArray[np.float64]:

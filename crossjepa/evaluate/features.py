@@ -38,15 +38,24 @@ class Extractor(Protocol):
         """What to call it in a table."""
         ...
 
+    @property
+    def pooling(self) -> str:
+        """Pooling of tokens, "" where there are none."""
+        ...
+
     def describe(self) -> dict[str, Any]:
-        """Returns, as plain JSON values, all that the features depend on besides the clouds."""
+        """Returns, as plain JSON values, all that `extract` depends on besides the clouds."""
         ...
 
     def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        """Returns the (n, E) features of a batch of (N_i, 3) clouds."""
+        """Returns all (n, A) features of a batch of (N_i, 3) clouds, which the cache keeps."""
         ...
 
-    def pooled(self, pool: Pooling | None) -> Extractor:
+    def select(self, features_nA: Features) -> Features:
+        """Returns those (n, E) columns that are meant to be used."""
+        ...
+
+    def pooled(self, pool: Pooling) -> Extractor:
         """Returns the same with another pooling of tokens, itself where it pools none."""
         ...
 
@@ -65,23 +74,33 @@ class EncoderFeatures:
     name: str
     pool: Pooling | None = None
 
+    @property
+    def pooling(self) -> Pooling:
+        """Pooling of tokens."""
+        return self.pool or self.encoder.config.pool
+
     def describe(self) -> dict[str, Any]:
         """Returns the hash of the weights, and the preprocessing."""
         return {
             "kind": "encoder",
             "weights": weights_digest(self.encoder),
             "dtype": str(self.encoder.norm.weight.dtype),
-            "pool": self.pool or self.encoder.config.pool,
             "encoder": asdict(self.encoder.config),
             "processor": asdict(self.encoder.processor.config),
         }
 
     def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        """Returns the (n, E) features of a batch of (N_i, 3) clouds."""
+        """Returns (n, 2C) maxima and means of a batch of (N_i, 3) clouds: one pass serves every pooling."""
         ready = [self.encoder.preprocess(cloud, up_axis=up_axis) for cloud in clouds]
-        return self.encoder.encode_preprocessed(ready, pool=self.pool)
+        return self.encoder.encode_preprocessed(ready, pool="max+mean")
 
-    def pooled(self, pool: Pooling | None) -> EncoderFeatures:
+    def select(self, features_nA: Features) -> Features:
+        """Returns the columns of the pooling: (n, 2C), or (n, C) for "max" and "mean"."""
+        width = self.encoder.num_features
+        columns = {"max": slice(0, width), "mean": slice(width, None), "max+mean": slice(None)}
+        return features_nA[:, columns[self.pooling]]
+
+    def pooled(self, pool: Pooling) -> EncoderFeatures:
         """Returns the same with another pooling of tokens."""
         return replace(self, pool=pool)
 
@@ -165,7 +184,7 @@ def extract_features(
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     found = cache.load(key, len(dataset)) if cache else None
     if found is not None:
-        return found
+        return extractor.select(found)
     batches = []
     for start in _progress(range(0, len(dataset), batch_size), extractor.name, progress):
         clouds = [
@@ -175,7 +194,7 @@ def extract_features(
     features = np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
     if cache:
         cache.save(key, features, facts)
-    return features
+    return extractor.select(features)
 
 
 def weights_digest(encoder: CrossJEPAEncoder) -> str:

@@ -134,7 +134,8 @@ def fit_fixed_svm(
     Raises:
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.
     """
-    machine = _sklearn()[2](kernel="precomputed", C=cost)
+    _, _, SVC = _sklearn()
+    machine = SVC(kernel="precomputed", C=cost)
     scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
     machine.fit(scaled_nE @ scaled_nE.T, train_labels_n)
     return LinearMachine(scaling, cost, {}, scaled_nE, *_scaling(train_nE, scaling), machine)

@@ -26,7 +26,7 @@ def run_knn(session: Session) -> Outcome:
 
     k is the best of `NEIGHBOURS` when every training cloud is classified by the others.
     """
-    return classify(session, fit_knn)
+    return classify(session, fit_knn, settings={"neighbours": list(NEIGHBOURS)})
 
 
 def fit_knn(

@@ -15,18 +15,24 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Pooling
 from crossjepa.evaluate.features import Features, Transform
-from crossjepa.evaluate.linear import linear_svm, scale_features
+from crossjepa.evaluate.linear import DEFAULT_COSTS, linear_svm, scale_features
 from crossjepa.evaluate.partition import Partition
 from crossjepa.evaluate.result import Outcome
 from crossjepa.evaluate.session import Session
 
 Labels = NDArray[np.int64]
 LOGISTIC_COSTS = (0.0001, 0.001, 0.01, 0.1, 1.0)
+_FOLDS = "5, fewer where a class has fewer clouds"
 Fit = Callable[[Session, Features, Labels, Features, Labels], tuple[float, dict[str, Any]]]
 
 
 def classify(
-    session: Session, fit: Fit, *, pool: Pooling | None = None, transform: Transform | None = None
+    session: Session,
+    fit: Fit,
+    *,
+    pool: Pooling | None = None,
+    transform: Transform | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Fits and tests a classifier on every division, and averages.
 
@@ -35,6 +41,7 @@ def classify(
         fit: takes train features, labels, test features, labels; returns the accuracy and what it chose.
         pool: pooling of tokens, where the protocol fixes it.
         transform: choice of points, where the protocol fixes it.
+        settings: what else is fixed, for the result.
     """
     rows = []
     for partition in session.learnable():
@@ -47,7 +54,7 @@ def classify(
     metrics = {"accuracy": float(np.mean(scores))}
     if len(rows) > 1:
         metrics["deviation"] = float(np.std(scores))
-    return Outcome(metrics, rows)
+    return Outcome(metrics, rows, dict(settings or {}))
 
 
 def partition_facts(session: Session, partition: Partition) -> dict[str, Any]:
@@ -59,6 +66,17 @@ def partition_facts(session: Session, partition: Partition) -> dict[str, Any]:
         "train": len(partition.train_n),
         "test": len(partition.test_m),
     }
+
+
+def run_linear(session: Session) -> Outcome:
+    """Runs the default protocol."""
+    costs = {scaling: list(values) for scaling, values in DEFAULT_COSTS.items()}
+    return classify(session, fit_cross_validated_svm, settings={"folds": _FOLDS, "costs": costs})
+
+
+def run_logistic(session: Session) -> Outcome:
+    """Runs the logistic probe."""
+    return classify(session, fit_logistic, settings={"folds": _FOLDS, "costs": {"": list(LOGISTIC_COSTS)}})
 
 
 def fit_cross_validated_svm(
@@ -164,7 +182,6 @@ def run_published(session: Session, name: str) -> Outcome:
     ) -> tuple[float, dict[str, Any]]:
         return _fit_fixed(rule.classifier, cost, session.seed, train_nE, train_n, test_mE, test_m)
 
-    outcome = classify(session, fit, pool=rule.pool, transform=_first_points(rule.first_points))
     settings = {
         "classifier": rule.classifier,
         "C": cost,
@@ -173,7 +190,8 @@ def run_published(session: Session, name: str) -> Outcome:
         "points": f"first {rule.first_points}" if rule.first_points else "farthest point sampling",
         "deviations": list(rule.deviations),
     }
-    return Outcome(outcome.metrics, outcome.table, settings)
+    transform = _first_points(rule.first_points)
+    return classify(session, fit, pool=rule.pool, transform=transform, settings=settings)
 
 
 def _first_points(count: int | None) -> Transform | None:

@@ -9,7 +9,7 @@ from functools import partial
 from crossjepa.evaluate.fewshot import run_fewshot
 from crossjepa.evaluate.labels import run_label_efficiency
 from crossjepa.evaluate.neighbours import run_knn, run_retrieval
-from crossjepa.evaluate.probes import classify, fit_cross_validated_svm, fit_logistic, run_published
+from crossjepa.evaluate.probes import run_linear, run_logistic, run_published
 from crossjepa.evaluate.result import Outcome
 from crossjepa.evaluate.robustness import run_robustness
 from crossjepa.evaluate.session import Session
@@ -40,12 +40,12 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "linear",
             "linear SVM (one against one); scaling and C by 5-fold cross-validation on train",
-            lambda session: classify(session, fit_cross_validated_svm),
+            run_linear,
         ),
         Protocol(
             "logistic",
             "multinomial logistic regression, standardised; C by 5-fold cross-validation on train",
-            lambda session: classify(session, fit_logistic),
+            run_logistic,
         ),
         _published("crosspoint", "CrossPoint: SVC(linear, C=0.01), raw max+mean, first 1,024 points"),
         _published("point-m2ae", "Point-M2AE, Point-JEPA: SVC(linear, C=0.012), raw max+mean"),

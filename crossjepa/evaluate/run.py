@@ -142,13 +142,14 @@ def _run(session: Session, rule: Protocol, run: Callable[[Session], Outcome], da
     start = time.perf_counter()
     outcome = run(session)
     total = time.perf_counter() - start
+    extractor = session.extractor
     return Result(
         protocol=rule.name,
         description=rule.description,
         metrics=outcome.metrics,
         table=outcome.table,
         settings=outcome.settings,
-        model={"name": session.extractor.name, **session.extractor.describe()},
+        model={"name": extractor.name, "pool": extractor.pooling, **extractor.describe()},
         data=data,
         versions=versions(),
         seconds={"features": session.feature_seconds, "protocol": total - session.feature_seconds},

@@ -50,6 +50,7 @@ class Spreads:
     """Features that need no network: spread and extent along each axis. Counts what it is asked."""
 
     name: str = "spreads"
+    pooling: str = ""
     seen: list[int] = field(default_factory=list)
     pools: list[Pooling | None] = field(default_factory=list)
 
@@ -61,7 +62,10 @@ class Spreads:
         rows = [np.concatenate([cloud.std(axis=0), np.abs(cloud).max(axis=0)]) for cloud in clouds]
         return np.stack([row / row[:3].sum() for row in rows]).astype(np.float32)
 
-    def pooled(self, pool: Pooling | None) -> Spreads:
+    def select(self, features_nA: Features) -> Features:
+        return features_nA
+
+    def pooled(self, pool: Pooling) -> Spreads:
         self.pools.append(pool)
         return self
 
