@@ -31,6 +31,8 @@ from tests.train.small_cache import CONFIG, VIEWS, WIDTH, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, save_every=3, log_every=4, probe_every=6)
 KILLS = int(os.environ.get("CROSSJEPA_KILLS", "3"))
+# As many threads as in this process: sums of other shares round otherwise.
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +95,16 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
     parts = tmp_path / "parts"
     generator = np.random.default_rng(KILLS)
     for _ in range(KILLS):
-        process = subprocess.Popen([sys.executable, *command(longer, parts)], stderr=subprocess.PIPE)
+        words = [sys.executable, *command(longer, parts)]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, env=ONE_THREAD)
         before = checkpoints(parts)
         while process.poll() is None and checkpoints(parts) == before:
             time.sleep(0.02)
         time.sleep(generator.uniform(0, 0.3))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    subprocess.run([sys.executable, *command(longer, parts)], check=True, capture_output=True)
+    words = [sys.executable, *command(longer, parts)]
+    subprocess.run(words, check=True, capture_output=True, env=ONE_THREAD)
     assert_same_end(tmp_path / "whole", parts)
 
 
@@ -111,10 +115,9 @@ def test_two_processes_equal_one_with_the_whole_batch(
     same = replace(config, precision="float32", optimizer="adamw", **changes)  # type: ignore[arg-type]
     pretrain(same, tmp_path / "one", replace(QUIET, log_every=1))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for stop in ("7", "0"):  # the second call goes on where the first stopped
         words = [*torchrun, *command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")]
-        subprocess.run(words, check=True, capture_output=True, env=environment)
+        subprocess.run(words, check=True, capture_output=True, env=ONE_THREAD)
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == 12
     np.testing.assert_allclose(one[:2], two[:2], rtol=1e-5)
