@@ -40,7 +40,9 @@ class Appearance:
     @classmethod
     def of_corners(cls, colors_F33: NDArray[Any]) -> Appearance:
         """Colours without a texture; values that are not finite become white."""
-        colors_F33 = np.nan_to_num(np.asarray(colors_F33, np.float32), nan=1.0, posinf=1.0, neginf=0.0)
+        with np.errstate(over="ignore"):
+            colors_F33 = np.asarray(colors_F33, np.float32)
+        colors_F33 = np.nan_to_num(colors_F33, nan=1.0, posinf=1.0, neginf=0.0)
         faces = len(colors_F33)
         uv_F32 = np.zeros((faces, 3, 2), np.float32)
         return cls(np.clip(colors_F33, 0, 1), np.full(faces, -1, np.int64), uv_F32)
@@ -55,8 +57,8 @@ def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
     """Brings colours to 0 to 1: whole numbers by the range of their type, others by 255 where beyond 1."""
     if columns.dtype.kind == "u" and columns.dtype.itemsize <= 2:
         return np.asarray(columns / np.iinfo(columns.dtype).max, np.float32)
-    colors = np.asarray(columns, np.float32)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        colors = np.asarray(columns, np.float32)
         beyond = bool((colors > 2).any())
     return colors / np.float32(255) if beyond or columns.dtype.kind == "i" else colors
 

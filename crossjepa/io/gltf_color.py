@@ -39,7 +39,8 @@ class Painter:
         """Returns the appearance of a primitive; what cannot be read is logged and stays white."""
         white = Appearance.of_corners(np.ones((len(faces_F3), 3, 3), np.float32))
         try:
-            return self._paint(primitive, faces_F3)
+            with np.errstate(all="ignore"):
+                return self._paint(primitive, faces_F3)
         except _DAMAGE as error:
             logger.warning("%s: colours are left out (%s)", self.tree.path, error)
             return white

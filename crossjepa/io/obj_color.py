@@ -6,6 +6,7 @@ V vertices, F faces, P polygons of the same k corners, T places in textures
 from __future__ import annotations
 
 import logging
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,19 @@ def obj_appearance(
         groups: the polygons of which the triangles were made, and their rows.
 
     Returns:
-        The colours, None where there are none.
+        The colours, None where there are none or where they are damaged, which is logged.
     """
+    try:
+        with np.errstate(all="ignore"):
+            return _appearance(path, text, vertex_rows, faces_F3, groups)
+    except (ValueError, OverflowError, IndexError) as error:
+        logger.warning("%s: colours are left out (%s)", path, error)
+        return None
+
+
+def _appearance(
+    path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
+) -> Appearance | None:
     rows_F = triangle_rows(groups)
     materials = _materials(path, text)
     used, used_F = _used_materials(text, rows_F)
@@ -109,7 +121,7 @@ def _read_library(library: Path) -> dict[str, Material]:
             color = _WHITE
         image = _image_name(values.get("map_Kd", ""))
         # Some exporters write black where a texture tells the colour.
-        if len(color) != 3 or (image and not any(color)):
+        if len(color) != 3 or any(map(math.isnan, color)) or (image and not any(color)):
             color = _WHITE
         materials[name.strip()] = Material(color, image, "map_d" in values)
     return materials

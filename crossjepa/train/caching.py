@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessException, spawn
 
 from crossjepa.files import lock_file, locked
 from crossjepa.io import PointCloudError
@@ -215,8 +215,12 @@ class _Run:
         )
         done_S = open_cache(partial_folder(self.folder), writable=True).done_S
         with _bar(self.progress, len(done_S), int(done_S.sum())) as bar:
-            while not context.join(timeout=1):
-                bar.update(int(done_S.sum()) - bar.n)
+            try:
+                while not context.join(timeout=1):
+                    bar.update(int(done_S.sum()) - bar.n)
+            except ProcessException as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise ChildProcessError(f"{self.folder}: a worker ended: {reason}") from error
 
     def work(self, share: Share, teacher: Teacher) -> None:
         """Makes the rows of a share that are missing, and those that are not as they were written."""

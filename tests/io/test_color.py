@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import trimesh
+from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 from PIL import Image
 
-from crossjepa.io import Appearance, Mesh, PointCloud, read
+from crossjepa.io import Appearance, Mesh, PointCloud, PointCloudError, read
 from tests.io import writers
 from tests.io.shapes import FACES, VERTICES, write
+from tests.io.test_fuzz import Damage, damages
 
 RED, GREEN, BLUE, WHITE = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)
 FOUR = np.array([RED, GREEN, BLUE, WHITE], np.float32)
@@ -216,3 +219,57 @@ def test_large_textures_are_reduced(tmp_path: Path) -> None:
     texels_HW4 = look(write(tmp_path, "a.obj", text)).textures[0]
     assert texels_HW4.shape == (1024, 1024, 4)
     np.testing.assert_allclose(texels_HW4[5, 5], [0, 100, 200, 50], atol=3)
+
+
+def colored_files(folder: Path) -> dict[str, dict[str, bytes]]:
+    """Whole files with colours, and the files that they name."""
+    image = Image.fromarray(np.full((2, 2, 3), 9, np.uint8))
+    material = trimesh.visual.material.PBRMaterial(baseColorTexture=image)  # type: ignore[no-untyped-call]
+    visual = trimesh.visual.TextureVisuals(uv=VERTICES[:, :2], material=material)  # type: ignore[no-untyped-call]
+    write_image(folder / "a.png", (1, 2, 3))
+    library = b"newmtl m\nKd 1 0 0.5\nmap_Kd a.png\n"
+    text = (
+        f"mtllib a.mtl\n{vertices_text(FOUR.astype(float))}vt 0 0\nvt 0 1\nusemtl m\nf 1/1 2/2 3/1\nf 1 2 4\n"
+    )
+    rows = "".join(f"{x} {y} {z} 1 0 0.5\n" for x, y, z in VERTICES.tolist())
+    off = f"COFF\n4 4 0\n{rows}" + "".join(f"3 {a} {b} {c}\n" for a, b, c in FACES.tolist())
+    mesh = trimesh.Trimesh(VERTICES, FACES, process=False, vertex_colors=np.full((4, 4), 99, np.uint8))
+    ply = mesh.export(file_type="ply")
+    assert isinstance(ply, bytes)
+    return {
+        "a.obj": {"a.obj": text.encode(), "a.mtl": library},
+        "a.mtl": {"a.obj": text.encode(), "a.mtl": library},
+        "a.off": {"a.off": off.encode()},
+        "a.ply": {"a.ply": ply},
+        "a.glb": {"a.glb": glb(folder, visual).read_bytes()},
+    }
+
+
+@pytest.mark.parametrize("name", ["a.obj", "a.mtl", "a.off", "a.ply", "a.glb"])
+@given(damage=damages)
+@settings(
+    max_examples=60,
+    deadline=20_000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+def test_damaged_colours_give_usable_ones_or_none(name: str, tmp_path: Path, damage: Damage) -> None:
+    files = colored_files(tmp_path)[name]
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(damage(content) if file == name else content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            shape = read(tmp_path / next(iter(files)), color=True)
+        except PointCloudError:
+            return
+    if isinstance(shape, PointCloud) or shape.appearance is None:
+        return
+    appearance, faces = shape.appearance, len(shape.faces_F3)
+    assert appearance.colors_F33.shape == (faces, 3, 3)
+    assert appearance.uv_F32.shape == (faces, 3, 2)
+    assert appearance.texture_F.shape == (faces,)
+    assert appearance.colors_F33.min() >= 0
+    assert appearance.colors_F33.max() <= 1
+    assert np.isfinite(appearance.uv_F32).all()
+    assert -1 <= appearance.texture_F.min() <= appearance.texture_F.max() < len(appearance.textures)

@@ -131,9 +131,6 @@ def open_renderings(
         ValueError: objects have no shape.
     """
     root = Path(folder)
-    own = {path.parent.relative_to(root).as_posix(): path.parent for path in root.rglob(VIEWS_NAME)}
-    if own:
-        return OwnRenderings(own, "crossjepa", {name: path / POINTS_NAME for name, path in own.items()})
     image = root / "image" if (root / "image").is_dir() else root
     for base, inner, kind, reader in (
         (root, "rendering", "r2n2", R2N2),
@@ -147,6 +144,9 @@ def open_renderings(
             paired = _pair(root, found, shapes, skip_unpaired)
             found = {name: path for name, path in found.items() if name in paired}
             return reader(found, kind, paired, up_axis)
+    own = {path.parent.relative_to(root).as_posix(): path.parent for path in root.rglob(VIEWS_NAME)}
+    if own:
+        return OwnRenderings(own, "crossjepa", {name: path / POINTS_NAME for name, path in own.items()})
     return None
 
 
