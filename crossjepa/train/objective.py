@@ -112,7 +112,9 @@ class PretrainModel(nn.Module):
 
     def _point_to_point(self, predicted_BC: Tensor, other_points_BN3: Tensor) -> Tensor:
         """Predicts the pooled tokens of another draw of points, as they stand (no gradient through them)."""
-        with torch.no_grad(), torch.autocast(other_points_BN3.device.type, torch.bfloat16):
+        enabled = self.config.precision == "bfloat16"
+        device = other_points_BN3.device.type
+        with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=enabled):
             target_BC = self.encoder(other_points_BN3, pool="max+mean").pooled
         return F.smooth_l1_loss(predicted_BC.float(), target_BC.float())
 

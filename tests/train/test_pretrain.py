@@ -51,6 +51,12 @@ def command(config: PretrainConfig, run: Path, *options: str) -> list[str]:
     return [*words, "--save-every", "3", "--log-every", "4", "--probe-every", "6", *options]
 
 
+def run_to_the_end(words: list[str]) -> None:
+    """Runs a command, and shows what it printed if it fails."""
+    done = subprocess.run(words, capture_output=True, env=ONE_THREAD, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 def assert_same_end(first: Path, second: Path) -> None:
     """Compares the last checkpoints and the logs of two runs to the bit."""
     states = [load_checkpoint(checkpoints(run)[-1]) for run in (first, second)]
@@ -104,7 +110,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     words = [sys.executable, *command(longer, parts)]
-    subprocess.run(words, check=True, capture_output=True, env=ONE_THREAD)
+    run_to_the_end(words)
     assert_same_end(tmp_path / "whole", parts)
 
 
@@ -112,16 +118,17 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
 def test_two_processes_equal_one_with_the_whole_batch(
     config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    same = replace(config, precision="float32", optimizer="adamw", **changes)  # type: ignore[arg-type]
+    # Slow enough for rounding to stay what it is: AdamW's first steps are signs of gradients.
+    slow = replace(config, precision="float32", optimizer="adamw", learning_rate=1e-4)
+    same = replace(slow, **changes)  # type: ignore[arg-type]
     pretrain(same, tmp_path / "one", replace(QUIET, log_every=1))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for stop in ("7", "0"):  # the second call goes on where the first stopped
         words = [*torchrun, *command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")]
-        subprocess.run(words, check=True, capture_output=True, env=ONE_THREAD)
+        run_to_the_end(words)
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == 12
-    np.testing.assert_allclose(one[:2], two[:2], rtol=1e-5)
-    np.testing.assert_allclose(one, two, rtol=1e-3)
+    np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
 def test_gradient_checkpointing_changes_nothing(config: PretrainConfig, tmp_path: Path) -> None:
