@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 Pooling = Literal["max", "mean", "max+mean"]
 Axis = Literal["x", "y", "z"]
+Task = Literal["classification", "partseg"]
 
 _Config = TypeVar("_Config")
 
@@ -143,12 +144,52 @@ class PredictorConfig:
 
 
 @dataclass(frozen=True)
+class HeadConfig:
+    """What a fine-tuned model answers: its task, the names of its answers, and the shape of its head.
+
+    Attributes:
+        task: "classification" of whole clouds, or "partseg", a part for every point.
+        classes: names of the classes.
+        part_names: names of the parts, () for classification.
+        class_parts: numbers of the parts that each class can have, () for classification.
+        hidden: width of the hidden layers; 0 makes classification linear.
+        dropout: share of hidden values dropped in training.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    part_names: tuple[str, ...] = ()
+    class_parts: tuple[tuple[int, ...], ...] = ()
+    hidden: int = 256
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("classes", "part_names"):  # lists, as JSON has them, become tuples
+            names = tuple(getattr(self, name))
+            object.__setattr__(self, name, names)
+            _require(all(isinstance(each, str) for each in names), f"{name} must be texts, not {names!r}")
+            _require(len(set(names)) == len(names), f"{name} must differ from each other")
+        object.__setattr__(self, "class_parts", tuple(tuple(parts) for parts in self.class_parts))
+        _require(self.task in get_args(Task), f"task must be one of {get_args(Task)}, not {self.task!r}")
+        _require(len(self.classes) > 0, "a head needs at least one class")
+        _require(isinstance(self.hidden, int) and 0 <= self.hidden <= 1 << 16, f"hidden: {self.hidden!r}")
+        _require(0 <= self.dropout < 1, f"dropout must be from 0 to below 1, not {self.dropout!r}")
+        if self.task == "partseg":
+            _require(self.hidden > 0, "a part segmentation head needs hidden layers")
+            _require(len(self.class_parts) == len(self.classes), "class_parts needs an entry a class")
+            known = range(len(self.part_names))
+            fits = all(parts and all(part in known for part in parts) for parts in self.class_parts)
+            _require(fits, f"class_parts must name parts from 0 to {len(known) - 1} for every class")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
-    """All of `config.json`: network, preprocessing, and where the weights come from.
+    """All of `config.json`: network, preprocessing, head, and where the weights come from.
 
     Attributes:
         encoder: shape of the encoder.
         processor: preprocessing that travels with the weights.
+        head: what a fine-tuned model answers, None for a bare encoder.
         provenance: data seen, teacher, steps, measured figures and licence, as plain JSON values.
         format_version: version of this layout, raised when a migration is needed.
     """
@@ -157,10 +198,14 @@ class ModelConfig:
     processor: ProcessorConfig = field(default_factory=ProcessorConfig)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = 1
+    head: HeadConfig | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain JSON values."""
-        return {"library": "crossjepa", **dataclasses.asdict(self)}
+        values = {"library": "crossjepa", **dataclasses.asdict(self)}
+        if self.head is None:  # a bare encoder's file stays readable for versions that know no heads
+            del values["head"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
@@ -179,6 +224,10 @@ class ModelConfig:
             if not isinstance(entries.get(name), Mapping):
                 raise ValueError(f"config has no {name!r} section")
             entries[name] = from_dict(kind, entries[name])
+        if entries.get("head") is not None:
+            if not isinstance(entries["head"], Mapping):
+                raise ValueError("config has a 'head' section that is no object")
+            entries["head"] = from_dict(HeadConfig, entries["head"])
         return from_dict(cls, entries)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa import hub
-from crossjepa.config import Axis, ModelConfig, Pooling
+from crossjepa.batching import EvaluationMode, as_list, batch_starts, pad
+from crossjepa.config import Axis, HeadConfig, ModelConfig, Pooling
 from crossjepa.io import Mesh
-from crossjepa.models.point_transformer import PointTransformer
+from crossjepa.models.heads import make_head
 from crossjepa.ops import interpolate_tokens
+from crossjepa.prediction import POINTS_PER_CHUNK, PredictingTransformer
 from crossjepa.processor import PointCloudProcessor, Source, load
 
-POINTS_PER_CHUNK = 65536
 
-
-class CrossJEPAEncoder(PointTransformer):
+class CrossJEPAEncoder(PredictingTransformer):
     """A point encoder with its preprocessing: files, arrays and meshes in, features out.
 
     Args:
@@ -52,6 +52,7 @@ class CrossJEPAEncoder(PointTransformer):
         super().__init__(self_config.encoder, device=device, dtype=dtype)
         self.model_config = self_config
         self.processor = PointCloudProcessor(self_config.processor)
+        self.set_head(self_config.head)
 
     @classmethod
     def from_pretrained(
@@ -180,11 +181,9 @@ class CrossJEPAEncoder(PointTransformer):
         Raises:
             PointCloudError: an input cannot be used; the message names it and the reason.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        listed, single = _as_list(sources)
+        listed, single = as_list(sources)
         features: list[NDArray[np.float32]] = []
-        for start in _progress(range(0, len(listed), batch_size), progress):
+        for start in batch_starts(len(listed), batch_size, progress, "encode"):
             clouds = [
                 self.preprocess(source, up_axis=up_axis) for source in listed[start : start + batch_size]
             ]
@@ -210,7 +209,7 @@ class CrossJEPAEncoder(PointTransformer):
         """
         points_BN3, mask_BN = pad(clouds)
         mask_BN = None if mask_BN is None else mask_BN.to(self.device)
-        with self._evaluation():
+        with EvaluationMode(self):
             pooled_BE = self(points_BN3.to(self.device), mask_BN, pool=pool).pooled.float()
         if normalize:
             pooled_BE = torch.nn.functional.normalize(pooled_BE, dim=-1)
@@ -235,7 +234,7 @@ class CrossJEPAEncoder(PointTransformer):
         sampled_M3, frame = self.processor.sample(shape, up_axis=up_axis)
         original_N3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
         points_N3 = torch.from_numpy(frame.apply(self.processor.turn_up(original_N3, up_axis)))
-        with self._evaluation():
+        with EvaluationMode(self):
             output = self(torch.from_numpy(frame.apply(sampled_M3)).unsqueeze(0).to(self.device))
             chunks = [
                 interpolate_tokens(
@@ -247,6 +246,18 @@ class CrossJEPAEncoder(PointTransformer):
                 for chunk_N3 in torch.split(points_N3, POINTS_PER_CHUNK)
             ]
         return torch.cat(chunks).numpy()
+
+    @property
+    def head_config(self) -> HeadConfig | None:
+        """What the head answers, None without a head."""
+        return self.model_config.head
+
+    def set_head(self, config: HeadConfig | None) -> CrossJEPAEncoder:
+        """Puts a head with random weights in the place of the old one, or takes it away; returns itself."""
+        self.model_config = replace(self.model_config, head=config)
+        self.head = None if config is None else make_head(config, self.config)
+        self.to(device=self.norm.weight.device, dtype=self.norm.weight.dtype)
+        return self
 
     @property
     def device(self) -> torch.device:
@@ -262,54 +273,3 @@ class CrossJEPAEncoder(PointTransformer):
         merged = {**self.model_config.provenance, **facts}
         self.model_config = replace(self.model_config, provenance=merged)
         return self
-
-    def _evaluation(self) -> _EvaluationMode:
-        return _EvaluationMode(self)
-
-
-class _EvaluationMode:
-    """Evaluation mode within a block, training mode again after it where it was on."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self.module, self.was_training = module, module.training
-
-    def __enter__(self) -> None:
-        self.module.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self.module.train(self.was_training)
-
-
-def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Stacks clouds of different sizes.
-
-    Args:
-        clouds: (N_i, 3) tensors.
-
-    Returns:
-        points_BN3: (B, N, 3), short clouds filled up with zeros.
-        mask_BN: (B, N) bool, True for real points; None when all clouds have the same size.
-    """
-    sizes = [len(cloud) for cloud in clouds]
-    if min(sizes) == max(sizes):
-        return torch.stack(list(clouds)), None
-    points_BN3 = torch.nn.utils.rnn.pad_sequence(list(clouds), batch_first=True)
-    return points_BN3, torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
-
-
-def _as_list(sources: Any) -> tuple[list[Source], bool]:
-    if isinstance(sources, (np.ndarray, Tensor)):
-        return (list(sources), False) if sources.ndim == 3 else ([sources], True)
-    if isinstance(sources, (list, tuple)):
-        return list(sources), False
-    if isinstance(sources, Iterable) and not isinstance(sources, (str, os.PathLike)):
-        return list(sources), False
-    return [sources], True
-
-
-def _progress(steps: Sequence[int], show: bool | None) -> Iterator[int]:
-    if show is False or (show is None and len(steps) <= 4):
-        return iter(steps)
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(steps, unit="batch", desc="encode"))

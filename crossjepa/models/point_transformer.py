@@ -63,7 +63,7 @@ class PointTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.grad_checkpointing = False
-        self.apply(_initialise)
+        self.apply(initialise)
         self.to(device=device, dtype=dtype)
 
     @property
@@ -88,7 +88,7 @@ class PointTransformer(nn.Module):
             ValueError: the points or the mask have the wrong shape, or the pooling is unknown.
         """
         groups = self.group(points_BN3, mask_BN)
-        tokens_BGC = self.norm(self._transform(groups)[0])
+        tokens_BGC = self.norm(self.transform(groups)[0])
         pooled = pool_tokens(tokens_BGC, groups.token_mask_BG, pool or self.config.pool)
         return EncoderOutput(tokens_BGC, groups.centers_BG3, pooled, groups.token_mask_BG)
 
@@ -127,7 +127,7 @@ class PointTransformer(nn.Module):
             raise ValueError(f"output_fmt must be 'NLC', not {output_fmt!r}")
         wanted = _block_numbers(indices, len(self.blocks))
         last = max(wanted, default=-1) if stop_early else len(self.blocks) - 1
-        tokens_BGC, every = self._transform(self.group(points_BN3, mask_BN), last)
+        tokens_BGC, every = self.transform(self.group(points_BN3, mask_BN), last)
         chosen = [self.norm(every[number]) if norm else every[number] for number in wanted]
         return chosen if intermediates_only else (self.norm(tokens_BGC), chosen)
 
@@ -140,7 +140,7 @@ class PointTransformer(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Returns the tokens of the last n blocks, or of the numbered ones, as in DINO and timm."""
         wanted = _block_numbers(n, len(self.blocks))
-        _, every = self._transform(self.group(points_BN3, mask_BN), max(wanted, default=-1))
+        _, every = self.transform(self.group(points_BN3, mask_BN), max(wanted, default=-1))
         return tuple(self.norm(every[number]) if norm else every[number] for number in wanted)
 
     def group(self, points_BN3: Tensor, mask_BN: Tensor | None = None) -> Groups:
@@ -160,7 +160,8 @@ class PointTransformer(nn.Module):
         tokens_BGC = self.patch_embedding(groups.groups_BGK3.to(dtype))
         return tokens_BGC, self.position_mlp(groups.centers_BG3.to(dtype))
 
-    def _transform(self, groups: Groups, last: int | None = None) -> tuple[Tensor, list[Tensor]]:
+    def transform(self, groups: Groups, last: int | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Returns the (B, G, C) tokens after the last block, before the norm, and those after every block."""
         tokens_BGC, position_BGC = self.embed(groups)
         token_mask_BG = groups.token_mask_BG
         mask_B11G = None if token_mask_BG is None else token_mask_BG[:, None, None, :]
@@ -232,7 +233,8 @@ def _block_numbers(indices: int | Sequence[int] | None, depth: int) -> list[int]
     return [number % depth for number in indices]
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
+    """Gives a linear layer the random weights of vision transformers; leaves other layers alone."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
