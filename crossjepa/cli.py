@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from crossjepa._version import __version__
 from crossjepa.cli_evaluate import add_data, add_eval
+from crossjepa.cli_finetune import add_finetune, add_predict, finetune_main
 
 if TYPE_CHECKING:
     from crossjepa.train.views import RenderConfig
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from crossjepa.train.__main__ import main as pretrain
 
         return pretrain(words[1:])
+    if words[:1] == ["finetune"]:
+        return finetune_main(words[1:])
     options = _parser().parse_args(words)
     try:
         status: int = options.run(options)
@@ -54,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     add_data(commands)
     add_eval(commands)
     _add_training(commands)
+    add_finetune(commands)
+    add_predict(commands)
     return parser
 
 

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from crossjepa.train.config import PretrainConfig
+from crossjepa.train.config import PretrainConfig, Schedule
 
 
-def learning_rate(config: PretrainConfig, step: int, steps: int) -> float:
+class RateConfig(Protocol):
+    """What a schedule of the learning rate is made of; see `PretrainConfig`, which is one."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def final_learning_rate(self) -> float: ...
+    @property
+    def warmup_steps(self) -> int: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def decay_share(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A schedule on its own."""
+
+    learning_rate: float
+    final_learning_rate: float = 1e-6
+    warmup_steps: int = 0
+    schedule: Schedule = "cosine"
+    decay_share: float = 1.0
+
+
+def learning_rate(config: RateConfig, step: int, steps: int) -> float:
     """Linear warm-up to the peak, then, over the last part of the run, down along a cosine or a line."""
     peak, last = config.learning_rate, config.final_learning_rate
     if step < config.warmup_steps:
@@ -29,10 +56,14 @@ class Optimizers:
         self.optimizers = optimizers
 
     def step(self, rate: float) -> None:
-        """Updates the parameters with the learning rate `rate` and forgets the gradients."""
+        """Updates the parameters and forgets the gradients.
+
+        Args:
+            rate: learning rate; groups with an `lr_scale`, as timm's layer decay makes them, take a share.
+        """
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("lr_scale", 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 

@@ -1,0 +1,128 @@
+"""The subcommands `finetune` and `predict`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+if TYPE_CHECKING:
+    from crossjepa.train.finetune import FinetuneConfig
+
+
+def finetune_main(words: list[str]) -> int:
+    """Runs `crossjepa finetune`, whose options are the fields of `FinetuneConfig`."""
+    from crossjepa.train.finetune import FinetuneOptions, finetune
+
+    options = _finetune_parser().parse_args(words)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        result = finetune(
+            options.data,
+            options.output,
+            _recipe(options),
+            data_set=options.data_set,
+            options=FinetuneOptions(
+                device=options.device, progress=not options.no_progress and sys.stderr.isatty()
+            ),
+        )
+    except (OSError, ValueError, ImportError, FloatingPointError) as error:
+        print(f"crossjepa: {error}", file=sys.stderr)
+        return 2
+    assert result is not None
+    print(result.to_json() if options.json else result.to_text())
+    print(f"{options.output}: the model; name new files with `crossjepa predict FILES -m {options.output}`",
+          file=sys.stderr)  # fmt: skip
+    return 0
+
+
+def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Lists `finetune` in the help of `crossjepa`."""
+    commands.add_parser("finetune", help="fine-tune on a folder of class/file, a table or a data set")
+
+
+def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `crossjepa predict`."""
+    parser = commands.add_parser("predict", help="name the classes of files with a fine-tuned model")
+    parser.add_argument("inputs", nargs="+", metavar="FILE-or-FOLDER", help="point clouds and meshes")
+    parser.add_argument("-m", "--model", required=True, help="folder of `crossjepa finetune`, or org/repo")
+    parser.add_argument("--votes", type=int, default=1, help="stretched copies to average over (default 1)")
+    parser.add_argument("--up-axis", choices=("x", "y", "z"), help="axis that points up in the files")
+    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    parser.set_defaults(run=_predict)
+
+
+def _finetune_parser() -> argparse.ArgumentParser:
+    from crossjepa.train.finetune import FinetuneConfig
+    from crossjepa.train.finetune.config import choices_of
+
+    parser = argparse.ArgumentParser(
+        prog="crossjepa finetune",
+        description="Fine-tunes the encoder on labelled clouds or meshes and tests it once. A run that was "
+        "cut goes on with the same command.",
+    )
+    parser.add_argument("data", metavar="DATA", type=Path, help="folder of class/file, CSV, or data set")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the model")
+    parser.add_argument("--data-set", metavar="NAME", help="which data set it is, see `crossjepa data list`")
+    parser.add_argument("--device", help="torch device; a GPU where there is one")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bars")
+    described, hints = _descriptions(FinetuneConfig), get_type_hints(FinetuneConfig)
+    for entry in dataclasses.fields(FinetuneConfig):
+        choices, names = choices_of(hints[entry.name]), ["--" + entry.name.replace("_", "-")]
+        names = ["-m", *names] if entry.name == "model" else names
+        text = described[entry.name].replace("%", "%%")
+        if hints[entry.name] is bool:
+            parser.add_argument(*names, action="store_true", help=text)
+        else:
+            kind: Any = str if choices else hints[entry.name]
+            shown = f"{text} (default {entry.default})" if entry.default != "" else text
+            parser.add_argument(
+                *names, type=kind, choices=[each for each in choices if each] or None,
+                default=entry.default, metavar=None if choices else kind.__name__.upper(), help=shown,
+            )  # fmt: skip
+    return parser
+
+
+def _descriptions(kind: type) -> dict[str, str]:
+    """Reads what each field means out of a Google docstring."""
+    lines = (kind.__doc__ or "").split("Attributes:")[1].splitlines()
+    found: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        stripped = line.strip()
+        if len(line) - len(line.lstrip()) == 8:
+            name, _, text = stripped.partition(": ")
+            found[name] = text
+        elif stripped:
+            found[name] += " " + stripped
+    return {key: text.rstrip(".") for key, text in found.items()}
+
+
+def _recipe(options: argparse.Namespace) -> FinetuneConfig:
+    from crossjepa.train.finetune import FinetuneConfig
+
+    names = [entry.name for entry in dataclasses.fields(FinetuneConfig)]
+    return FinetuneConfig(**{name: getattr(options, name) for name in names})
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.extract import list_inputs
+    from crossjepa.io import PointCloudError
+
+    encoder = CrossJEPAEncoder.from_pretrained(options.model, device=options.device)
+    errors = 0
+    for path in list_inputs(options.inputs):
+        try:
+            answer = encoder.predict([path], votes=options.votes, up_axis=options.up_axis)
+        except PointCloudError as error:
+            print(f"crossjepa: skipped {error}", file=sys.stderr)
+            errors += 1
+            continue
+        assert isinstance(answer, list)
+        print(f"{path}\t{answer[0].label}\t{answer[0].probability:.4f}")
+    return 1 if errors else 0

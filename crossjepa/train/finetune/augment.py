@@ -1,0 +1,77 @@
+"""Augmentation of labelled clouds: stretch, turn, move, and noise; each cloud by its own random numbers.
+
+B clouds, N points, Q query points
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crossjepa.config import Axis
+from crossjepa.train.augment import Draws
+from crossjepa.train.finetune.config import FinetuneConfig
+
+# Up, and the two axes that a rotation about it turns into each other.
+_PLANES: dict[str, tuple[int, int]] = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
+
+
+@dataclass(frozen=True, eq=False)
+class Augmentation:
+    """One draw for each cloud of a batch; all sets of points of a cloud get the same map.
+
+    Attributes:
+        matrix_B33: (B, 3, 3) map of row vectors.
+        shift_B13: (B, 1, 3) what is added after it.
+        draws: source of the noise.
+        jitter: standard deviation of the noise.
+    """
+
+    matrix_B33: Tensor
+    shift_B13: Tensor
+    draws: Draws
+    jitter: float
+
+    def with_draws(self, generators: Sequence[np.random.Generator]) -> Augmentation:
+        """Returns the same maps with noise from other generators."""
+        return replace(self, draws=Draws(generators))
+
+    def __call__(self, points_BN3: Tensor) -> Tensor:
+        """Returns (B, N, 3) augmented points with fresh noise."""
+        moved_BN3 = points_BN3 @ self.matrix_B33 + self.shift_B13
+        if self.jitter:
+            moved_BN3 = moved_BN3 + self.jitter * self.draws.normal(*points_BN3.shape[1:])
+        return moved_BN3
+
+
+def draw_augmentation(
+    config: FinetuneConfig, up_axis: Axis, generators: Sequence[np.random.Generator]
+) -> Augmentation:
+    """Draws an augmentation for each cloud.
+
+    Args:
+        config: the ranges.
+        up_axis: the axis that points up for the weights.
+        generators: one a cloud.
+    """
+    draws = Draws(generators)
+    stretch_B3 = 1 + config.scale_range * (2 * draws.uniform(3) - 1)
+    matrix_B33 = torch.diag_embed(stretch_B3)
+    angle_B = 2 * math.pi * draws.uniform(1)[:, 0]
+    if config.rotate == "up":
+        matrix_B33 = matrix_B33 @ _rotation(angle_B, up_axis)
+    shift_B13 = config.translate * (2 * draws.uniform(1, 3) - 1)
+    return Augmentation(matrix_B33, shift_B13, draws, config.jitter)
+
+
+def _rotation(angle_B: Tensor, up_axis: Axis) -> Tensor:
+    first, second = _PLANES[up_axis]
+    rotation_B33 = torch.eye(3).repeat(len(angle_B), 1, 1)
+    rotation_B33[:, first, first] = rotation_B33[:, second, second] = angle_B.cos()
+    rotation_B33[:, first, second], rotation_B33[:, second, first] = angle_B.sin(), -angle_B.sin()
+    return rotation_B33
