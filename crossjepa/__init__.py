@@ -1,21 +1,47 @@
 """Features of 3D point clouds and meshes from pretrained CrossJEPA encoders."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from crossjepa._version import __version__
-from crossjepa.config import EncoderConfig, ModelConfig, ProcessorConfig
+from crossjepa.config import EncoderConfig, HeadConfig, ModelConfig, ProcessorConfig
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.hub import WeightsError
 from crossjepa.io import PointCloudError
+from crossjepa.prediction import NoHeadError, PartPrediction, Prediction
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.registry import list_models
 
+if TYPE_CHECKING:
+    from crossjepa.estimator import CrossJEPAClassifier as CrossJEPAClassifier
+
+# Not CrossJEPAClassifier: a star import must not need scikit-learn.
 __all__ = [
     "CrossJEPAEncoder",
     "EncoderConfig",
+    "HeadConfig",
     "ModelConfig",
+    "NoHeadError",
+    "PartPrediction",
     "PointCloudError",
     "PointCloudProcessor",
+    "Prediction",
     "ProcessorConfig",
     "WeightsError",
     "__version__",
     "list_models",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Loads what needs scikit-learn when it is asked for."""
+    if name == "CrossJEPAClassifier":
+        from crossjepa.estimator import CrossJEPAClassifier
+
+        return CrossJEPAClassifier
+    raise AttributeError(f"module 'crossjepa' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "CrossJEPAClassifier"])

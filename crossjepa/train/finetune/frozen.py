@@ -51,10 +51,12 @@ class FrozenFeatures:
     def batch(self, copy_B: list[int], row_B: list[int]) -> Features:
         """Returns the features of one copy of each of some clouds."""
         columns = [
-            torch.stack([self.copies[copy][name][row] for copy, row in zip(copy_B, row_B, strict=True)])
+            torch.stack(
+                [_unpacked(self.copies[copy][name][row]) for copy, row in zip(copy_B, row_B, strict=True)]
+            )
             for name in self.kind._fields
         ]
-        return self.kind(*(_unpacked(column).to(self.encoder.device) for column in columns))
+        return self.kind(*(column.to(self.encoder.device) for column in columns))
 
     def _count(self) -> int:
         config = self.encoder.config

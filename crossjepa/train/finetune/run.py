@@ -87,6 +87,8 @@ def finetune(
         progress=None if options.progress else False,
         cache=folder / CACHE_NAME / "clouds.safetensors",
     )
+    # Not before the data could be read: whoever mends a file may go on in the same folder.
+    write_json(folder / RECIPE_NAME, recipe)
     trainer = Finetuner(
         encoder, clouds.select(split.train_n), clouds.select(split.validation_n), config, folder, options
     )
@@ -174,8 +176,8 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
         return Result(**json.loads(ended.read_text(encoding="utf-8"))) if ended.is_file() else None
     if (folder / hub.CONFIG_NAME).exists() or checkpoints(folder):
         raise ValueError(f"{folder} holds another model or run: choose another folder")
+    shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)  # perhaps of other data
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, recipe)
     return None
 
 

@@ -164,6 +164,10 @@ class Finetuner:
 
     def _run_epoch(self, bar: Any) -> dict[str, float]:
         started, phase, losses = time.perf_counter(), self.phase, []
+        if phase.frozen and self.frozen is None:
+            shown = None if self.options.progress else False
+            cache = self.folder / CACHE_NAME
+            self.frozen = FrozenFeatures(self.encoder, self.train_clouds, self.config, cache, shown)
         self.encoder.train(not phase.frozen)
         assert self.head is not None
         self.head.train()
@@ -205,12 +209,7 @@ class Finetuner:
 
     def _frozen_loss(self, row_B: list[int]) -> Tensor:
         config, encoder = self.config, self.encoder
-        if self.frozen is None:
-            self.frozen = FrozenFeatures(
-                encoder, self.train_clouds, config, self.folder / CACHE_NAME, self.options.progress or False
-            )
-            assert self.head is not None
-            self.head.train()
+        assert self.frozen is not None
         picks = generators(config.seed, PICK, self.epoch, row_B)
         copy_B = [int(pick.integers(len(self.frozen.copies))) for pick in picks]
         # The maps of the copies again, so that query points move with the features.
