@@ -55,7 +55,7 @@ class Batches:
     def __init__(self, cache: Cache, config: PretrainConfig, rank: int = 0, world: int = 1) -> None:
         if config.batch_size % world:
             raise ValueError(f"batch_size {config.batch_size} must be a multiple of the {world} processes")
-        # The same whatever the seed: a run that starts from another's weights must not meet what that one saw.
+        # The same whatever the seed: a run that starts from another's weights must not meet what it saw.
         shuffled = np.random.default_rng([0, _HELD_OUT]).permutation(len(cache))
         self.held_out_rows = np.sort(shuffled[: config.held_out])
         self.train_rows = np.sort(shuffled[config.held_out :])
