@@ -55,7 +55,8 @@ class Batches:
     def __init__(self, cache: Cache, config: PretrainConfig, rank: int = 0, world: int = 1) -> None:
         if config.batch_size % world:
             raise ValueError(f"batch_size {config.batch_size} must be a multiple of the {world} processes")
-        shuffled = np.random.default_rng([config.seed, _HELD_OUT]).permutation(len(cache))
+        # The same whatever the seed: a run that starts from another's weights must not meet what it saw.
+        shuffled = np.random.default_rng([0, _HELD_OUT]).permutation(len(cache))
         self.held_out_rows = np.sort(shuffled[: config.held_out])
         self.train_rows = np.sort(shuffled[config.held_out :])
         if len(self.train_rows) < config.batch_size:
@@ -84,7 +85,7 @@ class Batches:
     def held_out(self, start: int, stop: int) -> Batch:
         """Returns held-out objects, with the first views and always the same augmentation."""
         row_B = self.held_out_rows[start:stop]
-        draws = Draws([np.random.default_rng([self.config.seed, _HELD_OUT, row]) for row in row_B])
+        draws = Draws([np.random.default_rng([0, _HELD_OUT, row]) for row in row_B])
         return self._assemble(row_B, self.steps, False, draws, None)
 
     def _assemble(

@@ -89,7 +89,7 @@ class Teacher:
         Returns:
             (V, D) float32 embeddings, on the CPU.
         """
-        images = torch.from_numpy(np.ascontiguousarray(images_VHW3)).to(self.device)
+        images = torch.from_numpy(np.array(images_VHW3)).to(self.device)
         pixels = ((images.float() / 255.0 - self.mean_3) / self.std_3).permute(0, 3, 1, 2)
         with torch.autocast(self.device.type, torch.bfloat16):
             embeddings_VD = self._embed(pixels.contiguous(memory_format=torch.channels_last))
@@ -118,7 +118,7 @@ def resize_images(images_VHW3: NDArray[np.uint8], size: int) -> NDArray[np.uint8
     """Resizes (V, H, W, 3) images to (V, size, size, 3), smoothly; those of that size stay as they are."""
     if images_VHW3.shape[1:3] == (size, size):
         return images_VHW3
-    images = torch.from_numpy(np.ascontiguousarray(images_VHW3)).permute(0, 3, 1, 2).float()
+    images = torch.from_numpy(np.array(images_VHW3)).permute(0, 3, 1, 2).float()
     resized = torch.nn.functional.interpolate(images, size=(size, size), mode="bicubic", antialias=True)
     return np.asarray(resized.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy())
 

@@ -9,7 +9,6 @@ cross-validation on the training part; the test part is used once for every row 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.evaluate import LinearResult, linear_svm, untrained_encoder
+from crossjepa.files import write_json
 from crossjepa.processor import rotate_up_axis
 
 Clouds = NDArray[np.float64]
@@ -91,11 +91,9 @@ def main() -> None:
             f"{result.cost:>7g} {best:>7.2%} {time.perf_counter() - start:>7.0f}",
             flush=True,
         )
+        if options.json:
+            write_json(options.json, {name: row.to_dict() for name, row in results.items()})
     print(next(iter(results.values())).protocol)
-    if options.json:
-        options.json.write_text(
-            json.dumps({name: result.to_dict() for name, result in results.items()}, indent=2)
-        )
 
 
 if __name__ == "__main__":
