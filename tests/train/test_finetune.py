@@ -25,6 +25,7 @@ from crossjepa.evaluate.result import Result
 from crossjepa.train.checkpoint import checkpoints
 from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
 from crossjepa.train.finetune.clouds import split_dataset
+from crossjepa.train.finetune.run import learnable
 from crossjepa.train.loggers import read_log
 from tests.train.finetune_data import NAMES, surface, write_folder
 
@@ -199,6 +200,19 @@ def test_splits_are_stratified_and_apart(folder: Path) -> None:
     split = split_dataset(single, 0.25, 0.0, seed=3)
     assert len(split.train_n) == 3, "a class with one cloud lends none to validation"
     assert "never stopped early" in split.rule
+
+
+def test_classes_of_the_test_split_alone_are_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = load("folder", folder)
+    assert learnable(dataset) is dataset
+    split = ["test" if label == 1 or place % 2 else "train" for place, label in enumerate(dataset.labels_n)]
+    kept = learnable(replace(dataset, splits=tuple(split)))
+    assert kept.classes == (dataset.classes[0], dataset.classes[2])
+    assert len(kept) == 20
+    assert "left out 10 test clouds" in caplog.text
+    for place in (0, 19):
+        assert kept[place].name == dataset[place + 10 * (place // 10)].name
+        assert kept.classes[kept[place].label] == dataset.classes[dataset[place + 10 * (place // 10)].label]
 
 
 def test_from_scratch_differs_from_pretrained(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:

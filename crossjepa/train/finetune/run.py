@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from crossjepa import hub
@@ -140,7 +141,29 @@ def open_data(
         )
     if config.task == "classification" and len(set(dataset.labels_n.tolist())) < 2:
         raise ValueError(f"{dataset.name} has only the class {list(dataset.classes)}; two are needed")
+    dataset = learnable(dataset)
     return limit(dataset, config.per_class, config.seed) if config.per_class else dataset
+
+
+def learnable(dataset: Dataset) -> Dataset:
+    """Leaves out test clouds of classes that have no others, and their classes; says how many."""
+    known_K = np.unique(dataset.labels_n[np.array(dataset.splits, dtype=str) != "test"])
+    kept_n = np.flatnonzero(np.isin(dataset.labels_n, known_K))
+    if len(kept_n) == len(dataset):
+        return dataset
+    logger.warning(
+        "%s: left out %d test clouds whose classes have no clouds to learn from",
+        dataset.name,
+        len(dataset) - len(kept_n),
+    )
+    kept = dataset.select(kept_n)
+    numbers = {int(old): new for new, old in enumerate(known_K)}
+    return replace(
+        kept,
+        classes=tuple(dataset.classes[old] for old in numbers),
+        labels_n=np.searchsorted(known_K, kept.labels_n),
+        class_parts={numbers[old]: parts for old, parts in dataset.class_parts.items() if old in numbers},
+    )
 
 
 def head_config(dataset: Dataset, config: FinetuneConfig) -> HeadConfig:
