@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.datasets.blocks import Block, from_blocks
-from crossjepa.datasets.sample import Dataset
+from crossjepa.datasets.sample import Dataset, read_split
 from crossjepa.io import PointCloudError
 
 _TEXTS, _NUMBERS = ("split", "names", "classes", "part_names"), ("points", "labels", "normals", "part_labels")
@@ -46,9 +46,10 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y") -> Dataset:
     highest = int(labels.max()) if len(labels) else -1
     classes = _texts(arrays, "classes") or [str(number) for number in range(highest + 1)]
     part_names = _part_names(arrays)
+    splits = _texts(arrays, "split")
     block = Block(
         path,
-        _texts(arrays, "split") or "all",
+        [read_split(split, path) for split in splits] if splits else "all",
         arrays["points"],
         labels,
         _texts(arrays, "names"),

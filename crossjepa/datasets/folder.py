@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from crossjepa.datasets.blocks import Entry, from_files, read_surface, sampling_rule
-from crossjepa.datasets.sample import Dataset
+from crossjepa.datasets.sample import Dataset, known_split, read_split
 from crossjepa.io import PointCloudError, find_files
-
-SPLIT_NAMES = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 
 
 def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
@@ -27,8 +25,13 @@ def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
         PointCloudError: there is no class with a readable file.
     """
     folders = _subfolders(path)
-    if folders and all(folder.name in SPLIT_NAMES for folder in folders):
-        found = [(SPLIT_NAMES[split.name], shape) for split in folders for shape in _subfolders(split)]
+    splits = [known_split(folder.name) for folder in folders]
+    if folders and all(splits):
+        found = [
+            (split or "", shape)
+            for split, folder in zip(splits, folders, strict=True)
+            for shape in _subfolders(folder)
+        ]
         layout = "split/class/file"
     else:
         found, layout = [("", shape) for shape in folders], "class/file"
@@ -45,7 +48,7 @@ def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
     empty = sorted(set(range(len(classes))) - {entry.label for entry in entries})
     if empty:
         raise PointCloudError(path / classes[empty[0]], "no point cloud or mesh file in this class")
-    if any(entry.split in SPLIT_NAMES for entry in entries) and layout == "class/file":
+    if any(entry.split != "all" for entry in entries) and layout == "class/file":
         layout = "class/split/file"
     return _from_entries(name, layout, classes, entries, num_points, seed)
 
@@ -53,9 +56,10 @@ def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
 def _files(shape: Path) -> Iterator[tuple[str, Path]]:
     """Yields the split and path of every file of a class."""
     folders = _subfolders(shape)
-    if folders and all(folder.name in SPLIT_NAMES for folder in folders):
-        for folder in folders:
-            yield from ((SPLIT_NAMES[folder.name], file) for file in find_files(folder))
+    splits = [known_split(folder.name) for folder in folders]
+    if folders and all(splits):
+        for split, folder in zip(splits, folders, strict=True):
+            yield from ((split or "", file) for file in find_files(folder))
     else:
         yield from (("all", file) for file in find_files(shape))
 
@@ -74,12 +78,17 @@ def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
         seed: seed of that sampling.
 
     Raises:
-        PointCloudError: a column or a value is missing; the message gives the line.
+        PointCloudError: a column or a value is missing; the message gives the line. Or a split is unknown.
     """
     rows = read_table(path, ("path", "label"))
     classes = sorted({row["label"] for row in rows})
     entries = [
-        Entry(path.parent / row["path"], classes.index(row["label"]), row.get("split") or "all", row["path"])
+        Entry(
+            path.parent / row["path"],
+            classes.index(row["label"]),
+            read_split(row.get("split", ""), path),
+            row["path"],
+        )
         for row in rows
     ]
     return _from_entries(name, "table", classes, entries, num_points, seed, listed_in=path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.io import PointCloudError, validate_points
+
+_SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val",
+                "valid": "val", "validation": "val"}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +177,28 @@ class Dataset:
     ) -> NDArray[np.int64]:
         _same_length(parts, points_N3, "part labels", source)
         return whole_numbers(parts, len(self.part_names), source, "part label")
+
+
+def known_split(text: str) -> str | None:
+    """Returns "train", "val" or "test" for the usual names of these splits, None for other texts."""
+    return _SPLIT_NAMES.get(text.strip().lower())
+
+
+def read_split(text: str, source: str | os.PathLike[str]) -> str:
+    """Returns the name of a split as a file has it, "all" where it has none.
+
+    Args:
+        text: what the file says.
+        source: file, for errors.
+
+    Raises:
+        PointCloudError: it is no split; a slip of the pen must not turn test clouds into training clouds.
+    """
+    name = text.strip().lower()
+    split = known_split(name) or (name or "all" if re.fullmatch(r"(all)?|fold\d+", name) else None)
+    if split is None:
+        raise PointCloudError(source, f"split {text!r} is none of train, val, test, fold0, fold1 and so on")
+    return split
 
 
 def whole_numbers(values: NDArray[Any], limit: int, source: str, what: str) -> NDArray[np.int64]:

@@ -82,6 +82,29 @@ def test_damaged_tables(tmp_path: Path, rows: tuple[str, ...], reason: str) -> N
         load("table", writers.lines(tmp_path / "t.csv", *rows))
 
 
+def test_splits_by_any_of_their_names(tmp_path: Path) -> None:
+    fill(tmp_path, "1.npy", "2.npy", "3.npy", "4.npy", "5.npy")
+    rows = (
+        f"{number}.npy,a,{split}"
+        for number, split in enumerate(("Train", " test", "Validation", "fold3", ""), 1)
+    )
+    dataset = load("table", writers.lines(tmp_path / "t.csv", "path,label,split", *rows))
+    assert dataset.splits == ("train", "test", "val", "fold3", "all")
+    table = writers.lines(tmp_path / "t.csv", "path,label,split", "1.npy,a,train", "2.npy,a,tset")
+    with pytest.raises(PointCloudError, match=r"t\.csv: split 'tset' is none of train, val, test"):
+        load("table", table)
+    np.savez(
+        tmp_path / "c.npz",
+        points=writers.clouds(2),
+        labels=np.array([0, 0]),
+        split=np.array(["valid", "TEST"]),
+    )
+    assert load("clouds", tmp_path / "c.npz").splits == ("val", "test")
+    fill(tmp_path / "folder", "Train/a/1.npy", "Test/a/2.npy")
+    dataset = load("folder", tmp_path / "folder")
+    assert (dataset.classes, dataset.splits) == (("a",), ("test", "train"))
+
+
 def test_empty_folders(tmp_path: Path) -> None:
     with pytest.raises(PointCloudError, match="no folders"):
         load("folder", tmp_path)

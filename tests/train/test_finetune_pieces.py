@@ -12,6 +12,7 @@ import torch
 
 from crossjepa import CrossJEPAEncoder, NoHeadError, WeightsError
 from crossjepa.config import HeadConfig, ModelConfig
+from crossjepa.io import PointCloud
 from crossjepa.models.heads import LevelFeatures, PartHead, three_depths
 from crossjepa.ops import interpolate_tokens
 from crossjepa.train.finetune.augment import draw_augmentation
@@ -170,13 +171,27 @@ def test_depths() -> None:
     assert three_depths(1) == (0, 0, 0)
 
 
+def split_in_halves(model: CrossJEPAEncoder, cloud: np.ndarray) -> None:
+    """Moves the bias of a head with random weights until half of a cloud is of its first part."""
+    points_M3 = model.preprocess(cloud)
+    _, frame = model.processor.sample(PointCloud(cloud))
+    assert isinstance(model.head, PartHead)
+    with torch.no_grad():
+        features = model.head.read(model, points_M3.unsqueeze(0))
+        queries_1N3 = torch.from_numpy(frame.apply(cloud)).unsqueeze(0)
+        scores_NP = model.head(features, queries_1N3, torch.tensor([0]))[0]
+        model.head.out.bias[1] -= torch.quantile(scores_NP[:, 1] - scores_NP[:, 0], 0.5)
+
+
 def test_parts_follow_the_order_of_the_points(tiny: CrossJEPAEncoder) -> None:
     model = with_head(tiny, PARTS)
     cloud = surface("horse", 5, 150)
     order = np.random.default_rng(0).permutation(150)
+    split_in_halves(model, cloud)
     plain, shuffled = model.predict_parts(cloud, "a"), model.predict_parts(cloud[order], "a")
     assert plain.parts_N.shape == (150,)
-    assert set(plain.parts_N) == {0, 1}
+    assert np.bincount(plain.parts_N).tolist() == [75, 75]
+    assert (plain.parts_N[order] != plain.parts_N).any(), "the order matters"
     np.testing.assert_array_equal(plain.parts_N[order], shuffled.parts_N)
     assert set(plain.names_N) == {"a/0", "a/1"}
     assert (model.predict_parts(cloud, "b").parts_N == 2).all(), "only the parts of the class compete"
