@@ -126,7 +126,7 @@ def test_a_single_place_is_the_origin(points: NDArray[np.float64]) -> None:
         (np.zeros((0, 3)), "no points"),
         (np.zeros((5, 2)), "shape"),
         (np.zeros(3), "shape"),
-        (np.array([["a", "b", "c"]]), ""),
+        (np.array([["a", "b", "c"]]), "real numbers"),
         ("no/such/file.ply", "no such file"),
     ],
 )

@@ -2,14 +2,17 @@
 
     python examples/benchmarks/encode_speed.py [FILES] [--dtype float32] [--batch-size 16] [--threads 2]
 
-The peak is measured in the same run, so the shares can be compared between machines; the seconds cannot.
+All parts and the peak are measured in turn, round after round, and each shows the best of its rounds, so the
+shares can be compared between machines; the seconds cannot.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +22,8 @@ from crossjepa.config import EncoderConfig
 from crossjepa.io import read
 from crossjepa.models.tokenizer import HIDDEN_WIDTHS
 
+# Rows, inner size and columns of a product large enough for the machine's best rate.
+PEAK_SHAPE = (4096, 384, 1536)
 SAMPLES = Path(__file__).resolve().parent.parent / "files"
 
 
@@ -36,21 +41,60 @@ def transformer_operations(config: EncoderConfig) -> int:
     return int(2 * groups * (config.depth * block + 128 * (3 + width)))
 
 
-def seconds(work: Callable[[], object], minimum: float = 2.0) -> float:
-    """Seconds of one call: the median of as many as fit into `minimum` seconds, at least five."""
-    work()
-    times: list[float] = []
-    while len(times) < 5 or sum(times) < minimum:
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
+def best_seconds(works: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Seconds of a call of each: the best of several rounds, so that a busy moment spoils no ratio."""
+    best = [float("inf")] * len(works)
+    for number in range(rounds + 1):
+        for place, work in enumerate(works):
+            start = time.perf_counter()
+            work()
+            if number:  # the first round warms up
+                best[place] = min(best[place], time.perf_counter() - start)
+    return best
 
 
-def matmul_peak(dtype: torch.dtype, device: str) -> float:
-    """Operations a second of a large matrix product."""
-    left, right = (torch.randn(*shape, device=device).to(dtype) for shape in ((4096, 384), (384, 1536)))
-    return 2 * 4096 * 384 * 1536 / seconds(lambda: (left @ right)[0, 0].item())
+def matmul(dtype: torch.dtype, device: str) -> Callable[[], object]:
+    """A large matrix product, of `PEAK_SHAPE`."""
+    rows, inner, columns = PEAK_SHAPE
+    left, right = (
+        torch.randn(*shape, device=device).to(dtype) for shape in ((rows, inner), (inner, columns))
+    )
+    return lambda: (left @ right)[0, 0].item()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One row: what is timed and how many operations of a matrix product it takes a cloud."""
+
+    name: str
+    work: Callable[[], object]
+    operations: int = 0
+
+
+def parts_of(encoder: CrossJEPAEncoder, files: list[Path], device: str) -> list[Part]:
+    """The parts of `encode` on a batch of files, each from what the one before it returns."""
+    shapes = [read(path) for path in files]
+    points_BN3 = torch.stack([encoder.preprocess(shape) for shape in shapes]).to(device)
+    groups = encoder.group(points_BN3)
+    tokens_BGC, position_BGC = encoder.embed(groups)
+    patches, blocks = patch_embedding_operations(encoder.config), transformer_operations(encoder.config)
+    groups_BGK3 = groups.groups_BGK3.to(tokens_BGC.dtype)
+
+    def transform() -> object:
+        hidden_BGC = tokens_BGC
+        for block in encoder.blocks:
+            hidden_BGC = block(hidden_BGC + position_BGC, None)
+        return encoder.norm(hidden_BGC).sum().item()
+
+    return [
+        Part("read files", lambda: [read(path) for path in files]),
+        Part("preprocess", lambda: [encoder.preprocess(shape) for shape in shapes]),
+        Part("FPS and kNN", lambda: encoder.group(points_BN3).centers_BG3.sum().item()),
+        Part("patch embedding", lambda: encoder.patch_embedding(groups_BGK3).sum().item(), patches),
+        Part("transformer", transform, blocks),
+        Part("network", lambda: encoder(points_BN3).pooled.sum().item(), patches + blocks),
+        Part("encode", lambda: encoder.encode(files, batch_size=len(files), progress=False)),
+    ]
 
 
 def main() -> None:
@@ -64,43 +108,29 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     dtype, batch = getattr(torch, options.dtype), options.batch_size
 
     encoder = CrossJEPAEncoder.from_pretrained(options.model, device=options.device, dtype=dtype)
     files = [options.files[number % len(options.files)] for number in range(batch)]
-    shapes = [read(path) for path in files]
-    clouds = [encoder.preprocess(shape) for shape in shapes]
-    points_BN3 = torch.stack(clouds).to(options.device)
     with torch.inference_mode():
-        groups = encoder.group(points_BN3)
-        parts = {
-            "read files": (seconds(lambda: [read(path) for path in files]), 0),
-            "preprocess": (seconds(lambda: [encoder.preprocess(shape) for shape in shapes]), 0),
-            "FPS and kNN": (seconds(lambda: encoder.group(points_BN3).centers_BG3.sum().item()), 0),
-            "patch embedding": (
-                seconds(lambda: encoder.embed(groups)[0].sum().item()),
-                patch_embedding_operations(encoder.config),
-            ),
-        }
-        network = seconds(lambda: encoder(points_BN3).pooled.sum().item())
-    blocks = network - parts["FPS and kNN"][0] - parts["patch embedding"][0]
-    parts["transformer"] = (max(blocks, 1e-9), transformer_operations(encoder.config))
-    parts["network"] = (network, sum(count for _, count in parts.values()))
-    peak = matmul_peak(dtype, options.device)
-    total = seconds(lambda: encoder.encode(files, batch_size=batch, progress=False))
+        parts = parts_of(encoder, files, options.device)
+        works = [matmul(dtype, options.device), *(part.work for part in parts)]
+        peak_seconds, *spent = best_seconds(works, options.rounds)
+    peak = 2 * math.prod(PEAK_SHAPE) / peak_seconds
 
     print(
         f"{options.model}, {options.dtype}, {options.device}, {options.threads} threads, batches of {batch}"
     )
     print(f"matmul peak of this machine in this run: {peak / 1e9:.0f} GFLOP/s")
-    print(f"{'part':<16} {'ms/cloud':>9} {'GFLOP':>6} {'of peak':>8}")
-    for name, (duration, operations) in parts.items():
-        share = f"{operations * batch / duration / peak:>8.0%}" if operations else f"{'':>8}"
-        print(f"{name:<16} {duration / batch * 1e3:>9.2f} {operations / 1e9:>6.2f} {share}")
-    from_files, from_points = batch / total, batch / network
-    print(f"encode: {from_files:.1f} clouds/s from files, {from_points:.1f} from preprocessed points")
+    print(f"{'part':<16} {'ms/cloud':>9} {'clouds/s':>9} {'GFLOP':>6} {'of peak':>8}")
+    for part, duration in zip(parts, spent, strict=True):
+        row = f"{part.name:<16} {duration / batch * 1e3:>9.2f} {batch / duration:>9.1f}"
+        if part.operations:
+            row += f" {part.operations / 1e9:>6.2f} {part.operations * batch / duration / peak:>8.0%}"
+        print(row)
 
 
 if __name__ == "__main__":
