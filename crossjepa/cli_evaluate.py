@@ -128,11 +128,11 @@ def _evaluate(options: argparse.Namespace) -> Result:
     find_protocol(options.protocol)  # a mistake is found before hours of work
     name = options.data_set or detect(options.path)
     cache, progress = _cache(options), False if options.no_progress else None
-    if name == "modelnet40-fewshot" and options.protocol == "fewshot":
+    if name == "modelnet40-fewshot" and options.protocol in ("fewshot", "fewshot-finetuned"):
         first = load_fold(next(iter(find_folds(options.path).values()))[0])
         extractor = find_extractor(options.model, first, seed=options.seed, device=options.device)
         return evaluate_folds(
-            options.path, extractor, seed=options.seed, cache=cache,
+            options.path, extractor, tuned=options.protocol != "fewshot", seed=options.seed, cache=cache,
             batch_size=options.batch_size, progress=progress,
         )  # fmt: skip
     dataset = load(name, options.path, up_axis=options.up_axis)

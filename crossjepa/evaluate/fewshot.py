@@ -1,4 +1,4 @@
-"""Few-shot classification on frozen features: an SVM on K labelled clouds of each of N classes.
+"""Few-shot classification from K labelled clouds of each of N classes: an SVM on features, or fine-tuning.
 
 n support clouds, m queries, E embedding width
 """
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crossjepa.datasets import find_folds, load_fold
 from crossjepa.evaluate.features import Features
+from crossjepa.evaluate.fewshot_tuned import describe_tuning, score_tuned
 from crossjepa.evaluate.probes import Labels, import_sklearn
 from crossjepa.evaluate.result import Outcome
 from crossjepa.evaluate.session import Session
@@ -44,6 +45,7 @@ def run_fewshot(
     folds: int = 10,
     settings: Sequence[tuple[int, int]] = SETTINGS,
     queries_from_train: bool = False,
+    tuned: bool = False,
 ) -> Outcome:
     """Classifies queries by K labelled clouds of each of N classes, over seeded folds.
 
@@ -52,10 +54,12 @@ def run_fewshot(
         folds: draws a setting.
         settings: pairs of N and K.
         queries_from_train: draw queries from the training split, as CrossPoint does, not from the test split.
+        tuned: fine-tune the encoder on every fold instead of fitting an SVM.
 
     Raises:
-        ValueError: the data set is too small for every setting.
+        ValueError: the data set is too small for every setting, or there is nothing to fine-tune.
     """
+    way_of_scoring = score_tuned if tuned else _score
     rows, skipped = [], []
     for way, shot in settings:
         try:
@@ -63,13 +67,13 @@ def run_fewshot(
         except ValueError as error:
             skipped.append(f"{way}-way {shot}-shot: {error}")
             continue
-        scores = [_score(session, fold) for fold in drawn]
+        scores = [way_of_scoring(session, fold) for fold in drawn]
         rows.append(_row(way, shot, scores))
     if not rows:
         raise ValueError(f"{session.dataset.name} is too small for few-shot folds: {'; '.join(skipped)}")
     source = "the training split" if queries_from_train else "the test split"
     chosen: dict[str, Any] = {
-        "classifier": _CLASSIFIER,
+        **(describe_tuning(session) if tuned else {"classifier": _CLASSIFIER}),
         "queries": f"{QUERIES} a class, from {source}",
         "deviation": "numpy.std over folds (divided by their number)",
     }
@@ -109,30 +113,33 @@ def draw_folds(
         yield Fold(np.concatenate(support), np.concatenate(queries))
 
 
-def run_published_folds(session: Session, folder: str | os.PathLike[str]) -> Outcome:
+def run_published_folds(session: Session, folder: str | os.PathLike[str], *, tuned: bool = False) -> Outcome:
     """Evaluates the folds of Point-BERT's split files, one after the other.
 
     Args:
         session: settings and what makes the features; its data set is not used.
         folder: the folder of all settings, or of one.
+        tuned: fine-tune the encoder on every fold, as the published figures do.
 
     Raises:
         PointCloudError: there are no folds, or one is damaged; the message names it.
     """
+    way_of_scoring = score_tuned if tuned else _score
     rows = []
     for (way, shot), files in find_folds(Path(folder)).items():
         scores = []
         for file in files:
             fold = session.fold(load_fold(file))
-            scores.append(_score(fold, Fold(fold.dataset.where("train"), fold.dataset.where("test"))))
+            scores.append(way_of_scoring(fold, Fold(fold.dataset.where("train"), fold.dataset.where("test"))))
             session.feature_seconds += fold.feature_seconds
         rows.append(_row(way, shot, scores))
-    settings = {
-        "classifier": _CLASSIFIER,
+    settings: dict[str, Any] = {
+        **(describe_tuning(session) if tuned else {"classifier": _CLASSIFIER}),
         "queries": "as in the files",
         "deviation": "numpy.std over folds (divided by their number)",
-        "note": "the published figures on these files are fine-tuned, not frozen",
     }
+    if not tuned:
+        settings["note"] = "the published figures on these files are fine-tuned, not frozen"
     return Outcome(_metrics(rows), rows, settings)
 
 

@@ -69,6 +69,11 @@ PROTOCOLS: dict[str, Protocol] = {
             partial(run_fewshot, folds=50, queries_from_train=True),
         ),
         Protocol(
+            "fewshot-finetuned",
+            "as fewshot, but the whole encoder is fine-tuned on every fold; minutes a setting on a CPU",
+            partial(run_fewshot, tuned=True),
+        ),
+        Protocol(
             "retrieval",
             "every test cloud against all other test clouds, cosine, standardised on train; mAP",
             run_retrieval,

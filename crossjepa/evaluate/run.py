@@ -83,17 +83,19 @@ def evaluate_folds(
     folder: str | os.PathLike[str],
     extractor: Extractor | CrossJEPAEncoder,
     *,
+    tuned: bool = False,
     seed: int = 0,
     cache: FeatureCache | None = None,
     batch_size: int = 32,
     progress: bool | None = None,
 ) -> Result:
-    """Runs "fewshot" on Point-BERT's split files.
+    """Runs "fewshot", or "fewshot-finetuned", on Point-BERT's split files.
 
     Args:
         folder: `ModelNetFewshot`, or one of its settings.
         extractor: an encoder, or what `find_extractor` returns.
-        seed: kept in the result; the files leave nothing to draw.
+        tuned: fine-tune the encoder on every fold.
+        seed: seed of the fine-tuning; the files leave nothing else to draw.
         cache: where features are kept.
         batch_size: clouds a pass.
         progress: show progress bars.
@@ -108,8 +110,8 @@ def evaluate_folds(
         extractor = EncoderFeatures(extractor, "encoder")
     session = Session(first, extractor, seed, cache=cache, batch_size=batch_size, progress=progress)
     facts = {"name": FOLDS_NAME, "folds": len(files), "checksum": _digest(files), "up_axis": first.up_axis}
-    rule = find_protocol("fewshot")
-    return _run(session, rule, partial(run_published_folds, folder=folder), facts)
+    rule = find_protocol("fewshot-finetuned" if tuned else "fewshot")
+    return _run(session, rule, partial(run_published_folds, folder=folder, tuned=tuned), facts)
 
 
 def find_extractor(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from crossjepa import PointCloudError
+from crossjepa import CrossJEPAEncoder, PointCloudError
 from crossjepa.datasets import Dataset, load
 from crossjepa.evaluate import PROTOCOLS, EncoderFeatures, evaluate, evaluate_folds, linear_svm
+from crossjepa.evaluate.fewshot import run_fewshot
 from crossjepa.evaluate.partition import divide, draw_per_class, limit
 from crossjepa.evaluate.probes import PUBLISHED
 from crossjepa.evaluate.session import Session
@@ -25,7 +28,9 @@ def features(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     return Spreads().extract([sample.points_N3 for sample in subset], "y"), subset.labels_n
 
 
-@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name != "i2p-mae"])
+@pytest.mark.parametrize(
+    "protocol", [name for name in PROTOCOLS if name not in ("i2p-mae", "fewshot-finetuned")]
+)
 def test_every_protocol_gives_a_full_result(boxes: Dataset, spreads: Spreads, protocol: str) -> None:
     boxes = limit(boxes, 40)
     if protocol == "fewshot-crosspoint":
@@ -154,6 +159,21 @@ def test_fewshot_folds(boxes: Dataset, spreads: Spreads) -> None:
     assert result.metrics != evaluate("fewshot", boxes, Spreads(), seed=1).metrics
     with pytest.raises(ValueError, match="too small"):
         evaluate("fewshot", limit(boxes, 9), spreads)
+
+
+def test_fewshot_by_finetuning(boxes: Dataset, tiny: CrossJEPAEncoder, spreads: Spreads) -> None:
+    whole = {name: value.clone() for name, value in tiny.state_dict().items()}
+    run = partial(run_fewshot, folds=2, settings=[(5, 10)], tuned=True)
+    outcome = run(Session(boxes, EncoderFeatures(tiny, "tiny")))
+    assert outcome.metrics["5w10s"] > 0.4, "chance is 0.2"
+    assert "the head for 60 epochs" in outcome.settings["classifier"]
+    assert run(Session(boxes, EncoderFeatures(tiny, "tiny"))).metrics == outcome.metrics
+    assert all(torch.equal(value, whole[name]) for name, value in tiny.state_dict().items())
+    assert tiny.head is None
+    scratch = run(Session(boxes, EncoderFeatures(tiny, "untrained, seed 0")))
+    assert scratch.settings["classifier"].startswith("the whole network")
+    with pytest.raises(ValueError, match="no weights to fine-tune"):
+        evaluate("fewshot-finetuned", boxes, spreads)
 
 
 def test_fewshot_queries_are_not_in_the_support(boxes: Dataset, spreads: Spreads) -> None:

@@ -193,7 +193,9 @@ def test_parts_follow_the_order_of_the_points(tiny: CrossJEPAEncoder) -> None:
     assert np.bincount(plain.parts_N).tolist() == [75, 75]
     assert (plain.parts_N[order] != plain.parts_N).any(), "the order matters"
     np.testing.assert_array_equal(plain.parts_N[order], shuffled.parts_N)
-    assert set(plain.names_N) == {"a/0", "a/1"}
+    np.testing.assert_allclose(plain.probabilities_N[order], shuffled.probabilities_N, atol=1e-6)
+    assert len(np.unique(plain.probabilities_N)) > 100, "a probability for every point"
+    assert [f"a/{part}" for part in plain.parts_N] == list(plain.names_N)
     assert (model.predict_parts(cloud, "b").parts_N == 2).all(), "only the parts of the class compete"
 
 
@@ -256,7 +258,7 @@ def test_learning_rates_fall_from_the_head_down(tiny: CrossJEPAEncoder, tmp_path
     [
         {"task": "detection"}, {"epochs": -1}, {"epochs": 0, "frozen_epochs": 0}, {"layer_decay": 0.0},
         {"validation_share": 1.0}, {"batch_size": 1}, {"seed": "0"}, {"up_axis": "w"}, {"votes": 0},
-        {"from_scratch": True, "epochs": 0},
+        {"from_scratch": True, "epochs": 0}, {"hidden": 0, "task": "partseg"},
     ],
 )  # fmt: skip
 def test_impossible_recipes(change: dict[str, object]) -> None:
