@@ -50,7 +50,9 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("inputs", nargs="+", metavar="FILE-or-FOLDER", help="point clouds and meshes")
     parser.add_argument("-m", "--model", required=True, help="folder of `crossjepa finetune`, or org/repo")
     parser.add_argument("--votes", type=int, default=1, help="stretched copies to average over (default 1)")
-    parser.add_argument("--up-axis", choices=("x", "y", "z"), help="axis that points up in the files")
+    parser.add_argument(
+        "--up-axis", choices=("x", "y", "z"), help="axis that points up, by default as in training"
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
     parser.set_defaults(run=_predict)
 

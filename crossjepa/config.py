@@ -154,6 +154,8 @@ class HeadConfig:
         class_parts: numbers of the parts that each class can have, () for classification.
         hidden: width of the hidden layers; 0 makes classification linear.
         dropout: share of hidden values dropped in training.
+        up_axis: the axis that points up in the clouds that it learned from, and in those that `predict` gets;
+            None for that of the weights.
     """
 
     task: Task
@@ -162,6 +164,7 @@ class HeadConfig:
     class_parts: tuple[tuple[int, ...], ...] = ()
     hidden: int = 256
     dropout: float = 0.5
+    up_axis: Axis | None = None
 
     def __post_init__(self) -> None:
         for name in ("classes", "part_names"):  # lists, as JSON has them, become tuples
@@ -174,6 +177,8 @@ class HeadConfig:
         _require(len(self.classes) > 0, "a head needs at least one class")
         _require(isinstance(self.hidden, int) and 0 <= self.hidden <= 1 << 16, f"hidden: {self.hidden!r}")
         _require(0 <= self.dropout < 1, f"dropout must be from 0 to below 1, not {self.dropout!r}")
+        axes = (None, *get_args(Axis))
+        _require(self.up_axis in axes, f"up_axis must be one of {axes}, not {self.up_axis!r}")
         if self.task == "partseg":
             _require(self.hidden > 0, "a part segmentation head needs hidden layers")
             _require(len(self.class_parts) == len(self.classes), "class_parts needs an entry a class")

@@ -126,7 +126,7 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             sources, pool="max+mean", batch_size=self.batch_size, up_axis=self.up_axis, progress=self.progress
         )
         weight_KE, bias_K = fit_linear_head(features_nE, numbers_n, self.random_state)
-        encoder.set_head(HeadConfig("classification", self._names(), hidden=0))
+        encoder.set_head(HeadConfig("classification", self._names(), hidden=0, up_axis=self.up_axis))
         assert encoder.head is not None
         linear = encoder.head.get_submodule("layers.0")
         state = {"weight": torch.from_numpy(weight_KE), "bias": torch.from_numpy(bias_K)}

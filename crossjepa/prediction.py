@@ -99,7 +99,7 @@ class PredictingTransformer(PointTransformer):
             sources: files, arrays, tensors, `PointCloud`s or `Mesh`es, as in `encode`.
             votes: passes over differently stretched copies whose probabilities are averaged.
             batch_size: clouds a pass through the network.
-            up_axis: the axis that points up in the data; the one of the weights by default.
+            up_axis: the axis that points up in the data; by default that of the clouds it was fine-tuned on.
             progress: show a progress bar; by default when there are more than four batches.
 
         Returns:
@@ -133,6 +133,7 @@ class PredictingTransformer(PointTransformer):
         """Returns the probabilities of `predict` as a table: (n, K) float32, columns as in `classes`."""
         self._require("classification")
         listed, single = as_list(sources)
+        up_axis = up_axis or self._up_axis
         rows = [np.zeros((0, len(self.classes)), np.float32)]
         for start in batch_starts(len(listed), batch_size, progress, "predict"):
             batch = [self.processor(source, up_axis=up_axis) for source in listed[start : start + batch_size]]
@@ -173,7 +174,7 @@ class PredictingTransformer(PointTransformer):
             source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
             label: class of the object, which the head takes as known; may be left out where there is but one.
             votes: as in `predict`.
-            up_axis: the axis that points up in the data; the one of the weights by default.
+            up_axis: the axis that points up in the data; by default that of the clouds it was fine-tuned on.
 
         Returns:
             A part a point, in the order of the input.
@@ -184,7 +185,7 @@ class PredictingTransformer(PointTransformer):
             PointCloudError: the input cannot be used; the message names it and the reason.
         """
         self._require("partseg")
-        number = self._class_number(label)
+        number, up_axis = self._class_number(label), up_axis or self._up_axis
         shape = load(source)
         sampled_M3, frame = self.processor.sample(shape, up_axis=up_axis)
         original_N3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
@@ -236,6 +237,11 @@ class PredictingTransformer(PointTransformer):
             verb = "predict_parts" if self.head_config.task == "partseg" else "predict"
             raise NoHeadError(f"this model was fine-tuned for {self.head_config.task}: use {verb}()")
         return self.head
+
+    @property
+    def _up_axis(self) -> Axis | None:
+        """Files to be named are taken to stand like those that were learned from."""
+        return self.head_config.up_axis if self.head_config else None
 
     def _class_number(self, label: str | None) -> int:
         if label is None and len(self.classes) == 1:

@@ -25,7 +25,7 @@ from crossjepa.evaluate.result import Result
 from crossjepa.train.checkpoint import checkpoints
 from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
 from crossjepa.train.finetune.clouds import split_dataset
-from crossjepa.train.finetune.run import learnable
+from crossjepa.train.finetune.data import learnable, open_data
 from crossjepa.train.loggers import read_log
 from tests.train.finetune_data import NAMES, surface, write_folder
 
@@ -209,10 +209,62 @@ def test_classes_of_the_test_split_alone_are_left_out(folder: Path, caplog: pyte
     kept = learnable(replace(dataset, splits=tuple(split)))
     assert kept.classes == (dataset.classes[0], dataset.classes[2])
     assert len(kept) == 20
-    assert "left out 10 test clouds" in caplog.text
+    assert "left out 10 clouds of validation and test" in caplog.text
     for place in (0, 19):
         assert kept[place].name == dataset[place + 10 * (place // 10)].name
         assert kept.classes[kept[place].label] == dataset.classes[dataset[place + 10 * (place // 10)].label]
+
+
+def test_only_classes_that_can_be_learned_are_answers(
+    folder: Path, small: FinetuneConfig, tiny: CrossJEPAEncoder
+) -> None:
+    dataset = load("folder", folder)
+    every = dataset.labels_n.tolist()
+    in_validation = replace(dataset, splits=tuple("val" if label == 1 else "train" for label in every))
+    assert learnable(in_validation).classes == (dataset.classes[0], dataset.classes[2])
+    folds = [f"fold{label == 2:d}" if place % 2 else "fold1" for place, label in enumerate(every)]
+    in_fold = replace(
+        dataset,
+        splits=tuple("fold0" if label == 2 else split for split, label in zip(folds, every, strict=True)),
+    )
+    assert learnable(in_fold).classes == dataset.classes[:2]
+    unused = dataset.select(np.flatnonzero(dataset.labels_n != 0))
+    assert learnable(unused).classes == dataset.classes[1:]
+    assert learnable(unused).labels_n.tolist() == [0] * 10 + [1] * 10
+    assert learnable(unused, only_seen=False) is unused
+    alone = replace(dataset, splits=tuple("train" if label == 1 else "test" for label in every))
+    with pytest.raises(ValueError, match=r"only the class \['horse'\]; two are needed"):
+        open_data(alone, small, tiny)
+    with pytest.raises(ValueError, match="no clouds to learn from"):
+        open_data(replace(dataset, splits=("test",) * 30), small, tiny)
+
+
+def test_another_selection_of_the_same_files_is_another_run(
+    folder: Path, small: FinetuneConfig, tmp_path: Path
+) -> None:
+    dataset = load("folder", folder, num_points=64)
+    first, second = dataset.select(range(0, 30, 2)), dataset.select(range(1, 30, 2))
+    assert finetune(first, tmp_path / "run", small, options=replace(QUIET, stop_after=1)) is None
+    with pytest.raises(ValueError, match="was started with another selection"):
+        finetune(second, tmp_path / "run", small, options=QUIET)
+
+
+def test_new_files_stand_like_those_learned_from(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
+    config = replace(small, epochs=0, up_axis="z")
+    trained(folder, tmp_path / "model", config)
+    model, cloud = CrossJEPAEncoder.from_pretrained(tmp_path / "model"), surface("horse", 99)
+    np.testing.assert_array_equal(model.predict_proba(cloud), model.predict_proba(cloud, up_axis="z"))
+    assert not np.array_equal(model.predict_proba(cloud), model.predict_proba(cloud, up_axis="y"))
+
+
+def test_an_ended_run_leaves_nothing_half_written(
+    folder: Path, small: FinetuneConfig, tmp_path: Path
+) -> None:
+    assert finetune(folder, tmp_path / "run", small, options=replace(QUIET, stop_after=1)) is None
+    (tmp_path / "run" / ".step-000000001.pt.x1.partial").write_bytes(b"cut")
+    (tmp_path / "run" / ".partial-abc").mkdir()
+    trained(folder, tmp_path / "run", small)
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_from_scratch_differs_from_pretrained(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:

@@ -125,6 +125,21 @@ def test_parts_of_a_mesh_are_parts_of_its_vertices(small: FinetuneConfig, tmp_pa
     assert len(model.predict_parts(SAMPLES / "horse.obj", "horse").parts_N) == len(shape.vertices_V3)
 
 
+def test_parts_of_a_class_by_name_or_by_its_clouds(small: FinetuneConfig, tmp_path: Path) -> None:
+    with np.load(write_parts(tmp_path / "parts.npz")) as archive:
+        arrays = dict(archive)
+    config = replace(small, epochs=0, frozen_epochs=1)
+    np.savez(tmp_path / "unnamed.npz", **{**arrays, "part_names": np.array(["a", "b", "c", "d"])})
+    finetune(tmp_path / "unnamed.npz", tmp_path / "model", config, options=QUIET)
+    head = CrossJEPAEncoder.from_pretrained(tmp_path / "model").head_config
+    assert head is not None
+    assert head.class_parts == ((0, 1), (2, 3)), "not all parts of all classes, whose absence would score"
+    arrays["part_labels"][3, 7] = 2
+    np.savez(tmp_path / "wrong.npz", **arrays)
+    with pytest.raises(ValueError, match=r"class 'desk_lamp' have parts of others: \['horse/low'\]"):
+        finetune(tmp_path / "wrong.npz", tmp_path / "model2", config, options=QUIET)
+
+
 def test_a_cut_run_goes_on_to_the_same_result(small: FinetuneConfig, tmp_path: Path) -> None:
     data, config = write_parts(tmp_path / "parts.npz"), replace(small, frozen_epochs=3, epochs=3)
     whole = finetune(data, tmp_path / "whole", config, options=QUIET)

@@ -95,6 +95,7 @@ class FinetuneConfig:
             _require(0 <= value < 1, f"{name} must be from 0 to below 1, not {value}")
         _require(self.batch_size >= 2, f"batch_size must be at least 2, not {self.batch_size}")
         _require(0 < self.layer_decay <= 1, f"layer_decay must be above 0, up to 1, not {self.layer_decay}")
+        _require(self.task != "partseg" or self.hidden > 0, "partseg needs hidden layers: hidden is 0")
         _require(self.epochs + self.frozen_epochs > 0, "epochs and frozen_epochs are both 0: nothing to do")
         _require(
             not (self.from_scratch and not self.epochs), "from_scratch needs epochs of the whole network"

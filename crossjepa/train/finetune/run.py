@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from crossjepa import hub
-from crossjepa.config import HeadConfig, ModelConfig
-from crossjepa.datasets import Dataset, detect, load
+from crossjepa.config import ModelConfig
+from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.features import weights_digest
-from crossjepa.evaluate.partition import limit
 from crossjepa.evaluate.result import Outcome, Result, versions
 from crossjepa.files import write_json
 from crossjepa.train.checkpoint import checkpoints
 from crossjepa.train.finetune.clouds import LabelledClouds, Split, read_clouds, split_dataset
 from crossjepa.train.finetune.config import FinetuneConfig
+from crossjepa.train.finetune.data import head_config, open_data
 from crossjepa.train.finetune.report import measure
 from crossjepa.train.finetune.trainer import CACHE_NAME, FinetuneOptions, Finetuner
 
@@ -72,14 +72,11 @@ def finetune(
     started = time.perf_counter()
     encoder = start_encoder(config)
     dataset = open_data(data, config, encoder, data_set)
-    head = head_config(dataset, config)
     recipe = {**asdict(config), **_data_facts(dataset), "weights": weights_digest(encoder)}
     done = _open_folder(folder, recipe)
     if done is not None:
         logger.info("%s: this run has ended; delete the folder to repeat it", folder)
         return done
-    torch.manual_seed(config.seed)
-    encoder.set_head(head).to(_device(options))
     split = split_dataset(dataset, config.validation_share, config.test_share, config.seed)
     clouds = read_clouds(
         dataset,
@@ -88,6 +85,9 @@ def finetune(
         progress=None if options.progress else False,
         cache=folder / CACHE_NAME / "clouds.safetensors",
     )
+    head = head_config(dataset, clouds, config)
+    torch.manual_seed(config.seed)
+    encoder.set_head(head).to(_device(options))
     # Not before the data could be read: whoever mends a file may go on in the same folder.
     write_json(folder / RECIPE_NAME, recipe)
     trainer = Finetuner(
@@ -111,77 +111,20 @@ def start_encoder(config: FinetuneConfig) -> CrossJEPAEncoder:
     return CrossJEPAEncoder(ModelConfig(known.encoder, known.processor)).eval()
 
 
-def open_data(
-    data: Dataset | str | os.PathLike[str],
-    config: FinetuneConfig,
-    encoder: CrossJEPAEncoder,
-    data_set: str | None = None,
-) -> Dataset:
-    """Opens the data, with meshes sampled exactly as `encode` does.
-
-    Raises:
-        ValueError: the data set cannot be told or does not fit the task.
-        PointCloudError: the data are damaged.
-    """
-    if isinstance(data, Dataset):
-        dataset = data if not config.up_axis else replace(data, up_axis=config.up_axis)
-    else:
-        known = encoder.processor.config
-        dataset = load(
-            data_set or detect(data),
-            data,
-            num_points=known.num_points,
-            seed=known.seed,
-            up_axis=config.up_axis or None,
-        )
-    if config.task == "partseg" and not dataset.part_names:
-        raise ValueError(
-            f"{dataset.name} has no part labels: --task partseg needs ShapeNetPart's format or an npz with "
-            "part_labels (see `crossjepa data list clouds`)"
-        )
-    if config.task == "classification" and len(set(dataset.labels_n.tolist())) < 2:
-        raise ValueError(f"{dataset.name} has only the class {list(dataset.classes)}; two are needed")
-    dataset = learnable(dataset)
-    return limit(dataset, config.per_class, config.seed) if config.per_class else dataset
-
-
-def learnable(dataset: Dataset) -> Dataset:
-    """Leaves out test clouds of classes that have no others, and their classes; says how many."""
-    known_K = np.unique(dataset.labels_n[np.array(dataset.splits, dtype=str) != "test"])
-    kept_n = np.flatnonzero(np.isin(dataset.labels_n, known_K))
-    if len(kept_n) == len(dataset):
-        return dataset
-    logger.warning(
-        "%s: left out %d test clouds whose classes have no clouds to learn from",
-        dataset.name,
-        len(dataset) - len(kept_n),
-    )
-    kept = dataset.select(kept_n)
-    numbers = {int(old): new for new, old in enumerate(known_K)}
-    return replace(
-        kept,
-        classes=tuple(dataset.classes[old] for old in numbers),
-        labels_n=np.searchsorted(known_K, kept.labels_n),
-        class_parts={numbers[old]: parts for old, parts in dataset.class_parts.items() if old in numbers},
-    )
-
-
-def head_config(dataset: Dataset, config: FinetuneConfig) -> HeadConfig:
-    """Returns the head that a data set and a task ask for."""
-    if config.task == "classification":
-        return HeadConfig("classification", dataset.classes, hidden=config.hidden, dropout=config.dropout)
-    everything = tuple(range(len(dataset.part_names)))
-    parts = tuple(dataset.class_parts.get(label, everything) for label in range(len(dataset.classes)))
-    return HeadConfig("partseg", dataset.classes, dataset.part_names, parts, config.hidden, config.dropout)
-
-
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
     return {
         "data": dataset.name,
         "data_checksum": dataset.checksum(),
         "samples": len(dataset),
+        "selection": _selection(dataset),
         "data_up_axis": dataset.up_axis,
     }
+
+
+def _selection(dataset: Dataset) -> str:
+    """Hashes which samples there are, with classes and splits: a subset has the checksum of the whole."""
+    content = [dataset.classes, dataset.labels_n.tolist(), dataset.splits, dataset.indices_n.tolist()]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
@@ -279,3 +222,5 @@ def _finish(encoder: CrossJEPAEncoder, folder: Path, result: Result) -> None:
     for path in checkpoints(folder):
         path.unlink()
     shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)
+    for path in folder.glob(".*partial*"):  # what a killed process was writing
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
