@@ -38,15 +38,18 @@ def untrained_encoder(
     """
     torch.manual_seed(seed)
     encoder = CrossJEPAEncoder(config)
-    for module in encoder.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.momentum = None
+    norms = [module for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm1d)]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # the mean over all batches
     encoder.train()
     with torch.no_grad():
         for start in range(0, min(CALIBRATION_CLOUDS, len(clouds)), CALIBRATION_BATCH):
             batch = clouds[start : min(start + CALIBRATION_BATCH, CALIBRATION_CLOUDS)]
             for same_size in _by_size([encoder.preprocess(cloud, up_axis=up_axis) for cloud in batch]):
                 encoder(torch.stack(same_size))
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
     return encoder.eval()
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +23,7 @@ def recipe_of(session: Session) -> FinetuneConfig:
     """Returns the schedule: fixed, since a few clouds cannot spare any for validation."""
     from crossjepa.train.finetune import FinetuneConfig
 
-    untrained = session.extractor.name.startswith("untrained")
+    untrained = session.extractor.name.startswith("untrained, seed")  # see find_extractor
     epochs = 40 if untrained else 10
     return FinetuneConfig(
         from_scratch=untrained, frozen_epochs=60, epochs=epochs, validation_share=0.0, seed=session.seed
@@ -72,12 +70,10 @@ def score_tuned(session: Session, fold: Fold) -> float:
         "classification", tuple(map(str, classes)), hidden=config.hidden, dropout=config.dropout
     )
     encoder.set_head(head).to(encoder.device)
-    options = FinetuneOptions(device=str(encoder.device), progress=False, save_seconds=float("inf"))
+    options = FinetuneOptions(device=str(encoder.device), progress=False)
     support, queries = clouds_of(fold.support_n), clouds_of(fold.queries_m)
-    with tempfile.TemporaryDirectory() as folder:
-        Finetuner(
-            encoder, support, support.select(np.zeros(0, np.int64)), config, Path(folder), options
-        ).train()
+    nothing = support.select(np.zeros(0, np.int64))
+    Finetuner(encoder, support, nothing, config, None, options).train()
     found = [
         encoder.classify_preprocessed(queries.points[start : start + TEST_BATCH]).argmax(dim=1).cpu()
         for start in range(0, len(queries), TEST_BATCH)

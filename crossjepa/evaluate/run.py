@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ def evaluate(
     batch_size: int = 32,
     jobs: int = 1,
     progress: bool | None = None,
+    folds: int | None = None,
+    settings: Sequence[tuple[int, int]] | None = None,
 ) -> Result:
     """Runs a protocol.
 
@@ -54,6 +56,8 @@ def evaluate(
         batch_size: clouds a pass.
         jobs: fits to run at a time.
         progress: show progress bars; by default for longer work.
+        folds: draws a setting of the few-shot protocols, theirs by default.
+        settings: pairs of ways and shots of the few-shot protocols, theirs by default.
 
     Returns:
         The figures, and all that is needed to repeat them.
@@ -70,13 +74,14 @@ def evaluate(
         0.91
     """
     rule = find_protocol(protocol)
+    run = _with_options(rule, folds, settings)
     if per_class is not None:
         dataset = limit(dataset, per_class, seed)
     if isinstance(extractor, CrossJEPAEncoder):
         extractor = EncoderFeatures(extractor, "encoder")
     session = Session(dataset, extractor, seed, holdout, cache, batch_size, jobs, progress)
     facts = session.facts() if per_class is None else {**session.facts(), "per_class": per_class}
-    return _run(session, rule, rule.run, facts)
+    return _run(session, rule, run, facts)
 
 
 def evaluate_folds(
@@ -138,6 +143,22 @@ def find_extractor(
     clouds = [dataset[int(place)].points_N3 for place in drawn]
     encoder = untrained_encoder(clouds, seed, up_axis=dataset.up_axis)
     return EncoderFeatures(encoder.to(device), f"untrained, seed {seed}")
+
+
+def _with_options(
+    rule: Protocol, folds: int | None, settings: Sequence[tuple[int, int]] | None
+) -> Callable[[Session], Outcome]:
+    """Returns what a protocol does, with other folds and settings where it is a few-shot one."""
+    given: dict[str, Any] = {"folds": folds, "settings": settings}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return rule.run
+    if not rule.name.startswith("fewshot"):
+        raise ValueError(f"{rule.name} is no few-shot protocol: it has no {' and '.join(given)}")
+    numbers = [*([] if folds is None else [folds]), *(number for pair in settings or () for number in pair)]
+    if min(numbers, default=0) < 1:
+        raise ValueError(f"folds, ways and shots must be at least 1: {given}")
+    return partial(rule.run, **given)
 
 
 def _run(session: Session, rule: Protocol, run: Callable[[Session], Outcome], data: dict[str, Any]) -> Result:

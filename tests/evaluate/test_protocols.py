@@ -15,6 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 from crossjepa import CrossJEPAEncoder, PointCloudError
 from crossjepa.datasets import Dataset, load
 from crossjepa.evaluate import PROTOCOLS, EncoderFeatures, evaluate, evaluate_folds, linear_svm
+from crossjepa.evaluate.baselines import untrained_encoder
 from crossjepa.evaluate.fewshot import run_fewshot
 from crossjepa.evaluate.partition import divide, draw_per_class, limit
 from crossjepa.evaluate.probes import PUBLISHED
@@ -162,15 +163,17 @@ def test_fewshot_folds(boxes: Dataset, spreads: Spreads) -> None:
 
 
 def test_fewshot_by_finetuning(boxes: Dataset, tiny: CrossJEPAEncoder, spreads: Spreads) -> None:
-    whole = {name: value.clone() for name, value in tiny.state_dict().items()}
+    clouds = [sample.points_N3 for sample in boxes.subset("train")]
+    encoder = untrained_encoder(clouds, 0, config=tiny.model_config)
+    whole = {name: value.clone() for name, value in encoder.state_dict().items()}
     run = partial(run_fewshot, folds=2, settings=[(5, 10)], tuned=True)
-    outcome = run(Session(boxes, EncoderFeatures(tiny, "tiny")))
-    assert outcome.metrics["5w10s"] > 0.4, "chance is 0.2"
+    outcome = run(Session(boxes, EncoderFeatures(encoder, "tiny")))
+    assert outcome.metrics["5w10s"] > 0.3, "chance is 0.2 with a deviation of 0.03"
     assert "the head for 60 epochs" in outcome.settings["classifier"]
-    assert run(Session(boxes, EncoderFeatures(tiny, "tiny"))).metrics == outcome.metrics
-    assert all(torch.equal(value, whole[name]) for name, value in tiny.state_dict().items())
-    assert tiny.head is None
-    scratch = run(Session(boxes, EncoderFeatures(tiny, "untrained, seed 0")))
+    assert run(Session(boxes, EncoderFeatures(encoder, "tiny"))).metrics == outcome.metrics
+    assert all(torch.equal(value, whole[name]) for name, value in encoder.state_dict().items())
+    assert encoder.head is None
+    scratch = run(Session(boxes, EncoderFeatures(encoder, "untrained, seed 0")))
     assert scratch.settings["classifier"].startswith("the whole network")
     with pytest.raises(ValueError, match="no weights to fine-tune"):
         evaluate("fewshot-finetuned", boxes, spreads)
