@@ -53,6 +53,10 @@ def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--holdout", action="store_true", help="test on a fifth of train; the test split stays unread"
     )
     parser.add_argument("--per-class", type=int, metavar="K", help="keep K clouds of a class and split")
+    parser.add_argument("--folds", type=int, metavar="N", help="of fewshot: draws a setting")
+    parser.add_argument(
+        "--settings", type=_way_shot, nargs="+", metavar="WAYxSHOT", help="of fewshot, such as 5x10 10x20"
+    )
     parser.add_argument("--cache", type=Path, help="folder of features (default ~/.cache/crossjepa/features)")
     parser.add_argument("--no-cache", action="store_true", help="keep no features")
     parser.add_argument("--batch-size", type=int, default=32, help="clouds a pass (default 32)")
@@ -129,6 +133,8 @@ def _evaluate(options: argparse.Namespace) -> Result:
     name = options.data_set or detect(options.path)
     cache, progress = _cache(options), False if options.no_progress else None
     if name == "modelnet40-fewshot" and options.protocol in ("fewshot", "fewshot-finetuned"):
+        if options.folds or options.settings:
+            raise ValueError("split files leave no folds and settings to choose: name one of their folders")
         first = load_fold(next(iter(find_folds(options.path).values()))[0])
         extractor = find_extractor(options.model, first, seed=options.seed, device=options.device)
         return evaluate_folds(
@@ -142,8 +148,13 @@ def _evaluate(options: argparse.Namespace) -> Result:
     return evaluate(
         options.protocol, dataset, extractor, seed=options.seed, holdout=options.holdout,
         per_class=options.per_class, cache=cache, batch_size=options.batch_size, jobs=options.jobs,
-        progress=progress,
+        progress=progress, folds=options.folds, settings=options.settings,
     )  # fmt: skip
+
+
+def _way_shot(text: str) -> tuple[int, int]:
+    way, _, shot = text.partition("x")
+    return int(way), int(shot)
 
 
 def _cache(options: argparse.Namespace) -> FeatureCache | None:

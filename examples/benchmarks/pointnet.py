@@ -32,8 +32,10 @@ from crossjepa.evaluate.segmentation import part_scores
 from crossjepa.files import write_json
 from crossjepa.train.finetune import FinetuneConfig
 from crossjepa.train.finetune.clouds import LabelledClouds, read_clouds, split_dataset
+from crossjepa.train.finetune.data import class_parts as parts_of_classes
+from crossjepa.train.finetune.data import open_data
 from crossjepa.train.finetune.draws import DROPOUT, QUERY, SHAPE, epoch_batches, generators, number_of
-from crossjepa.train.finetune.run import open_data, start_encoder
+from crossjepa.train.finetune.run import start_encoder
 from crossjepa.train.finetune.tasks import loss_of, make_batch
 from crossjepa.train.optim import Rate, learning_rate
 
@@ -77,10 +79,9 @@ class PointNet(nn.Module):
         self, points_BN3: Tensor, mask_BN: Tensor | None, label_B: Tensor, queries_BQ3: Tensor | None
     ) -> Tensor:
         """Returns (B, K) scores, or (B, Q, P) where there are query points."""
-        high_BNC = self._levels(points_BN3)[-1]
-        if mask_BN is not None:
-            high_BNC = high_BNC.masked_fill(~mask_BN.unsqueeze(-1), -torch.inf)
-        whole_BC = high_BNC.amax(dim=1)
+        if mask_BN is not None:  # a point twice moves no maximum, and batch norms see none that is not there
+            points_BN3 = torch.where(mask_BN.unsqueeze(-1), points_BN3, points_BN3[:, :1])
+        whole_BC = self._levels(points_BN3)[-1].amax(dim=1)
         if queries_BQ3 is None:
             return self.out(self.head(whole_BC))  # type: ignore[no-any-return]
         one_hot_BK = F.one_hot(label_B, self.num_classes).to(whole_BC.dtype)
@@ -145,6 +146,7 @@ def train(
             scores = network(batch.points_BN3, batch.mask_BN, batch.label_B, batch.queries_BQ3)
             optimizer.zero_grad()
             torch.autograd.backward(loss_of(scores, batch.target, config, None))
+            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(rate, done, steps)
             optimizer.step()
@@ -172,20 +174,20 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--per-class", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--up-axis", default="", choices=("x", "y", "z"), help="where it is not known")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    changes = {key: value for key, value in vars(options).items() if key not in ("data", "output")}
+    changes = {key: value for key, value in vars(options).items() if key not in ("data", "output", "json")}
     config = replace(FinetuneConfig(from_scratch=True), **changes)
     started = time.perf_counter()
     encoder = start_encoder(config)
     dataset = open_data(options.data, config, encoder)
     split = split_dataset(dataset, config.validation_share, config.test_share, config.seed)
     clouds = read_clouds(dataset, encoder.processor, with_parts=config.task == "partseg", progress=False)
-    everything = tuple(range(len(dataset.part_names)))
-    class_parts = {label: dataset.class_parts.get(label, everything) for label in range(len(dataset.classes))}
+    partseg = config.task == "partseg"
+    class_parts = dict(enumerate(parts_of_classes(dataset, clouds))) if partseg else {}
     torch.manual_seed(config.seed)
-    network = PointNet(
-        len(dataset.classes), len(everything) if config.task == "partseg" else 0, config.dropout
-    )
+    network = PointNet(len(dataset.classes), len(dataset.part_names) if partseg else 0, config.dropout)
     best_epoch = train(
         network, clouds.select(split.train_n), clouds.select(split.validation_n), config, class_parts
     )
@@ -206,7 +208,7 @@ def main() -> None:
     )  # fmt: skip
     options.output.mkdir(parents=True, exist_ok=True)
     write_json(options.output / "result.json", result.to_dict())
-    print(result.to_text())
+    print(result.to_json() if options.json else result.to_text())
 
 
 if __name__ == "__main__":

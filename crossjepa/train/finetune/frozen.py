@@ -32,7 +32,7 @@ class FrozenFeatures:
         encoder: the frozen encoder.
         clouds: the clouds.
         config: the recipe; fewer copies are made where they would not fit into two gigabytes.
-        folder: where the features are kept until the run has ended.
+        folder: where the features are kept until the run has ended; None keeps them in memory alone.
         progress: show a progress bar.
     """
 
@@ -41,7 +41,7 @@ class FrozenFeatures:
         encoder: CrossJEPAEncoder,
         clouds: LabelledClouds,
         config: FinetuneConfig,
-        folder: Path,
+        folder: Path | None,
         progress: bool | None = None,
     ) -> None:
         self.encoder, self.clouds, self.config, self.progress = encoder, clouds, config, progress
@@ -68,7 +68,9 @@ class FrozenFeatures:
             logger.info("keeping %d copies of the features; more would take too much memory", fitting)
         return min(fitting, self.config.frozen_copies)
 
-    def _load_or_make(self, folder: Path, copy: int) -> dict[str, Tensor]:
+    def _load_or_make(self, folder: Path | None, copy: int) -> dict[str, Tensor]:
+        if folder is None:
+            return self._make(copy)
         path = folder / f"features-{copy}.safetensors"
         kept = load_tensors(path)
         if kept is None:

@@ -99,7 +99,8 @@ class Finetuner:
         train: clouds to learn from.
         validation: clouds that choose the epoch; may be empty, then the last epoch is kept.
         config: the recipe.
-        folder: where checkpoints, features and the log lie; a run that was cut goes on from there.
+        folder: where checkpoints, features and the log lie; a run that was cut goes on from there. None keeps
+            nothing.
         options: what changes nothing in the result.
     """
 
@@ -109,7 +110,7 @@ class Finetuner:
         train: LabelledClouds,
         validation: LabelledClouds,
         config: FinetuneConfig,
-        folder: Path,
+        folder: Path | None,
         options: FinetuneOptions,
     ) -> None:
         if len(train) < 2:
@@ -146,27 +147,30 @@ class Finetuner:
         """
         from tqdm.auto import tqdm
 
-        log = RunLog(self.folder, self.epoch)
+        log = RunLog(self.folder, self.epoch) if self.folder else None
         saved, total = time.monotonic(), sum(phase.epochs for phase in self.phases)
         last = self.epoch + self.options.stop_after if self.options.stop_after else total
         with tqdm(total=total, initial=self.epoch, unit="epoch", disable=not self.options.progress) as bar:
             while not self.ended and self.epoch < last:
                 bar.set_description("fine-tune, " + self.phase.name)
-                log.write(**self._run_epoch(bar))
+                figures = self._run_epoch(bar)
+                if log:
+                    log.write(**figures)
                 self.ended = self._finish_epoch()
                 bar.update()
                 due = time.monotonic() - saved >= self.options.save_seconds
                 if due or self.ended or self.epoch == last:
                     self._save()
                     saved = time.monotonic()
-        log.finish()
+        if log:
+            log.finish()
         return self.ended
 
     def _run_epoch(self, bar: Any) -> dict[str, float]:
         started, phase, losses = time.perf_counter(), self.phase, []
         if phase.frozen and self.frozen is None:
             shown = None if self.options.progress else False
-            cache = self.folder / CACHE_NAME
+            cache = self.folder / CACHE_NAME if self.folder else None
             self.frozen = FrozenFeatures(self.encoder, self.train_clouds, self.config, cache, shown)
         self.encoder.train(not phase.frozen)
         assert self.head is not None
@@ -283,6 +287,8 @@ class Finetuner:
         return learning_rate(self.rate, done, self.phase.epochs * self.steps_per_epoch)
 
     def _save(self) -> None:
+        if self.folder is None:
+            return
         state = {
             "model": self._state(),
             "optimizers": self.optimizers.state_dict(),
@@ -295,7 +301,7 @@ class Finetuner:
         save_checkpoint(self.folder, self.epoch, state, keep=1)
 
     def _resume(self) -> None:
-        found = checkpoints(self.folder)
+        found = checkpoints(self.folder) if self.folder else []
         if not found:
             return
         state = load_checkpoint(found[-1])
