@@ -154,6 +154,8 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 def _way_shot(text: str) -> tuple[int, int]:
     way, _, shot = text.partition("x")
+    if not (way.isdigit() and shot.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 5x10")
     return int(way), int(shot)
 
 
