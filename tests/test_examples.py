@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.conftest import REPOSITORY
+from tests.train.finetune_data import write_folder
 
 
 def run(*arguments: str) -> str:
@@ -20,6 +22,21 @@ def test_quickstart() -> None:
     assert lines[0] == "6 files -> features of shape (6, 576)"
     assert len(lines) == 7
     assert next(line for line in lines if line.startswith("chair.obj")).split()[4] == "table.obj"
+
+
+def test_finetune_folder(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", 5, ("horse", "table"))
+    new_file = "examples/files/horse.obj"
+    words = ("examples/finetune_folder.py", str(folder), str(tmp_path / "model"), new_file, "--epochs", "1")
+    lines = run(*words).splitlines()
+    assert [line.split(":")[0] for line in lines[:-2]] == [
+        "accuracy",
+        "balanced_accuracy",
+        "validation_accuracy",
+    ]
+    assert lines[-2] == "it knows horse, table"
+    assert lines[-1].startswith("horse.obj is a horse (")
+    assert run(*words).splitlines() == lines, "an ended run answers from its result"
 
 
 def test_speed_benchmark_prints_every_part() -> None:
