@@ -36,7 +36,7 @@ def describe_tuning(session: Session) -> dict[str, Any]:
     head = "" if config.from_scratch else f"the head for {config.frozen_epochs} epochs, then "
     return {
         "classifier": f"{head}the whole network for {config.epochs} epochs, the last one taken",
-        "learning rate": config.learning_rate,
+        "learning rate": config.scratch_learning_rate if config.from_scratch else config.learning_rate,
         "batch size": config.batch_size,
     }
 

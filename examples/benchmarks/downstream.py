@@ -26,7 +26,7 @@ MODELNET, PSB, SHAPEDB, PARTS = (
     "shapedb69_labels.csv",
     "labeledpsb_parts_2048.npz",
 )
-REFERENCES = ("untrained", "shape-distributions", "d2")
+REFERENCES = ("untrained", "shape-distributions")
 LABEL_SHARES = ("1%", "5%", "10%", "50%", "100%")
 CROSSJEPA = ("python", "-m", "crossjepa")
 # Few labels of ModelNet40, so that a run takes minutes on a CPU.
@@ -76,7 +76,7 @@ def tables(model: str) -> list[Table]:
     )
     return [
         Table("Frozen features", (model, *REFERENCES), frozen),
-        Table("Label efficiency, ModelNet40, linear SVM", (model, *REFERENCES[:2]), labels),
+        Table("Label efficiency, ModelNet40, linear SVM", (model, *REFERENCES), labels),
         Table("Fine-tuned", (model, "from scratch", "pointnet"), tuned),
     ]
 

@@ -20,7 +20,7 @@ from crossjepa.train.finetune.clouds import LabelledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import epoch_batches
 from crossjepa.train.finetune.tasks import balanced_weights
-from crossjepa.train.finetune.trainer import FinetuneOptions, Finetuner
+from crossjepa.train.finetune.trainer import FinetuneOptions, Finetuner, phases_of
 from tests.train.finetune_data import NAMES, surface
 
 CLASSES = HeadConfig("classification", NAMES, hidden=16)
@@ -251,6 +251,17 @@ def test_learning_rates_fall_from_the_head_down(tiny: CrossJEPAEncoder, tmp_path
     assert head == pytest.approx(config.learning_rate)
     assert head > norm == last > first > rate["patch_embedding.out.weight"]
     assert first == pytest.approx(last / 2)
+
+
+def test_random_weights_skip_the_head_and_learn_at_their_own_rate() -> None:
+    config = FinetuneConfig(learning_rate=1e-4, scratch_learning_rate=1e-3)
+    head, whole = phases_of(config)
+    assert (head.frozen, whole.frozen) == (True, False)
+    assert (whole.learning_rate, whole.layer_decay) == (1e-4, config.layer_decay)
+    (scratch,) = phases_of(replace(config, from_scratch=True))
+    assert not scratch.frozen
+    assert (scratch.learning_rate, scratch.layer_decay, scratch.epochs) == (1e-3, 1.0, config.epochs)
+    assert [phase.name for phase in phases_of(replace(config, epochs=0))] == ["head"]
 
 
 @pytest.mark.parametrize(

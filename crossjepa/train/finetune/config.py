@@ -25,6 +25,7 @@ class FinetuneConfig:
         batch_size: clouds a step, at least.
         head_learning_rate: peak while the encoder is frozen.
         learning_rate: peak for the last layers while all learn.
+        scratch_learning_rate: peak for all layers with `from_scratch`, which have nothing to forget.
         layer_decay: factor of the learning rate from each layer of the encoder to the one before it.
         warmup_share: share of a phase's steps over which the rate rises.
         weight_decay: on matrices only.
@@ -56,7 +57,8 @@ class FinetuneConfig:
     patience: int = 5
     batch_size: int = 16
     head_learning_rate: float = 1e-3
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-4
+    scratch_learning_rate: float = 5e-4
     layer_decay: float = 0.75
     warmup_share: float = 0.1
     weight_decay: float = 0.05

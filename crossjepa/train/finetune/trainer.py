@@ -81,12 +81,11 @@ class Phase:
 
 def phases_of(config: FinetuneConfig) -> list[Phase]:
     """Returns the parts of a run."""
-    frozen = 0 if config.from_scratch else config.frozen_epochs
-    # Random layers have nothing to keep: all of them learn at the full rate.
-    decay = 1.0 if config.from_scratch else config.layer_decay
+    if config.from_scratch:
+        return [Phase("all", False, config.epochs, config.scratch_learning_rate, 1.0)]
     phases = [
-        Phase("head", True, frozen, config.head_learning_rate, 1.0),
-        Phase("all", False, config.epochs, config.learning_rate, decay),
+        Phase("head", True, config.frozen_epochs, config.head_learning_rate, 1.0),
+        Phase("all", False, config.epochs, config.learning_rate, config.layer_decay),
     ]
     return [phase for phase in phases if phase.epochs]
 
