@@ -5,7 +5,9 @@ n train clouds, m test clouds, E embedding width
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -17,6 +19,9 @@ DEFAULT_COSTS = {
     "standardised": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "raw": (1.0, 10.0, 100.0, 1000.0, 10000.0),
 }
+# Steps for a pair of classes. Where a large C meets classes that overlap, libsvm could go on for hours; what has
+# not converged by then is judged as it stands.
+MOST_STEPS = 50_000
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def fit_linear_svm(
 ) -> LinearMachine:
     """Fits a linear SVM, its scaling of the features and C chosen by cross-validation.
 
-    The kernel matrix is computed once a scaling and shared by all fits, which changes nothing but the time.
+    The kernel matrix is computed once a scaling and shared by all fits, which changes nothing but the time. A
+    fit ends after 50,000 steps for a pair of classes.
 
     Args:
         train_nE: (n, E) features to fit on.
@@ -106,9 +112,10 @@ def fit_linear_svm(
     scores: dict[tuple[str, float], float] = {}
     for scaling, values in (costs or DEFAULT_COSTS).items():
         scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
-        machine = SVC(kernel="precomputed", cache_size=1000)
+        machine = SVC(kernel="precomputed", cache_size=1000, max_iter=MOST_STEPS)
         search = GridSearchCV(machine, {"C": list(values)}, cv=splits, n_jobs=jobs, refit=False)
-        search.fit(scaled_nE @ scaled_nE.T, train_labels_n)
+        with _threads_without_warnings():
+            search.fit(scaled_nE @ scaled_nE.T, train_labels_n)
         for cost, score in zip(values, search.cv_results_["mean_test_score"], strict=True):
             scores[scaling, cost] = float(score)
     scaling, cost = max(scores, key=lambda choice: scores[choice])
@@ -135,9 +142,10 @@ def fit_fixed_svm(
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.
     """
     _, _, SVC = _sklearn()
-    machine = SVC(kernel="precomputed", C=cost)
+    machine = SVC(kernel="precomputed", C=cost, max_iter=MOST_STEPS)
     scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
-    machine.fit(scaled_nE @ scaled_nE.T, train_labels_n)
+    with _threads_without_warnings():
+        machine.fit(scaled_nE @ scaled_nE.T, train_labels_n)
     return LinearMachine(scaling, cost, {}, scaled_nE, *_scaling(train_nE, scaling), machine)
 
 
@@ -182,6 +190,17 @@ def linear_svm(
         feature_width=train_nE.shape[1],
         seed=seed,
     )
+
+
+@contextmanager
+def _threads_without_warnings() -> Iterator[None]:
+    """Runs fits in threads, which share the kernel matrix, and silently where they end at `MOST_STEPS`."""
+    from joblib import parallel_config
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(), parallel_config(backend="threading"):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def scale_features(
