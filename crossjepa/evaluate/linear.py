@@ -19,8 +19,8 @@ DEFAULT_COSTS = {
     "standardised": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "raw": (1.0, 10.0, 100.0, 1000.0, 10000.0),
 }
-# Steps for a pair of classes. Where a large C meets classes that overlap, libsvm could go on for hours; what has
-# not converged by then is judged as it stands.
+# Steps for a pair of classes. Where a large C meets classes that overlap, libsvm could go on for hours; what
+# has not converged by then is judged as it stands.
 MOST_STEPS = 50_000
 
 
