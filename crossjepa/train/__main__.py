@@ -7,9 +7,11 @@ import logging
 import sys
 
 from crossjepa.train.config import PretrainConfig, load_config
-from crossjepa.train.plan import plan_run
+from crossjepa.train.plan import cache_gigabytes, plan_run
 from crossjepa.train.pretrain import RunOptions, pretrain
 from crossjepa.train.probe import read_probe_data
+from crossjepa.train.sources.check import TreeReport, check_renderings
+from crossjepa.train.sources.renderings import open_renderings
 
 
 def main(words: list[str] | None = None) -> int:
@@ -19,14 +21,40 @@ def main(words: list[str] | None = None) -> int:
     try:
         config = load_config(options.config, overrides)
         if options.dry_run:
-            plan = plan_run(config, objects=options.objects, device=options.device)
-            sys.stdout.write(f"{plan}\n")
-        else:
-            run(config, options)
+            return 0 if dry_run(config, options) else 1
+        run(config, options)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
+
+
+def dry_run(config: PretrainConfig, options: argparse.Namespace) -> bool:
+    """Checks the data and prints what the run would take; returns whether all objects can be used."""
+    objects, usable = options.objects, True
+    if options.renderings:
+        report = check_tree(options)
+        objects, usable = report.objects - len(report.problems), not report.problems
+        gigabytes = cache_gigabytes(objects, report.views)
+        sys.stdout.write(
+            f"{report}\ncache        {gigabytes:.1f} GB, {objects * report.views:,} views to embed\n"
+        )
+    sys.stdout.write(f"{plan_run(config, objects=objects, device=options.device)}\n")
+    return usable
+
+
+def check_tree(options: argparse.Namespace) -> TreeReport:
+    """Opens the renderings and looks at every object.
+
+    Raises:
+        ValueError: they are in no layout that is known.
+    """
+    tree = open_renderings(options.renderings, options.shapes)
+    if tree is None:
+        raise ValueError(
+            f"{options.renderings}: no renderings in the layout of 3D-R2N2, DISN or `crossjepa render`"
+        )
+    return check_renderings(tree, progress=not options.no_progress and sys.stderr.isatty())
 
 
 def run(config: PretrainConfig, options: argparse.Namespace) -> None:
@@ -65,6 +93,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("-o", "--output", help="folder of the run; a run that was cut goes on")
     add("--dry-run", action="store_true", help="check, print sizes and hours, train nothing")
     add("--objects", type=int, default=0, help="objects of a dry run without a cache")
+    add("--renderings", help="renderings to check in a dry run, such as ShapeNetRendering")
+    add("--shapes", help="clouds or meshes of the rendered objects")
     add("--probe", help="npz with labelled training clouds to score features by")
     add("--probe-up-axis", default="y", choices=("x", "y", "z"))
     add("--probe-clouds", type=int, default=2500, help="most clouds of the probe")

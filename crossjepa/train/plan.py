@@ -13,13 +13,16 @@ from dataclasses import dataclass
 import torch
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import open_cache
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, open_cache
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch
 from crossjepa.train.objective import PretrainModel
 from crossjepa.train.optim import make_optimizers
+from crossjepa.train.views import RenderConfig
 
 MEASURED_STEPS = 3
+# No further step is measured after this long: one step of 512 clouds takes minutes on a CPU.
+ENOUGH_SECONDS = 20.0
 PAPER_WIDTH = 768
 
 
@@ -91,9 +94,11 @@ def plan_run(
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(config.seed)
     model = PretrainModel(config, target_width).to(chosen)
-    few, full = (_seconds_a_step(model, config, share, target_width, chosen) for share in (0.0, 1.0))
+    grows = config.encoder_at(0) != config.encoder_at(1)
+    full = _seconds_a_step(model, config, 1.0, target_width, chosen)
+    few = _seconds_a_step(model, config, 0.0, target_width, chosen) if grows else full
     steps = config.steps or config.epochs * ((objects - config.held_out) // config.batch_size)
-    first = round(config.few_share * steps) if config.encoder_at(0) != config.encoder_at(1) else 0
+    first = round(config.few_share * steps) if grows else 0
     encoder = sum(value.numel() for value in model.encoder.parameters())
     return Plan(
         encoder_parameters=encoder,
@@ -109,6 +114,12 @@ def plan_run(
         if chosen.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
     )
+
+
+def cache_gigabytes(objects: int, views: int, width: int = PAPER_WIDTH) -> float:
+    """Returns how large a cache of the default teacher's embeddings will be."""
+    view = 2 * width + 4 * len(POSE_FIELDS) + 2 * HISTOGRAM_BINS
+    return objects * (views * view + 3 * 2 * RenderConfig().stored_points) / 1e9
 
 
 def random_batch(config: PretrainConfig, target_width: int, points: int, device: torch.device) -> Batch:
@@ -129,8 +140,8 @@ def _seconds_a_step(
     optimizers = make_optimizers(model, config)
     model.encoder.config = config.encoder_at(share)
     batch = random_batch(config, target_width, model.encoder.config.num_points, device)
-    seconds = []
-    for _ in range(1 + MEASURED_STEPS):
+    seconds: list[float] = []
+    while len(seconds) <= MEASURED_STEPS and sum(seconds) < ENOUGH_SECONDS:
         started = time.perf_counter()
         model(batch, batch.embeddings_BVD).total.backward()
         optimizers.step(0.0)
@@ -138,7 +149,7 @@ def _seconds_a_step(
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - started)
     model.encoder.config = NAMED_SIZES[config.size]
-    return min(seconds[1:])
+    return min(seconds)
 
 
 def _peak_bytes(device: torch.device) -> int:
