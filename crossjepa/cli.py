@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from crossjepa._version import __version__
 from crossjepa.cli_evaluate import add_data, add_eval
-from crossjepa.cli_finetune import add_finetune, add_predict, finetune_main
+from crossjepa.cli_finetune import add_finetune, finetune_main
+from crossjepa.cli_predict import add_predict
 
 if TYPE_CHECKING:
     from crossjepa.train.views import RenderConfig

@@ -1,4 +1,4 @@
-"""The subcommands `finetune` and `predict`."""
+"""The subcommand `finetune`."""
 
 from __future__ import annotations
 
@@ -42,19 +42,6 @@ def finetune_main(words: list[str]) -> int:
 def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Lists `finetune` in the help of `crossjepa`."""
     commands.add_parser("finetune", help="fine-tune on a folder of class/file, a table or a data set")
-
-
-def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `crossjepa predict`."""
-    parser = commands.add_parser("predict", help="name the classes of files with a fine-tuned model")
-    parser.add_argument("inputs", nargs="+", metavar="FILE-or-FOLDER", help="point clouds and meshes")
-    parser.add_argument("-m", "--model", required=True, help="folder of `crossjepa finetune`, or org/repo")
-    parser.add_argument("--votes", type=int, default=1, help="stretched copies to average over (default 1)")
-    parser.add_argument(
-        "--up-axis", choices=("x", "y", "z"), help="axis that points up, by default as in training"
-    )
-    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
-    parser.set_defaults(run=_predict)
 
 
 def _finetune_parser() -> argparse.ArgumentParser:
@@ -109,22 +96,3 @@ def _recipe(options: argparse.Namespace) -> FinetuneConfig:
 
     names = [entry.name for entry in dataclasses.fields(FinetuneConfig)]
     return FinetuneConfig(**{name: getattr(options, name) for name in names})
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from crossjepa.encoder import CrossJEPAEncoder
-    from crossjepa.extract import list_inputs
-    from crossjepa.io import PointCloudError
-
-    encoder = CrossJEPAEncoder.from_pretrained(options.model, device=options.device)
-    errors = 0
-    for path in list_inputs(options.inputs):
-        try:
-            answer = encoder.predict([path], votes=options.votes, up_axis=options.up_axis)
-        except PointCloudError as error:
-            print(f"crossjepa: skipped {error}", file=sys.stderr)
-            errors += 1
-            continue
-        assert isinstance(answer, list)
-        print(f"{path}\t{answer[0].label}\t{answer[0].probability:.4f}")
-    return 1 if errors else 0

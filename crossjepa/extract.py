@@ -6,11 +6,9 @@ n files, N points, C encoder width, E embedding width
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ from torch import Tensor
 
 from crossjepa.config import Axis, Pooling
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.files import atomic_write
+from crossjepa.files import atomic_write, write_npz
 from crossjepa.io import PointCloudError, find_files
 
 OUTPUT_SUFFIXES = (".npz", ".safetensors")
@@ -114,14 +112,14 @@ def encode_files(
     return result
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, suffixes: Sequence[str] = OUTPUT_SUFFIXES) -> None:
     """Refuses an output that could not be written, before any work is done.
 
     Raises:
-        ValueError: the file is neither .npz nor .safetensors, or its folder does not exist.
+        ValueError: the file has none of the suffixes, or its folder does not exist.
     """
-    if path.suffix not in OUTPUT_SUFFIXES:
-        raise ValueError(f"{path}: output must end in .npz or .safetensors")
+    if path.suffix not in suffixes:
+        raise ValueError(f"{path}: output must end in {' or '.join(suffixes)}")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: the folder does not exist")
 
@@ -142,24 +140,12 @@ def write_features(path: Path, result: Extraction) -> None:
         arrays = {"features": np.stack(result.features) if result.features else np.zeros((0, 0), np.float32)}
     if path.suffix == ".npz":
         names = {} if result.per_point else {"files": np.array(result.files, dtype=str)}
-        _write_npz(path, {**arrays, **names})
+        write_npz(path, {**arrays, **names})
     else:
         from safetensors.numpy import save
 
         content = save(arrays, metadata={"files": json.dumps(result.files)})
         atomic_write(path, lambda file: file.write(content))
-
-
-def _write_npz(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """As `np.savez`, which takes names as keyword arguments and so cannot store one called "file"."""
-
-    def write(file: BinaryIO) -> None:
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
-
-    atomic_write(path, write)
 
 
 def _progress(paths: list[Path], show: bool | None) -> Iterator[Path]:

@@ -92,7 +92,8 @@ def test_one_command_from_a_folder_to_names(
     assert sum(int(cell) for row in rows[1:] for cell in row[1:]) == 6
     assert not checkpoints(output)
     assert not (output / "cache").exists()
-    assert main(["predict", str(folder / "horse"), "-m", str(output)]) == 0
+    written = tmp_path / "answers.npz"
+    assert main(["predict", str(folder / "horse"), "-m", str(output), "-o", str(written)]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 10
     assert [line[1] for line in lines].count("horse") >= 8
@@ -103,6 +104,13 @@ def test_one_command_from_a_folder_to_names(
         (b, c) for _, b, c in lines
     ]
     assert encoder.classes == tuple(sorted(NAMES))
+    with np.load(written) as arrays:
+        assert arrays["files"].tolist() == [line[0] for line in lines]
+        assert tuple(arrays["classes"]) == encoder.classes
+        again = encoder.predict_proba(arrays["files"].tolist())
+        np.testing.assert_allclose(arrays["probabilities"], again, atol=1e-5)
+    assert main(["predict", str(folder), "-m", str(output), "--label", "horse"]) == 2
+    assert "names classes; --label is for models of parts" in capsys.readouterr().err
     assert encoder.model_config.provenance["finetuned"]["accuracy"] == result["metrics"]["accuracy"]
 
 
@@ -313,6 +321,8 @@ def test_command_line_errors(folder: Path, tmp_path: Path, capsys: pytest.Captur
     assert "batch_size must be at least 2" in capsys.readouterr().err
     assert main(["predict", str(folder), "-m", "crossjepa-base"]) == 2
     assert "this encoder has no head" in capsys.readouterr().err
+    assert main(["predict", str(folder), "-m", "crossjepa-base", "-o", str(tmp_path / "out.csv")]) == 2
+    assert "must end in .npz" in capsys.readouterr().err
 
 
 def test_folders_of_other_runs_are_left_alone(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:

@@ -112,7 +112,9 @@ def test_npz_of_parts_from_scratch_and_pretrained(small: FinetuneConfig, tmp_pat
     np.testing.assert_array_equal(answer.probabilities_N, copy.probabilities_N)
 
 
-def test_parts_of_a_mesh_are_parts_of_its_vertices(small: FinetuneConfig, tmp_path: Path) -> None:
+def test_parts_of_a_mesh_are_parts_of_its_vertices(
+    small: FinetuneConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tests.conftest import SAMPLES
 
     data = write_parts(tmp_path / "parts.npz")
@@ -122,7 +124,23 @@ def test_parts_of_a_mesh_are_parts_of_its_vertices(small: FinetuneConfig, tmp_pa
 
     shape = read(SAMPLES / "horse.obj")
     assert isinstance(shape, Mesh)
-    assert len(model.predict_parts(SAMPLES / "horse.obj", "horse").parts_N) == len(shape.vertices_V3)
+    parts_N = model.predict_parts(SAMPLES / "horse.obj", "horse").parts_N
+    assert len(parts_N) == len(shape.vertices_V3)
+
+    (tmp_path / "bad.obj").write_text("v 0 0 nan\n")
+    files, written = [str(SAMPLES / "horse.obj"), str(tmp_path / "bad.obj")], tmp_path / "parts.npz"
+    words = ["predict", *files, "-m", str(tmp_path / "model")]
+    assert main(words) == 2
+    assert "class" in capsys.readouterr().err
+    assert main([*words, "--label", "horse", "-o", str(written)]) == 1
+    printed = capsys.readouterr()
+    assert "bad.obj" in printed.err
+    shares = {name: float(share) for _, name, share in map(str.split, printed.out.splitlines())}
+    with np.load(written) as arrays:
+        np.testing.assert_array_equal(arrays[files[0]], parts_N)
+        assert sorted(arrays.files) == sorted([files[0], "part_names"])
+        named_N = arrays["part_names"][parts_N]
+    assert shares == {name: pytest.approx((named_N == name).mean(), abs=1e-4) for name in set(named_N)}
 
 
 def test_parts_of_a_class_by_name_or_by_its_clouds(small: FinetuneConfig, tmp_path: Path) -> None:
