@@ -119,7 +119,9 @@ def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     cache.add_argument("-o", "--output", required=True, type=Path, help="folder of the cache")
     cache.add_argument("--teacher", required=True, help="timm name or ARCHITECTURE.safetensors")
-    cache.add_argument("--embedding", choices=("cls", "patch", "both"), default="cls", help="default cls")
+    cache.add_argument(
+        "--embedding", choices=("cls", "patch", "both", "layers"), default="cls", help="default cls"
+    )
     cache.add_argument("--workers", type=int, help="processes (default one a CPU, one with a GPU)")
     cache.add_argument("--split", help="of clouds that have splits: its name, or all")
     cache.add_argument(

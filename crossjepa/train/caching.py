@@ -46,7 +46,7 @@ class CacheConfig:
 
     Attributes:
         teacher: timm name or local safetensors file.
-        embedding: "cls", "patch" or "both", see `Teacher`.
+        embedding: "cls", "patch", "both" or "layers", see `Teacher`.
         render: points, cameras and pictures.
     """
 

@@ -17,7 +17,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 DEFAULT_TEACHER = "vit_base_patch14_dinov2.lvd142m"
-Embedding: TypeAlias = Literal["cls", "patch", "both"]
+Embedding: TypeAlias = Literal["cls", "patch", "both", "layers"]
+# The last blocks of a transformer, or resolutions of a convolutional network, that "layers" takes.
+LAYERS = 2
 
 
 class Teacher:
@@ -30,11 +32,13 @@ class Teacher:
         device: where to run.
         embedding: "cls", what the model takes for the whole image: the class token of a vision transformer,
             the pooled map of a convolutional network; "patch", the mean of the patch tokens or of the map;
-            "both", one after the other.
+            "both", one after the other; "layers", the mean and the maximum of each of the last two blocks'
+            tokens, or of the maps of the last two resolutions. It is less specific to the teacher's classes.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the weights do not fit the architecture, it is unknown, or "both" would be twice the same.
+        ValueError: the weights do not fit the architecture, it is unknown, "both" would be twice the same, or
+            the model does not show its layers.
     """
 
     def __init__(
@@ -58,15 +62,17 @@ class Teacher:
             raise ValueError(
                 f"{self.name} has no class token, so its embedding is the mean of its patches: use cls"
             )
-        width: int = model.num_features  # type: ignore[assignment]
-        names = ("cls", "patch") if embedding == "both" else (embedding,)
-        self.parts = {part: (width * place, width * (place + 1)) for place, part in enumerate(names)}
-        self.width = width * len(names)
+        if embedding == "layers" and not hasattr(model, "forward_intermediates"):
+            raise ValueError(f"{self.name} does not show its layers: use cls or patch")
         self.device = torch.device(device)
         self.mean_3 = torch.tensor(settings["mean"], device=self.device)
         self.std_3 = torch.tensor(settings["std"], device=self.device)
         self.weights_sha256 = _digest(model)
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        names = ("cls", "patch") if embedding == "both" else (embedding,)
+        self.width = self.embed(np.zeros((1, image_size, image_size, 3), np.uint8)).shape[1]
+        width = self.width // len(names)
+        self.parts = {part: (width * place, width * (place + 1)) for place, part in enumerate(names)}
 
     def facts(self) -> dict[str, Any]:
         """Returns what decides its embeddings, as plain values."""
@@ -100,6 +106,10 @@ class Teacher:
         if self.embedding == "cls":
             pooled_VD: Tensor = model(pixels)
             return pooled_VD
+        if self.embedding == "layers":
+            maps = model.forward_intermediates(pixels, indices=LAYERS, norm=True, intermediates_only=True)
+            flat = [map_VCHW.float().flatten(2) for map_VCHW in maps]
+            return torch.cat([part for map_VCK in flat for part in (map_VCK.mean(2), map_VCK.amax(2))], dim=1)
         features = model.forward_features(pixels)
         patch_VD = self._mean_patch(features.float())
         if self.embedding == "patch":

@@ -51,6 +51,31 @@ def test_convolutional_networks_have_one_embedding(tmp_path: Path) -> None:
         Teacher(path, 64, embedding="both")
 
 
+def test_mean_and_maximum_of_the_last_two_blocks(tmp_path: Path) -> None:
+    teacher = Teacher(small_teacher(tmp_path), 96, embedding="layers")
+    seen: list[torch.Tensor] = []
+    model: Any = teacher.model
+    for block in model.blocks[-2:]:
+        block.register_forward_hook(lambda _module, _inputs, output: seen.append(model.norm(output[:, 1:])))
+    found = teacher.embed(pictures(96))
+    expected = [part for tokens in seen for part in (tokens.mean(dim=1), tokens.amax(dim=1))]
+    torch.testing.assert_close(found, torch.cat(expected, dim=1).float(), atol=0.02, rtol=0.02)
+    assert teacher.parts == {"layers": (0, 4 * 64)}
+
+
+def test_mean_and_maximum_of_the_last_two_resolutions(tmp_path: Path) -> None:
+    teacher = Teacher(small_teacher(tmp_path, "test_efficientnet"), 64, embedding="layers")
+    model: Any = teacher.model
+    seen: list[torch.Tensor] = []
+    for info in model.feature_info[-2:]:
+        model.get_submodule(info["module"]).register_forward_hook(
+            lambda _module, _inputs, output: seen.append(output.flatten(2))
+        )
+    found = teacher.embed(pictures(64))
+    expected = [part for maps in seen for part in (maps.mean(dim=2), maps.amax(dim=2))]
+    torch.testing.assert_close(found, torch.cat(expected, dim=1).float(), atol=0.02, rtol=0.02)
+
+
 def test_facts_follow_the_weights(tmp_path: Path) -> None:
     path = small_teacher(tmp_path)
     facts = Teacher(path, 96).facts()
