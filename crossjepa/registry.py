@@ -53,6 +53,11 @@ CHECKPOINTS: dict[str, Checkpoint] = {
             description="8.5M parameters; openly licensed objects and game models, no benchmark data",
             sha256="e305c3cd526e109c9845cad118b0f36e7868e20bd080b56d54f67939aa035775",
         ),
+        Checkpoint(
+            name="crossjepa-base-modelnet40",
+            description="8.5M parameters; crossjepa-base, then ModelNet40's training clouds without labels",
+            sha256="c313285772e678f21a10a56a937fe8a45e987b2e52a7b3dbee6d548089d70c28",
+        ),
     )
 }
 

@@ -19,14 +19,16 @@ from crossjepa.processor import Source
 from crossjepa.registry import CHECKPOINTS
 from tests.conftest import SAMPLES
 
-GOLDEN = Path(__file__).parent / "golden" / "crossjepa-base.npz"
+GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_golden_features(base: CrossJEPAEncoder, tmp_path: Path) -> None:
-    with np.load(GOLDEN) as archive:
+@pytest.mark.parametrize("name", crossjepa.list_models())
+def test_golden_features(name: str, tmp_path: Path) -> None:
+    with np.load(GOLDEN / f"{name}.npz") as archive:
         golden = dict(archive)
-    base.save_pretrained(tmp_path / "again")
-    for encoder in (base, CrossJEPAEncoder.from_pretrained(tmp_path / "again")):
+    bundled = CrossJEPAEncoder.from_pretrained(name)
+    bundled.save_pretrained(tmp_path / "again")
+    for encoder in (bundled, CrossJEPAEncoder.from_pretrained(tmp_path / "again")):
         for _ in range(2):
             np.testing.assert_allclose(
                 encoder.encode(golden["points"]), golden["features"], rtol=0, atol=1e-3

@@ -39,7 +39,8 @@ def export(
         for name, value in state["model"].items()
         if name.startswith("encoder.")
     }
-    recipe = state["recipe"]
+    # The file's name says what a run began with; where it lay is nobody's business.
+    recipe = {**state["recipe"], "init_from": Path(state["recipe"].get("init_from", "")).name}
     shape = NAMED_SIZES[recipe["size"]]
     facts = {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
     config = ModelConfig(shape, ProcessorConfig(num_points=shape.num_points), {**(provenance or {}), **facts})

@@ -1,4 +1,4 @@
-"""Writes the golden file that the tests hold the bundled weights to. Run only when the weights change.
+"""Writes the golden files that the tests hold the bundled weights to. Run only when the weights change.
 
 python -m tests.golden.make
 """
@@ -10,15 +10,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crossjepa import CrossJEPAEncoder
+from crossjepa import CrossJEPAEncoder, list_models
 
 FOLDER = Path(__file__).resolve().parent
-NAME = "crossjepa-base"
 
 
 def main() -> None:
+    """Writes the file of every registered checkpoint."""
+    for name in list_models():
+        make(name)
+
+
+def make(name: str) -> None:
     """Encodes six clouds of different form and size and stores every stage."""
-    encoder = CrossJEPAEncoder.from_pretrained(NAME)
+    encoder = CrossJEPAEncoder.from_pretrained(name)
     generator = np.random.default_rng(0)
     directions = generator.normal(size=(6, 1500, 3))
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
@@ -28,7 +33,7 @@ def main() -> None:
     normalized = torch.stack([encoder.preprocess(cloud) for cloud in points])
     with torch.inference_mode():
         tokens = encoder(normalized).tokens
-    target = FOLDER / f"{NAME}.npz"
+    target = FOLDER / f"{name}.npz"
     np.savez_compressed(
         target,
         points=points,

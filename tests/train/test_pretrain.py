@@ -150,6 +150,9 @@ def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_pa
     pretrain(still, tmp_path / "second", QUIET)
     first, second = (load_checkpoint(path)["model"] for path in (start, checkpoints(tmp_path / "second")[-1]))
     assert torch.equal(first["encoder.norm.weight"], second["encoder.norm.weight"])
+    exported = export(tmp_path / "second", tmp_path / "out")
+    assert exported.model_config.provenance["recipe"]["init_from"] == start.name
+    assert str(tmp_path) not in (tmp_path / "out" / "config.json").read_text()
 
 
 def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -> None:
