@@ -60,7 +60,9 @@ class PretrainConfig:
         scale_range: augmentation, see `augment`.
         jitter: augmentation, see `augment`.
         even_probability: augmentation, see `draw_points`.
-        init_from: checkpoint of another run whose weights this one starts from; "" for random ones.
+        init_from: where the weights come from at the start: a checkpoint (.pt) of another run, or the encoder
+            alone of what `CrossJEPAEncoder.from_pretrained` knows: a name, an org/repo, or a folder; "" for
+            random ones.
         held_out: objects kept from training, whose loss is logged.
         precision: of the arithmetic; parameters and optimizer stay float32.
         gradient_checkpointing: trade time for memory.

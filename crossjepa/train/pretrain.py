@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from crossjepa.config import NAMED_SIZES
+from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
 from crossjepa.train.cache import open_cache
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
@@ -99,6 +101,17 @@ class Trainer:
         self.step = self._resume()
         self.forward = self._wrapped()
 
+    def _start_from(self, source: str) -> None:
+        """Takes the weights of another run, or the encoder of released weights."""
+        if source.endswith(".pt"):
+            self.model.load_state_dict(load_checkpoint(source)["model"], strict=True)
+        elif source:
+            released = CrossJEPAEncoder.from_pretrained(source)
+            released.set_head(None)
+            if released.config != NAMED_SIZES[self.config.size]:
+                raise ValueError(f"{source}: its encoder is not of size {self.config.size}")
+            self.model.encoder.load_state_dict(released.state_dict(), strict=True)
+
     def _wrapped(self) -> nn.Module:
         module: nn.Module = self.model
         if self.process.world > 1:
@@ -110,8 +123,7 @@ class Trainer:
         recipe = self.recipe()
         found = checkpoints(self.run)
         if not found:
-            if self.config.init_from:
-                self.model.load_state_dict(load_checkpoint(self.config.init_from)["model"], strict=True)
+            self._start_from(self.config.init_from)
             if self.process.is_main:
                 self.run.mkdir(parents=True, exist_ok=True)
                 write_json(self.run / "config.json", recipe)

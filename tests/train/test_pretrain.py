@@ -155,6 +155,20 @@ def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_pa
     assert str(tmp_path) not in (tmp_path / "out" / "config.json").read_text()
 
 
+def test_a_run_starts_from_released_weights(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    released = export(tmp_path / "first", tmp_path / "out").state_dict()
+    still = replace(config, steps=1, learning_rate=0.0, final_learning_rate=0.0, seed=5)
+    pretrain(replace(still, init_from=str(tmp_path / "out")), tmp_path / "second", QUIET)
+    second = load_checkpoint(checkpoints(tmp_path / "second")[-1])["model"]
+    weights = [name for name in released if name.endswith("weight")]
+    assert weights
+    for name in weights:
+        assert torch.equal(second[f"encoder.{name}"], released[name]), name
+    with pytest.raises(ValueError, match=r"crossjepa-base: its encoder is not of size crossjepa-test"):
+        pretrain(replace(still, init_from="crossjepa-base"), tmp_path / "third", QUIET)
+
+
 def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path, 3, {"model": {}}, keep=1)
     path.write_bytes(path.read_bytes()[:50])
