@@ -7,6 +7,7 @@ import logging
 import sys
 
 from crossjepa.train.config import PretrainConfig, load_config
+from crossjepa.train.distributed import leave_group
 from crossjepa.train.plan import cache_gigabytes, plan_run
 from crossjepa.train.pretrain import RunOptions, pretrain
 from crossjepa.train.probe import read_probe_data
@@ -26,6 +27,7 @@ def main(words: list[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    leave_group()
     return 0
 
 
