@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,20 @@ ARRAYS = (*ROW_ARRAYS, "checksums", "done")
 def recipe_hash(recipe: Mapping[str, Any]) -> str:
     """Returns a short name for everything that decides what a cache holds."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Views(NamedTuple):
+    """Some views of some objects.
+
+    Attributes:
+        poses_BV5: (B, V, 5) float32, see `Cache`.
+        histograms_BVH: (B, V, 48) float32 colour histograms.
+        embeddings_BVD: (B, V, D) float32 embeddings.
+    """
+
+    poses_BV5: NDArray[np.float32]
+    histograms_BVH: NDArray[np.float32]
+    embeddings_BVD: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +76,38 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self.points_SP3)
+
+    @property
+    def views(self) -> int:
+        """Views of an object (V)."""
+        return self.embeddings_SVD.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Channels of the teacher (D)."""
+        return self.embeddings_SVD.shape[2]
+
+    @property
+    def hash(self) -> str:
+        """What the cache was made of, as a short name."""
+        return str(self.manifest["recipe_hash"])
+
+    def points_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the (B, P, 3) points of some objects."""
+        return self.points_SP3[row_B].astype(np.float32)
+
+    def embeddings_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the (B, V, D) embeddings of some objects."""
+        return self.embeddings_SVD[row_B]
+
+    def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64]) -> Views:
+        """Returns chosen views of some objects."""
+        index = (row_B[:, None], view_BV)
+        return Views(
+            self.poses_SV5[index].astype(np.float32),
+            self.histograms_SVH[index].astype(np.float32),
+            self.embeddings_SVD[index],
+        )
 
     def part(self, name: str) -> slice:
         """Returns the channels of one kind of embedding, where several lie side by side.

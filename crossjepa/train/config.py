@@ -15,8 +15,9 @@ from crossjepa.config import NAMED_SIZES, EncoderConfig, from_dict
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
 Conditioning = Literal["both", "pose", "histogram", "none"]
-TargetScaling = Literal["standardise", "center", "none"]
+TargetScaling = Literal["standardise", "whiten", "center", "none"]
 Schedule = Literal["cosine", "linear"]
+ContrastWith = Literal["batch", "cache"]
 OptimizerName = Literal["adamw", "muon"]
 Precision = Literal["bfloat16", "float32"]
 
@@ -26,7 +27,8 @@ class PretrainConfig:
     """Recipe of a run.
 
     Attributes:
-        cache: folder of the teacher's embeddings; may be left to the command line.
+        cache: folder of the teacher's embeddings, or several divided by commas; may be left to the command
+            line.
         size: named size of the encoder.
         steps: optimizer steps; 0 to count by `epochs`.
         epochs: passes over the cache where `steps` is 0.
@@ -43,8 +45,8 @@ class PretrainConfig:
         predictor_depth: blocks of the predictor.
         joint_attention: whether the point tokens see the query, see `PredictorConfig`.
         conditioning: what the predictor is told about a view.
-        target_scaling: "standardise" each channel of the targets, "center" each and scale all
-            alike, or "none".
+        target_scaling: "standardise" each channel of the targets; "whiten" them half as well, so that
+            rare differences count for more; "center" each and scale all alike; or "none".
         learnable_teacher: put a layer that learns on top of the teacher's embedding, with gradient. It shows
             why the paper keeps its teacher frozen: both sides agree on a constant.
         smooth_l1_beta: error from which the loss grows linearly.
@@ -52,6 +54,8 @@ class PretrainConfig:
             tokens predicts the mean embedding of the object's views. 0 leaves it out.
         contrast_weight: weight of another loss that is not the paper's: a linear readout of the pooled tokens
             must tell its own object's mean embedding from those of the batch (InfoNCE). 0 leaves it out.
+        contrast_with: the others are those of the "batch", or all objects of the "cache"; then the readout
+            must find each of them as near as the teacher does.
         points_weight: weight of a loss which the paper tried and rejected: the pooled tokens of one
             draw of points predict those of another draw of the same object (point to point). 0 leaves it out.
         few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
@@ -92,6 +96,7 @@ class PretrainConfig:
     smooth_l1_beta: float = 1.0
     object_weight: float = 1.0
     contrast_weight: float = 0.3
+    contrast_with: ContrastWith = "batch"
     points_weight: float = 0.0
     few_points: int = 512
     few_share: float = 0.85

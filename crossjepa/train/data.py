@@ -15,6 +15,7 @@ from torch import Tensor
 from crossjepa.train.augment import Draws, augment, draw_points
 from crossjepa.train.cache import Cache
 from crossjepa.train.config import PretrainConfig
+from crossjepa.train.joined import JoinedCaches
 
 # Salts that keep the draws for different purposes apart.
 _ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER = range(5)
@@ -46,13 +47,15 @@ class Batches:
     """The training batches of one process.
 
     Args:
-        cache: the teacher's embeddings.
+        cache: the teacher's embeddings, of one cache or several.
         config: the recipe.
         rank: number of this process.
         world: processes; each takes its rows of the same global batch.
     """
 
-    def __init__(self, cache: Cache, config: PretrainConfig, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, cache: Cache | JoinedCaches, config: PretrainConfig, rank: int = 0, world: int = 1
+    ) -> None:
         if config.batch_size % world:
             raise ValueError(f"batch_size {config.batch_size} must be a multiple of the {world} processes")
         # The same whatever the seed: a run that starts from another's weights must not meet what it saw.
@@ -63,9 +66,10 @@ class Batches:
             raise ValueError(
                 f"{len(self.train_rows)} objects to train on do not fill a batch of {config.batch_size}"
             )
-        views = cache.embeddings_SVD.shape[1]
-        if config.views_per_step > views:
-            raise ValueError(f"views_per_step is {config.views_per_step}, but the cache has {views} views")
+        if config.views_per_step > cache.views:
+            raise ValueError(
+                f"views_per_step is {config.views_per_step}, but the cache has {cache.views} views"
+            )
         self.cache, self.config, self.rank, self.world = cache, config, rank, world
         self.steps_per_epoch = len(self.train_rows) // config.batch_size
         self.steps = config.steps or config.epochs * self.steps_per_epoch
@@ -93,10 +97,10 @@ class Batches:
     ) -> Batch:
         config, cache = self.config, self.cache
         count = config.encoder_at(step / self.steps).num_points
-        stored_BP3 = torch.from_numpy(cache.points_SP3[row_B].astype(np.float32))
-        order_BV = draws.uniform(cache.embeddings_SVD.shape[1]).argsort(dim=1)
-        index = (row_B[:, None], order_BV[:, : config.views_per_step].numpy())
-        pose_BV5 = torch.from_numpy(cache.poses_SV5[index].astype(np.float32))
+        stored_BP3 = torch.from_numpy(cache.points_of(row_B))
+        order_BV = draws.uniform(cache.views).argsort(dim=1)
+        views = cache.views_of(row_B, order_BV[:, : config.views_per_step].numpy())
+        pose_BV5 = torch.from_numpy(views.poses_BV5)
 
         def drawn(source: Draws, azimuth_BV: Tensor) -> tuple[Tensor, Tensor]:
             points_BN3 = draw_points(stored_BP3, count, source, even)
@@ -107,6 +111,6 @@ class Batches:
             points_BN3,
             drawn(others, azimuth_BV)[0] if others else points_BN3,
             torch.stack([azimuth_BV, torch.deg2rad(pose_BV5[..., 1]), pose_BV5[..., 3]], dim=-1),
-            torch.from_numpy(cache.histograms_SVH[index].astype(np.float32)),
-            torch.from_numpy(cache.embeddings_SVD[index].astype(np.float32)),
+            torch.from_numpy(views.histograms_BVH),
+            torch.from_numpy(views.embeddings_BVD),
         )

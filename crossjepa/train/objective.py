@@ -23,11 +23,16 @@ from crossjepa.train.distributed import gather_rows
 
 
 class Targets(nn.Module):
-    """Teacher embeddings, shifted and scaled a channel at a time by the statistics of the cache.
+    """Teacher embeddings, shifted and scaled by the statistics of the cache.
 
     The raw cosines of an image model's embeddings sit in a narrow band around their mean, so without the
-    shift most of the loss is about a constant.
+    shift most of the loss is about a constant. Whitening also takes from the few directions in which
+    embeddings vary most a part of their weight.
     """
+
+    mean_D: Tensor
+    std_D: Tensor
+    whitening_DD: Tensor | None
 
     def __init__(self, embeddings_RD: NDArray[np.float32], scaling: TargetScaling) -> None:
         super().__init__()
@@ -39,10 +44,27 @@ class Targets(nn.Module):
             mean_D, std_D = torch.zeros_like(mean_D), torch.ones_like(std_D)
         self.register_buffer("mean_D", mean_D)
         self.register_buffer("std_D", std_D)
+        scaled_RD = (embeddings - mean_D) / std_D
+        self.register_buffer("whitening_DD", _whitening(scaled_RD) if scaling == "whiten" else None)
 
     def forward(self, embeddings_BVD: Tensor) -> Tensor:
         """Returns the (B, V, D) float32 targets."""
-        return (embeddings_BVD.float() - self.mean_D) / self.std_D  # type: ignore[operator]
+        target_BVD: Tensor = (embeddings_BVD.float() - self.mean_D) / self.std_D
+        return target_BVD if self.whitening_DD is None else F.linear(target_BVD, self.whitening_DD)
+
+
+# Of whitening, the share that is done: at 1 the noise of the last directions counts as much as all else.
+WHITENING = 0.5
+
+
+def _whitening(scaled_RD: Tensor, share: float = WHITENING) -> Tensor:
+    """Returns the symmetric (D, D) matrix that whitens by a share and leaves the mean variance at 1."""
+    variance_D, directions_DD = torch.linalg.eigh(torch.cov(scaled_RD.double().T))
+    variance_D = variance_D.clamp_min(1e-4 * float(variance_D.max()))
+    factor_D = variance_D ** (-share / 2)
+    factor_D = factor_D / (variance_D * factor_D**2).mean().sqrt()
+    whitening_DD: Tensor = (directions_DD * factor_D) @ directions_DD.T
+    return whitening_DD.float()
 
 
 class Losses(NamedTuple):
@@ -120,21 +142,37 @@ class PretrainModel(nn.Module):
 
 
 class Contrast(nn.Module):
-    """InfoNCE between readouts of clouds and the mean embeddings of their views, both ways."""
+    """Tells a cloud's object from others, by a linear readout in the space of the views' mean embeddings.
+
+    Against the batch it is InfoNCE, both ways. Against the cache, a cloud is compared with every object in it
+    and should find each as near as the teacher does: the embeddings of all of them are at hand.
+    """
+
+    objects_MD: Tensor | None
 
     MAX_SCALE = 50.0
+    # Scale of the teacher's cosines: twins share the probability of an object, mere relatives hardly.
+    TEACHER_SCALE = 20.0
 
     def __init__(self, width: int, target_width: int) -> None:
         super().__init__()
         self.readout = nn.Linear(width, target_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.register_buffer("objects_MD", None, persistent=False)
+
+    def compare_with(self, objects_MD: Tensor) -> None:
+        """Compares with these M embeddings from now on, rather than with the batch."""
+        self.objects_MD = F.normalize(objects_MD, dim=-1)
 
     def forward(self, readout_BD: Tensor, mean_BD: Tensor) -> Tensor:
-        """Returns the loss of this process's clouds against the clouds of all processes."""
+        """Returns the loss of this process's clouds against the clouds of all processes, or the cache."""
         readout_BD, mean_BD = F.normalize(readout_BD, dim=-1), F.normalize(mean_BD, dim=-1)
+        scale = self.log_scale.exp().clamp(max=self.MAX_SCALE)
+        if self.objects_MD is not None:
+            nearness_BM = (self.TEACHER_SCALE * mean_BD @ self.objects_MD.T).softmax(dim=-1)
+            return F.cross_entropy(scale * readout_BD @ self.objects_MD.T, nearness_BM)
         all_readouts_AD, first = gather_rows(readout_BD)
         all_means_AD, _ = gather_rows(mean_BD)
-        scale = self.log_scale.exp().clamp(max=self.MAX_SCALE)
         own_B = first + torch.arange(len(readout_BD), device=readout_BD.device)
         forward = F.cross_entropy(scale * readout_BD @ all_means_AD.T, own_B)
         backward = F.cross_entropy(scale * mean_BD @ all_readouts_AD.T, own_B)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, open_cache
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch
+from crossjepa.train.joined import open_caches
 from crossjepa.train.objective import PretrainModel
 from crossjepa.train.optim import make_optimizers
 from crossjepa.train.views import RenderConfig
@@ -87,8 +88,8 @@ def plan_run(
         ValueError: neither a cache nor a number of objects is known.
     """
     if config.cache:
-        cache = open_cache(config.cache)
-        objects, target_width = len(cache), cache.embeddings_SVD.shape[-1]
+        cache = open_caches(config.cache)
+        objects, target_width = len(cache), cache.width
     if not objects:
         raise ValueError("how many objects? give --cache FOLDER or the renderings")
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

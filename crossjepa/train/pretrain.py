@@ -20,11 +20,11 @@ from torch.nn.parallel import DistributedDataParallel
 from crossjepa.config import NAMED_SIZES
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
-from crossjepa.train.cache import open_cache
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch, Batches
 from crossjepa.train.distributed import Process, all_mean, process_group, sync_batch_norms
+from crossjepa.train.joined import open_caches
 from crossjepa.train.loggers import RunLog
 from crossjepa.train.objective import PretrainModel, Targets
 from crossjepa.train.optim import learning_rate, make_optimizers
@@ -85,21 +85,30 @@ class Trainer:
         self.config, self.run, self.process, self.options = config, run, process, options
         self.probe_data = probe_data
         torch.manual_seed(config.seed)
-        cache = open_cache(config.cache)
+        cache = open_caches(config.cache)
         self.batches = Batches(cache, config, process.rank, process.world)
         self.steps = self.batches.steps
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
-        embeddings_RD = np.asarray(cache.embeddings_SVD[rows], np.float32).reshape(
-            -1, cache.embeddings_SVD.shape[-1]
-        )
+        embeddings_RD = cache.embeddings_of(rows).reshape(-1, cache.width)
         self.targets = Targets(embeddings_RD, config.target_scaling).to(process.device)
         self.model = PretrainModel(config, embeddings_RD.shape[1]).to(process.device)
+        if self.model.contrast and config.contrast_with == "cache":
+            self.model.contrast.compare_with(self._objects())
         if process.world > 1:
             sync_batch_norms(self.model)
         self.optimizers = make_optimizers(self.model, config)
         self.meter = Meter(config.batch_size)
         self.step = self._resume()
         self.forward = self._wrapped()
+
+    def _objects(self) -> torch.Tensor:
+        """Returns the (M, D) mean targets of the objects that are trained on."""
+        rows, cache = self.batches.train_rows, self.batches.cache
+        means = []
+        for start in range(0, len(rows), STATISTICS_ROWS):
+            embeddings_RVD = torch.from_numpy(cache.embeddings_of(rows[start : start + STATISTICS_ROWS]))
+            means.append(self.targets(embeddings_RVD.to(self.process.device)).mean(dim=1))
+        return torch.cat(means)
 
     def _start_from(self, source: str) -> None:
         """Takes the weights of another run, or the encoder of released weights."""
@@ -220,9 +229,9 @@ class Trainer:
         save_checkpoint(self.run, self.step, state, self.options.keep)
 
     def recipe(self) -> dict[str, Any]:
-        """Returns all that determines the result, with the cache by its content rather than its place."""
+        """Returns all that determines the result, with caches by their content rather than their place."""
         cache = self.batches.cache
-        return {**asdict(self.config), "cache": cache.manifest["recipe_hash"], "objects": len(cache)}
+        return {**asdict(self.config), "cache": cache.hash, "objects": len(cache)}
 
     def _rate(self, step: int) -> float:
         return learning_rate(self.config, step, self.steps)

@@ -114,7 +114,14 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
     assert_same_end(tmp_path / "whole", parts)
 
 
-@pytest.mark.parametrize("changes", [{}, {"points_weight": 0.5, "joint_attention": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"points_weight": 0.5, "joint_attention": True},
+        {"contrast_with": "cache", "target_scaling": "whiten"},
+    ],
+)
 def test_two_processes_equal_one_with_the_whole_batch(
     config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
 ) -> None:

@@ -1,0 +1,94 @@
+"""Several caches read as one: a collection of one's own beside another, or clouds beside meshes.
+
+B objects asked for, V views, P stored points, D teacher width
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.train.cache import Cache, Views, open_cache
+
+# Reads from one cache the objects of these rows, which are where the mask says among those asked for.
+Read = Callable[[Cache, NDArray[np.int64], NDArray[np.bool_]], Sequence[NDArray[np.float32]]]
+
+
+class JoinedCaches:
+    """The objects of several caches, one cache after the other.
+
+    Args:
+        caches: caches of one teacher, with as many views each; where points are fewer they are repeated.
+
+    Raises:
+        ValueError: teachers, widths or numbers of views differ.
+    """
+
+    def __init__(self, caches: Sequence[Cache]) -> None:
+        for name, of in (("teacher", _teacher), ("width", _width), ("number of views", _views)):
+            found = [of(cache) for cache in caches]
+            if any(value != found[0] for value in found):
+                raise ValueError(f"these caches cannot be joined, the {name} differs: {found}")
+        self.caches = caches
+        self.views, self.width = _views(caches[0]), _width(caches[0])
+        self.first_rows = np.cumsum([0, *(len(cache) for cache in caches)])
+        self.hash = "+".join(cache.hash for cache in caches)
+
+    def __len__(self) -> int:
+        return int(self.first_rows[-1])
+
+    def points_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the (B, P, 3) points of some objects."""
+        most = np.arange(max(cache.points_SP3.shape[1] for cache in self.caches))
+        (points_BP3,) = self._gather(
+            row_B, lambda cache, own_B, _: [cache.points_of(own_B)[:, most % cache.points_SP3.shape[1]]]
+        )
+        return points_BP3
+
+    def embeddings_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the (B, V, D) embeddings of some objects."""
+        (embeddings_BVD,) = self._gather(row_B, lambda cache, own_B, _: [cache.embeddings_of(own_B)])
+        return embeddings_BVD
+
+    def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64]) -> Views:
+        """Returns chosen views of some objects."""
+        return Views(*self._gather(row_B, lambda cache, own_B, at_B: cache.views_of(own_B, view_BV[at_B])))
+
+    def _gather(self, row_B: NDArray[np.int64], read: Read) -> list[NDArray[np.float32]]:
+        """Reads every cache's share of the rows and puts the objects back into their order."""
+        places, shares = [], []
+        for cache, first, end in zip(self.caches, self.first_rows[:-1], self.first_rows[1:], strict=True):
+            at_B = (row_B >= first) & (row_B < end)
+            places.append(np.flatnonzero(at_B))
+            shares.append(read(cache, row_B[at_B] - first, at_B))
+        order_B = np.argsort(np.concatenate(places))
+        return [np.concatenate(parts)[order_B] for parts in zip(*shares, strict=True)]
+
+
+def open_caches(folders: str | os.PathLike[str]) -> Cache | JoinedCaches:
+    """Opens a cache, or several whose folders are divided by commas.
+
+    Raises:
+        FileNotFoundError: one of them is not there or not finished.
+        ValueError: one is damaged, or they do not fit together.
+    """
+    caches = [open_cache(folder) for folder in str(folders).split(",")]
+    return caches[0] if len(caches) == 1 else JoinedCaches(caches)
+
+
+def _teacher(cache: Cache) -> Any:
+    """What is known of the teacher; caches of format 1 know its name alone."""
+    facts = cache.manifest["recipe"].get("teacher")
+    return str(facts["name"] if isinstance(facts, dict) else facts).removesuffix(".safetensors")
+
+
+def _width(cache: Cache) -> int:
+    return cache.width
+
+
+def _views(cache: Cache) -> int:
+    return cache.views
