@@ -54,8 +54,8 @@ class PretrainConfig:
             tokens predicts the mean embedding of the object's views. 0 leaves it out.
         contrast_weight: weight of another loss that is not the paper's: a linear readout of the pooled tokens
             must tell its own object's mean embedding from those of the batch (InfoNCE). 0 leaves it out.
-        contrast_with: the others are those of the "batch", or all objects of the "cache"; then the readout
-            must find each of them as near as the teacher does.
+        contrast_with: the others are those of the "batch", or all objects of the "cache" that are trained on;
+            then the readout must find each of them as near as the mean embedding of the views of this step.
         points_weight: weight of a loss which the paper tried and rejected: the pooled tokens of one
             draw of points predict those of another draw of the same object (point to point). 0 leaves it out.
         few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
@@ -122,6 +122,8 @@ class PretrainConfig:
             raise ValueError(f"size must be one of {sorted(NAMED_SIZES)}, not {self.size!r}")
         if (self.steps > 0) == (self.epochs > 0):
             raise ValueError("give either steps or epochs, and set the other to 0")
+        if self.learnable_teacher and self.contrast_with == "cache":
+            raise ValueError("contrast_with 'cache' needs a frozen teacher, not learnable_teacher")
         for name in ("batch_size", "views_per_step", "predictor_depth", "few_points"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -58,7 +58,7 @@ class Batches:
     ) -> None:
         if config.batch_size % world:
             raise ValueError(f"batch_size {config.batch_size} must be a multiple of the {world} processes")
-        # The same whatever the seed: a run that starts from another's weights must not meet what it saw.
+        # Whatever the seed: what one run held out, another from its weights on this cache must not see.
         shuffled = np.random.default_rng([0, _HELD_OUT]).permutation(len(cache))
         self.held_out_rows = np.sort(shuffled[: config.held_out])
         self.train_rows = np.sort(shuffled[config.held_out :])

@@ -6,7 +6,8 @@ B objects asked for, V views, P stored points, D teacher width
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,18 @@ class JoinedCaches:
         caches: caches of one teacher, with as many views each; where points are fewer they are repeated.
 
     Raises:
-        ValueError: teachers, widths or numbers of views differ.
+        ValueError: teachers, widths or numbers of views differ, or a cache is there twice.
     """
 
     def __init__(self, caches: Sequence[Cache]) -> None:
-        for name, of in (("teacher", _teacher), ("width", _width), ("number of views", _views)):
-            found = [of(cache) for cache in caches]
+        facts = ("views", [cache.views for cache in caches]), ("width", [cache.width for cache in caches])
+        for name, found in (*facts, *_teachers(caches)):
             if any(value != found[0] for value in found):
-                raise ValueError(f"these caches cannot be joined, the {name} differs: {found}")
+                raise ValueError(f"these caches cannot be joined, their {name} differ: {found}")
+        if len({cache.hash for cache in caches}) < len(caches):
+            raise ValueError(f"the same cache twice: {[cache.hash for cache in caches]}")
         self.caches = caches
-        self.views, self.width = _views(caches[0]), _width(caches[0])
+        self.views, self.width = caches[0].views, caches[0].width
         self.first_rows = np.cumsum([0, *(len(cache) for cache in caches)])
         self.hash = "+".join(cache.hash for cache in caches)
 
@@ -76,19 +79,20 @@ def open_caches(folders: str | os.PathLike[str]) -> Cache | JoinedCaches:
         FileNotFoundError: one of them is not there or not finished.
         ValueError: one is damaged, or they do not fit together.
     """
-    caches = [open_cache(folder) for folder in str(folders).split(",")]
-    return caches[0] if len(caches) == 1 else JoinedCaches(caches)
+    text = os.fspath(folders)
+    if Path(text).is_dir() or "," not in text:
+        return open_cache(text)
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(f"{text!r}: there is a comma with no cache beside it")
+    return JoinedCaches([open_cache(name) for name in names])
 
 
-def _teacher(cache: Cache) -> Any:
-    """What is known of the teacher; caches of format 1 know its name alone."""
-    facts = cache.manifest["recipe"].get("teacher")
-    return str(facts["name"] if isinstance(facts, dict) else facts).removesuffix(".safetensors")
-
-
-def _width(cache: Cache) -> int:
-    return cache.width
-
-
-def _views(cache: Cache) -> int:
-    return cache.views
+def _teachers(caches: Sequence[Cache]) -> list[tuple[str, list[Any]]]:
+    """What must be the same of the teachers; caches of format 1 know the name alone."""
+    every = [cache.manifest["recipe"].get("teacher") for cache in caches]
+    if all(isinstance(facts, Mapping) for facts in every):
+        names = [name for name in sorted({*every[0]}.union(*every)) if name != "name"]
+        return [(f"teachers' {name}", [facts.get(name) for facts in every]) for name in names]
+    known = [facts["name"] if isinstance(facts, Mapping) else str(facts) for facts in every]
+    return [("teachers", [name.removesuffix(".safetensors") for name in known])]

@@ -1,6 +1,7 @@
 """What is learned: the teacher's embedding of each view, from the cloud's tokens and its conditioning.
 
-B clouds, N points, G tokens, V views, C encoder width, H histogram bins, D teacher width
+B clouds, A clouds of all processes, N points, G tokens, V views, C encoder width, H histogram bins, D teacher
+width, R embeddings for the statistics, M objects of the cache
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Targets(nn.Module):
 
     def __init__(self, embeddings_RD: NDArray[np.float32], scaling: TargetScaling) -> None:
         super().__init__()
-        embeddings = torch.from_numpy(embeddings_RD)
+        embeddings = torch.tensor(embeddings_RD)
         mean_D, std_D = embeddings.mean(dim=0), embeddings.std(dim=0).clamp_min(1e-4)
         if scaling == "center":
             std_D = torch.full_like(std_D, float((embeddings - mean_D).std()))
@@ -44,8 +45,8 @@ class Targets(nn.Module):
             mean_D, std_D = torch.zeros_like(mean_D), torch.ones_like(std_D)
         self.register_buffer("mean_D", mean_D)
         self.register_buffer("std_D", std_D)
-        scaled_RD = (embeddings - mean_D) / std_D
-        self.register_buffer("whitening_DD", _whitening(scaled_RD) if scaling == "whiten" else None)
+        whitening_DD = _whitening(embeddings.sub_(mean_D).div_(std_D)) if scaling == "whiten" else None
+        self.register_buffer("whitening_DD", whitening_DD)
 
     def forward(self, embeddings_BVD: Tensor) -> Tensor:
         """Returns the (B, V, D) float32 targets."""
@@ -59,7 +60,11 @@ WHITENING = 0.5
 
 def _whitening(scaled_RD: Tensor, share: float = WHITENING) -> Tensor:
     """Returns the symmetric (D, D) matrix that whitens by a share and leaves the mean variance at 1."""
-    variance_D, directions_DD = torch.linalg.eigh(torch.cov(scaled_RD.double().T))
+    covariance_DD = torch.zeros(scaled_RD.shape[1], scaled_RD.shape[1], dtype=torch.float64)
+    for start in range(0, len(scaled_RD), 4096):
+        part = scaled_RD[start : start + 4096].double()
+        covariance_DD += part.T @ part
+    variance_D, directions_DD = torch.linalg.eigh(covariance_DD / len(scaled_RD))
     variance_D = variance_D.clamp_min(1e-4 * float(variance_D.max()))
     factor_D = variance_D ** (-share / 2)
     factor_D = factor_D / (variance_D * factor_D**2).mean().sqrt()
@@ -148,8 +153,6 @@ class Contrast(nn.Module):
     and should find each as near as the teacher does: the embeddings of all of them are at hand.
     """
 
-    objects_MD: Tensor | None
-
     MAX_SCALE = 50.0
     # Scale of the teacher's cosines: twins share the probability of an object, mere relatives hardly.
     TEACHER_SCALE = 20.0
@@ -158,7 +161,8 @@ class Contrast(nn.Module):
         super().__init__()
         self.readout = nn.Linear(width, target_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
-        self.register_buffer("objects_MD", None, persistent=False)
+        # No buffer: DistributedDataParallel would send it around in every step.
+        self.objects_MD: Tensor | None = None
 
     def compare_with(self, objects_MD: Tensor) -> None:
         """Compares with these M embeddings from now on, rather than with the batch."""

@@ -95,6 +95,8 @@ def plan_run(
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(config.seed)
     model = PretrainModel(config, target_width).to(chosen)
+    if model.contrast and config.contrast_with == "cache":
+        model.contrast.compare_with(torch.randn(objects, target_width, device=chosen))
     grows = config.encoder_at(0) != config.encoder_at(1)
     full = _seconds_a_step(model, config, 1.0, target_width, chosen)
     few = _seconds_a_step(model, config, 0.0, target_width, chosen) if grows else full

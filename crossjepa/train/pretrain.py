@@ -32,7 +32,7 @@ from crossjepa.train.probe import ProbeData, encode_all, probe
 
 logger = logging.getLogger(__name__)
 
-# Objects whose views give the mean and deviation of the targets.
+# Objects whose views give the statistics of the targets; more are not read at a time.
 STATISTICS_ROWS = 4096
 
 
@@ -106,8 +106,8 @@ class Trainer:
         rows, cache = self.batches.train_rows, self.batches.cache
         means = []
         for start in range(0, len(rows), STATISTICS_ROWS):
-            embeddings_RVD = torch.from_numpy(cache.embeddings_of(rows[start : start + STATISTICS_ROWS]))
-            means.append(self.targets(embeddings_RVD.to(self.process.device)).mean(dim=1))
+            mean_RD = cache.embeddings_of(rows[start : start + STATISTICS_ROWS]).mean(axis=1)
+            means.append(self.targets(torch.from_numpy(mean_RD).to(self.process.device)))
         return torch.cat(means)
 
     def _start_from(self, source: str) -> None:
@@ -138,7 +138,9 @@ class Trainer:
                 write_json(self.run / "config.json", recipe)
             return 0
         state = load_checkpoint(found[-1])
-        changed = sorted(key for key in recipe if recipe[key] != state["recipe"].get(key))
+        # What an older version did not know was as it is by default.
+        before = {**asdict(PretrainConfig()), **state["recipe"]}
+        changed = sorted(key for key in recipe if recipe[key] != before.get(key))
         if changed:
             raise ValueError(
                 f"{self.run} was started with another {', '.join(changed)}: go on with the same recipe, or "

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from crossjepa.train.cache import Cache
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.data import Batches
 from crossjepa.train.joined import JoinedCaches, open_caches
 from crossjepa.train.pretrain import RunOptions, pretrain
-from tests.train.small_cache import CONFIG, make_cache
+from tests.train.small_cache import CONFIG, TEACHER, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, probe_every=6)
 
@@ -49,23 +51,67 @@ def test_rows_are_those_of_the_caches(folders: tuple[Path, Path]) -> None:
             np.testing.assert_array_equal(part[place], expected[0])
 
 
-def test_a_run_sees_both_and_goes_on_with_both_alone(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    config = replace(
-        CONFIG, cache=f"{folders[0]},{folders[1]}", contrast_with="cache", target_scaling="whiten"
-    )
+def test_a_run_sees_every_object_of_both_once_an_epoch(folders: tuple[Path, Path]) -> None:
+    config = replace(CONFIG, cache=f"{folders[0]},{folders[1]}", held_out=0, views_per_step=4)
     batches = Batches(open_caches(config.cache), config)
-    seen = torch.cat([batches(step).embeddings_BVD[:, 0, 0] for step in range(batches.steps_per_epoch)])
-    assert len(seen) == 32
-    pretrain(config, tmp_path, replace(QUIET, stop_after=5))
+    seen_SVD = torch.cat([batches(step).embeddings_BVD for step in range(batches.steps_per_epoch)])
+    caches = zip(folders, (28, 12), strict=True)
+    all_SVD = np.concatenate([open_caches(folder).embeddings_of(np.arange(rows)) for folder, rows in caches])
+    seen_S, all_S = (values.sum(dim=(1, 2)).sort().values for values in (seen_SVD, torch.from_numpy(all_SVD)))
+    assert len(torch.unique(all_S)) == 40
+    torch.testing.assert_close(seen_S, all_S)
+
+
+def test_a_run_on_both_goes_on_to_the_bit_and_with_both_alone(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    both = f"{folders[0]},{folders[1]}"
+    config = replace(CONFIG, cache=both, contrast_with="cache", target_scaling="whiten")
+    pretrain(config, tmp_path / "whole", QUIET)
+    pretrain(config, tmp_path / "parts", replace(QUIET, stop_after=5))
     with pytest.raises(ValueError, match="another cache, objects"):
-        pretrain(replace(config, cache=str(folders[0])), tmp_path, QUIET)
-    pretrain(config, tmp_path, QUIET)
-    assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == 12
+        pretrain(replace(config, cache=str(folders[0])), tmp_path / "parts", QUIET)
+    pretrain(config, tmp_path / "parts", QUIET)
+    whole, parts = (load_checkpoint(checkpoints(tmp_path / name)[-1])["model"] for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    for name, value in whole.items():
+        assert torch.equal(value, parts[name]), name
 
 
-def test_caches_that_do_not_fit_together_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    make_cache(tmp_path / "other", teacher="another")
-    with pytest.raises(ValueError, match=r"cannot be joined, the teacher differs: \['none', 'another'\]"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"views": 3}, r"their views differ: \[4, 3\]"),
+        (
+            {"teacher": {**TEACHER, "embedding": "patch"}},
+            r"their teachers' embedding differ: \['cls', 'patch'\]",
+        ),
+        ({"teacher": {**TEACHER, "weights_sha256": "1"}}, r"their teachers' weights_sha256 differ"),
+        ({"teacher": "another.safetensors"}, r"their teachers differ: \['blobs', 'another'\]"),
+        ({}, "the same cache twice"),
+    ],
+)
+def test_caches_that_do_not_fit_together_are_refused(
+    folders: tuple[Path, Path], tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    make_cache(tmp_path / "other", **options)
+    with pytest.raises(ValueError, match=message):
         open_caches(f"{folders[0]},{tmp_path / 'other'}")
+
+
+def test_an_old_cache_that_knows_its_teacher_by_name_is_joined(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    make_cache(tmp_path / "old", teacher="blobs.safetensors", seed=2)
+    assert len(open_caches(f"{tmp_path / 'old'}, {folders[1]}")) == 28 + 12
+
+
+def test_commas_divide_folders_unless_they_are_part_of_a_name(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    make_cache(tmp_path / "one,two")
+    assert isinstance(open_caches(tmp_path / "one,two"), Cache)
     with pytest.raises(FileNotFoundError, match="nowhere: no cache"):
         open_caches(f"{folders[0]},{tmp_path / 'nowhere'}")
+    with pytest.raises(ValueError, match="a comma with no cache beside it"):
+        open_caches(f"{folders[0]},")

@@ -73,3 +73,4 @@ def test_the_others_are_the_objects_trained_on(tmp_path: Path) -> None:
         trainer.model.contrast.objects_MD, torch.nn.functional.normalize(means_MD, dim=-1)
     )
     assert "contrast.objects_MD" not in trainer.model.state_dict()
+    assert "contrast.objects_MD" not in dict(trainer.model.named_buffers())

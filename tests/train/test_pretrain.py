@@ -150,6 +150,18 @@ def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_pa
         pretrain(replace(config, seed=1, learning_rate=1e-4), tmp_path, QUIET)
 
 
+def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path, replace(QUIET, stop_after=3))
+    path = checkpoints(tmp_path)[-1]
+    state = load_checkpoint(path)
+    del state["recipe"]["contrast_with"]
+    torch.save(state, path)
+    with pytest.raises(ValueError, match="another contrast_with"):
+        pretrain(replace(config, contrast_with="cache"), tmp_path, QUIET)
+    pretrain(config, tmp_path, QUIET)
+    assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == config.steps
+
+
 def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     start = checkpoints(tmp_path / "first")[-1]
