@@ -55,8 +55,8 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         ),
         Checkpoint(
             name="crossjepa-base-modelnet40",
-            description="8.5M parameters; crossjepa-base, then ModelNet40's training clouds without labels",
-            sha256="c313285772e678f21a10a56a937fe8a45e987b2e52a7b3dbee6d548089d70c28",
+            description="8.5M parameters; as crossjepa-base, then with ModelNet40's training clouds, without labels",
+            sha256="0190b391df9441c4d299696930c0f972c5aac1d5f93c0a8448a8f568fdb2c194",
         ),
     )
 }

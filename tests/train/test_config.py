@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from crossjepa.registry import CHECKPOINTS
 from crossjepa.train.config import CONFIG_FOLDER, PretrainConfig, load_config, parse_overrides
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
 def test_recipes_of_the_package_load(name: str) -> None:
     assert load_config(name).size == "crossjepa-base"
+
+
+@pytest.mark.parametrize(
+    ("weights", "recipe"),
+    [("crossjepa-base", "bundled"), ("crossjepa-base-modelnet40", "bundled-modelnet40")],
+)
+def test_recipes_are_those_of_the_released_weights(weights: str, recipe: str) -> None:
+    recorded = CHECKPOINTS[weights].config()["provenance"]["recipe"]
+    elsewhere = ("cache", "init_from", "objects")
+    given = asdict(load_config(recipe))
+    known = {key: value for key, value in recorded.items() if key not in elsewhere}
+    assert len(known) > 20
+    assert known == {key: given[key] for key in known}
 
 
 def test_overrides_are_read_as_yaml() -> None:
@@ -43,6 +58,11 @@ def test_overrides_are_read_as_yaml() -> None:
 def test_impossible_overrides_are_named(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_config("bundled", words)
+
+
+def test_contrast_with_the_cache_needs_a_frozen_teacher() -> None:
+    with pytest.raises(ValueError, match="needs a frozen teacher"):
+        load_config("bundled", ["--contrast-with", "cache", "--learnable-teacher", "true"])
 
 
 def test_unreadable_recipes_are_named(tmp_path: Path) -> None:
