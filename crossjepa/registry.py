@@ -55,7 +55,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         ),
         Checkpoint(
             name="crossjepa-base-modelnet40",
-            description="8.5M parameters; as crossjepa-base, then with ModelNet40's training clouds, without labels",
+            description="8.5M parameters; has also seen ModelNet40's training clouds, without labels",
             sha256="0190b391df9441c4d299696930c0f972c5aac1d5f93c0a8448a8f568fdb2c194",
         ),
     )
