@@ -58,6 +58,11 @@ class PretrainConfig:
             then the readout must find each of them as near as the mean embedding of the views of this step.
         points_weight: weight of a loss which the paper tried and rejected: the pooled tokens of one
             draw of points predict those of another draw of the same object (point to point). 0 leaves it out.
+        occupancy_weight: weight of a loss that is not the paper's: the first channels of the mean token are
+            how many points lie around the nodes of a coarse grid, see `occupancy`. The losses on whole
+            objects ask for features that are the same however the object is turned; this one keeps the pose.
+            0 leaves it out.
+        occupancy_nodes: nodes of its grid along each axis.
         few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
             by the same factor, which keeps the size of a group on the object.
         few_share: share of the steps in that part.
@@ -98,6 +103,8 @@ class PretrainConfig:
     contrast_weight: float = 0.3
     contrast_with: ContrastWith = "batch"
     points_weight: float = 0.0
+    occupancy_weight: float = 0.0
+    occupancy_nodes: int = 4
     few_points: int = 512
     few_share: float = 0.85
     scale_range: float = 0.15
@@ -127,6 +134,13 @@ class PretrainConfig:
         for name in ("batch_size", "views_per_step", "predictor_depth", "few_points"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.occupancy_nodes < 2:
+            raise ValueError(f"occupancy_nodes must be at least 2, not {self.occupancy_nodes}")
+        if self.occupancy_weight and self.occupancy_nodes**3 > NAMED_SIZES[self.size].width:
+            raise ValueError(
+                f"occupancy_nodes {self.occupancy_nodes}: the tokens of {self.size} have fewer channels than "
+                "its grid has nodes"
+            )
 
     def encoder_at(self, share_done: float) -> EncoderConfig:
         """Shape of the encoder when `share_done` of the steps are done: fewer points and groups at first."""

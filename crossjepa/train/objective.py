@@ -1,7 +1,7 @@
 """What is learned: the teacher's embedding of each view, from the cloud's tokens and its conditioning.
 
 B clouds, A clouds of all processes, N points, G tokens, V views, C encoder width, H histogram bins, D teacher
-width, R embeddings for the statistics, M objects of the cache
+width, R embeddings for the statistics, M objects of the cache, L nodes of the occupancy's grid
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from crossjepa.models.predictor import ViewPredictor
 from crossjepa.train.config import PretrainConfig, TargetScaling
 from crossjepa.train.data import Batch
 from crossjepa.train.distributed import gather_rows
+from crossjepa.train.occupancy import occupancy
 
 
 class Targets(nn.Module):
@@ -80,6 +81,7 @@ class Losses(NamedTuple):
     object: Tensor
     contrast: Tensor
     points: Tensor
+    occupancy: Tensor
 
 
 class PretrainModel(nn.Module):
@@ -125,7 +127,7 @@ class PretrainModel(nn.Module):
         zero = target_BVD.new_zeros(())
         beta = self.config.smooth_l1_beta
         view = F.smooth_l1_loss(predicted_BVD.float(), target_BVD, beta=beta)
-        of_object = contrast = of_points = zero
+        of_object = contrast = of_points = of_occupancy = zero
         mean_BD = target_BVD.mean(dim=1)
         if predicted_BD is not None:
             of_object = F.smooth_l1_loss(predicted_BD.float(), mean_BD, beta=beta)
@@ -133,9 +135,14 @@ class PretrainModel(nn.Module):
             contrast = self.contrast(told_apart_BD.float(), mean_BD)
         if predicted_BC is not None:
             of_points = self._point_to_point(predicted_BC, batch.other_points_BN3)
+        if self.config.occupancy_weight:
+            occupancy_BL = occupancy(batch.points_BN3, self.config.occupancy_nodes)
+            mean_BL = encoded.tokens.mean(dim=1, dtype=torch.float32)[:, : occupancy_BL.shape[1]]
+            of_occupancy = F.smooth_l1_loss(mean_BL, occupancy_BL, beta=beta)
         total = view + self.config.object_weight * of_object
         total = total + self.config.contrast_weight * contrast + self.config.points_weight * of_points
-        return Losses(total, view, of_object, contrast, of_points)
+        total = total + self.config.occupancy_weight * of_occupancy
+        return Losses(total, view, of_object, contrast, of_points, of_occupancy)
 
     def _point_to_point(self, predicted_BC: Tensor, other_points_BN3: Tensor) -> Tensor:
         """Predicts the pooled tokens of another draw of points, as they stand (no gradient through them)."""

@@ -50,6 +50,8 @@ def test_overrides_are_read_as_yaml() -> None:
         (["--steps", "3", "--epochs", "2"], "either steps or epochs"),
         (["--optimizer", "sgd"], "optimizer must be one of"),
         (["--batch-size", "0"], "batch_size must be at least 1"),
+        (["--occupancy-nodes", "1"], "occupancy_nodes must be at least 2"),
+        (["--occupancy-nodes", "7", "--occupancy-weight", "1"], "fewer channels than its grid"),
         (["--size", "huge"], "size must be one of"),
         (["steps", "3"], "overrides look like"),
         (["--steps"], "overrides look like"),

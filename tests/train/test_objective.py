@@ -14,6 +14,7 @@ from crossjepa.train.cache import open_cache
 from crossjepa.train.data import Batches
 from crossjepa.train.distributed import process_group
 from crossjepa.train.objective import Contrast, Targets
+from crossjepa.train.occupancy import occupancy
 from crossjepa.train.pretrain import RunOptions, Trainer
 from tests.train.small_cache import CONFIG, make_cache
 
@@ -74,3 +75,27 @@ def test_the_others_are_the_objects_trained_on(tmp_path: Path) -> None:
     )
     assert "contrast.objects_MD" not in trainer.model.state_dict()
     assert "contrast.objects_MD" not in dict(trainer.model.named_buffers())
+
+
+def test_the_first_channels_of_the_mean_token_learn_the_occupancy(tmp_path: Path) -> None:
+    make_cache(tmp_path / "cache")
+    config = replace(CONFIG, cache=str(tmp_path / "cache"), occupancy_weight=2.0, occupancy_nodes=2, steps=30)
+    assert config.steps > CONFIG.steps
+    with process_group("cpu") as process:
+        trainer = Trainer(config, tmp_path / "run", process, RunOptions(device="cpu", progress=False))
+    batch = trainer.batches(0)
+    wanted_BL = occupancy(batch.points_BN3, 2)
+
+    def error() -> float:
+        trainer.model.eval()
+        with torch.inference_mode():
+            mean_BC = trainer.model.encoder(batch.points_BN3).tokens.mean(dim=1)
+        trainer.model.train()
+        return float((mean_BC[:, :8] - wanted_BL).square().mean())
+
+    first = error()
+    rows = [trainer.update(step) for step in range(config.steps)]
+    parts = rows[0]["view_loss"] + config.object_weight * rows[0].get("object_loss", 0.0)
+    parts += config.contrast_weight * rows[0].get("contrast_loss", 0.0)
+    assert rows[0]["loss"] == pytest.approx(parts + 2.0 * rows[0]["occupancy_loss"], rel=1e-5)
+    assert error() < 0.5 * first

@@ -120,6 +120,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
         {},
         {"points_weight": 0.5, "joint_attention": True},
         {"contrast_with": "cache", "target_scaling": "whiten"},
+        {"occupancy_weight": 4.0, "occupancy_nodes": 2},
     ],
 )
 def test_two_processes_equal_one_with_the_whole_batch(
