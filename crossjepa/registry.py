@@ -51,12 +51,12 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         Checkpoint(
             name="crossjepa-base",
             description="8.5M parameters; openly licensed objects and game models, no benchmark data",
-            sha256="e305c3cd526e109c9845cad118b0f36e7868e20bd080b56d54f67939aa035775",
+            sha256="21c497d9d441c00cb766d438457a703344ef266c1ccb516d4b0347bde524eb6d",
         ),
         Checkpoint(
             name="crossjepa-base-modelnet40",
             description="8.5M parameters; has also seen ModelNet40's training clouds, without labels",
-            sha256="0190b391df9441c4d299696930c0f972c5aac1d5f93c0a8448a8f568fdb2c194",
+            sha256="c8adaef5b44a2f23d5624d1ead74f1d1e2803ae5a982d7a35f295484c1e47aa4",
         ),
     )
 }

@@ -18,7 +18,7 @@ def test_recipes_of_the_package_load(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("weights", "recipe"),
-    [("crossjepa-base", "bundled"), ("crossjepa-base-modelnet40", "bundled-modelnet40")],
+    [("crossjepa-base", "bundled-pose"), ("crossjepa-base-modelnet40", "bundled-modelnet40")],
 )
 def test_recipes_are_those_of_the_released_weights(weights: str, recipe: str) -> None:
     recorded = CHECKPOINTS[weights].config()["provenance"]["recipe"]
