@@ -72,6 +72,8 @@ class PretrainConfig:
         init_from: where the weights come from at the start: a checkpoint (.pt) of another run, or the encoder
             alone of what `CrossJEPAEncoder.from_pretrained` knows: a name, an org/repo, or a folder; "" for
             random ones.
+        frozen_steps: steps at the start in which the encoder's parameters stay as they are, while all that is
+            new beside a released encoder learns; otherwise its gradients would first spoil the encoder.
         held_out: objects kept from training, whose loss is logged.
         precision: of the arithmetic; parameters and optimizer stay float32.
         gradient_checkpointing: trade time for memory.
@@ -111,6 +113,7 @@ class PretrainConfig:
     jitter: float = 0.005
     even_probability: float = 0.25
     init_from: str = ""
+    frozen_steps: int = 0
     held_out: int = 256
     precision: Precision = "bfloat16"
     gradient_checkpointing: bool = False

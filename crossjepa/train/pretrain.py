@@ -184,6 +184,8 @@ class Trainer:
         self.model.encoder.config = self.config.encoder_at(step / self.steps)
         losses = self.forward(batch, self.targets(batch.embeddings_BVD))
         losses.total.backward()
+        if step < self.config.frozen_steps:
+            self.model.encoder.zero_grad()  # the optimizers leave alone what has no gradient
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimizers.step(self._rate(step))
         means = all_mean(torch.stack([value.detach() for value in losses])).tolist()

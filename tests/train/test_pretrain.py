@@ -189,6 +189,24 @@ def test_a_run_starts_from_released_weights(config: PretrainConfig, tmp_path: Pa
         pretrain(replace(still, init_from="crossjepa-base"), tmp_path / "third", QUIET)
 
 
+def test_an_encoder_may_stay_frozen_at_first(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    released = export(tmp_path / "first", tmp_path / "out").state_dict()
+    start = replace(config, init_from=str(tmp_path / "out"), frozen_steps=3, steps=6, weight_decay=0.5)
+    ends = {}
+    for steps in (3, 6):
+        pretrain(start, tmp_path / "second", replace(QUIET, stop_after=3))
+        ends[steps] = load_checkpoint(checkpoints(tmp_path / "second")[-1])
+        assert ends[steps]["step"] == steps
+    frozen, free = ends[3]["model"], ends[6]["model"]
+    for name in (name for name in released if name.endswith(("weight", "bias"))):
+        assert torch.equal(frozen[f"encoder.{name}"], released[name]), name
+        assert not torch.equal(free[f"encoder.{name}"], released[name]), name
+    matrices = [name for name in frozen if name.startswith("predictor.") and frozen[name].ndim == 2]
+    assert matrices
+    assert all(not torch.equal(frozen[name], free[name]) for name in matrices)
+
+
 def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path, 3, {"model": {}}, keep=1)
     path.write_bytes(path.read_bytes()[:50])
