@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.files import write_json
-from crossjepa.train.cache_arrays import FloatRows, row_checksum
+from crossjepa.train.cache_arrays import FloatRows, file_sha256, row_checksum
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -323,16 +323,6 @@ def seal(manifest: Mapping[str, Any]) -> str:
     """Returns a checksum of a manifest without its seal."""
     rest = {name: value for name, value in manifest.items() if name != "seal"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """Writes a file through to the disk and returns its SHA-256."""
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()
 
 
 def _without_rows(cache: Cache, partial: Path, kept: NDArray[np.int64]) -> Path:

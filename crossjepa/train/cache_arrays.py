@@ -5,7 +5,10 @@ S objects, V views, D teacher width
 
 from __future__ import annotations
 
+import hashlib
+import os
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,3 +76,13 @@ def row_checksum(*rows: NDArray[Any]) -> int:
     for row in rows:
         checksum = zlib.crc32(np.ascontiguousarray(row).tobytes(), checksum)
     return checksum or 1
+
+
+def file_sha256(path: Path) -> str:
+    """Writes a file through to the disk and returns its SHA-256."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()

@@ -18,12 +18,12 @@ from crossjepa.train.cache import (
     MANIFEST,
     POSE_FIELDS,
     Cache,
-    file_sha256,
     open_cache,
     partial_folder,
     recipe_hash,
     seal,
 )
+from crossjepa.train.cache_arrays import file_sha256
 
 # Rows whose embeddings are looked at for the summary.
 SAMPLED_ROWS = 2000

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from crossjepa.train.cache import Cache
-from crossjepa.train.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.data import Batches
 from crossjepa.train.joined import JoinedCaches, open_caches
 from crossjepa.train.pretrain import RunOptions, pretrain
+from tests.train.ends import assert_same_weights
 from tests.train.small_cache import CONFIG, TEACHER, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, probe_every=6)
@@ -72,10 +72,7 @@ def test_a_run_on_both_goes_on_to_the_bit_and_with_both_alone(
     with pytest.raises(ValueError, match="another cache, objects"):
         pretrain(replace(config, cache=str(folders[0])), tmp_path / "parts", QUIET)
     pretrain(config, tmp_path / "parts", QUIET)
-    whole, parts = (load_checkpoint(checkpoints(tmp_path / name)[-1])["model"] for name in ("whole", "parts"))
-    assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        assert torch.equal(value, parts[name]), name
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from crossjepa.train.loggers import read_log
 from crossjepa.train.optim import learning_rate
 from crossjepa.train.pretrain import RunOptions, pretrain
 from crossjepa.train.probe import probe, spread
+from tests.train.ends import assert_same_end
 from tests.train.small_cache import CONFIG, VIEWS, WIDTH, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, save_every=3, log_every=4, probe_every=6)
@@ -55,20 +56,6 @@ def run_to_the_end(words: list[str]) -> None:
     """Runs a command, and shows what it printed if it fails."""
     done = subprocess.run(words, capture_output=True, env=ONE_THREAD, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-
-
-def assert_same_end(first: Path, second: Path) -> None:
-    """Compares the last checkpoints and the logs of two runs to the bit."""
-    states = [load_checkpoint(checkpoints(run)[-1]) for run in (first, second)]
-    assert states[0]["step"] == states[1]["step"]
-    for name, value in states[0]["model"].items():
-        assert torch.equal(value, states[1]["model"][name]), name
-    assert untimed(first) == untimed(second)
-
-
-def untimed(run: Path) -> list[dict[str, float]]:
-    """The log of a run without what depends on the clock."""
-    return [{**line, "samples_per_second": 0, "data_share": 0} for line in read_log(run)]
 
 
 def losses(run: Path) -> list[float]:
