@@ -69,6 +69,13 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     export.add_argument("folder", metavar="RUN", help="folder of a pretraining run")
     export.add_argument("-o", "--output", required=True, help="folder for config.json and model.safetensors")
     export.add_argument("--provenance", help="JSON file with facts about data, teacher and licence")
+    export.add_argument(
+        "--average-with",
+        nargs="+",
+        default=[],
+        metavar="WEIGHTS",
+        help="write the mean of the run and these weights (name, org/repo, or folder)",
+    )
     export.set_defaults(run=_export)
 
 
@@ -247,7 +254,7 @@ def _export(options: argparse.Namespace) -> int:
     from crossjepa.train.export import export
 
     facts = json.loads(Path(options.provenance).read_text()) if options.provenance else None
-    export(options.folder, options.output, facts)
+    export(options.folder, options.output, facts, average_with=options.average_with)
     print(f"{options.output}: weights of {options.folder}")
     return 0
 

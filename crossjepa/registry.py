@@ -56,7 +56,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         Checkpoint(
             name="crossjepa-base-modelnet40",
             description="8.5M parameters; has also seen ModelNet40's training clouds, without labels",
-            sha256="c8adaef5b44a2f23d5624d1ead74f1d1e2803ae5a982d7a35f295484c1e47aa4",
+            sha256="7985e13130346239c82b73ab68da05a048519354b3cfc9f83ba51b19a5625b18",
         ),
     )
 }

@@ -256,3 +256,31 @@ def test_export_loads(config: PretrainConfig, tmp_path: Path) -> None:
     assert load_file(tmp_path / "out" / "model.safetensors")["norm.weight"].dtype == torch.float16
     assert np.isfinite(encoder.encode(np.random.default_rng(0).normal(size=(100, 3)))).all()
     assert open_cache(config.cache).embeddings_SVD.shape[-1] == WIDTH
+
+
+def test_export_of_the_mean_of_weights(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    first = export(tmp_path / "first", tmp_path / "weights")
+    pretrain(replace(config, init_from=str(tmp_path / "weights"), seed=1), tmp_path / "second", QUIET)
+    second = export(tmp_path / "second", tmp_path / "later")
+    words = [
+        sys.executable,
+        "-m",
+        "crossjepa",
+        "export",
+        str(tmp_path / "second"),
+        "-o",
+        str(tmp_path / "mean"),
+    ]
+    run_to_the_end([*words, "--average-with", str(tmp_path / "weights")])
+    mean = CrossJEPAEncoder.from_pretrained(tmp_path / "mean")
+    assert mean.model_config.provenance["averaged_with"] == ["weights"]
+    states = first.state_dict(), second.state_dict(), mean.state_dict()
+    assert not torch.equal(states[0]["norm.weight"], states[1]["norm.weight"])
+    for name in (name for name, value in states[0].items() if value.is_floating_point()):
+        torch.testing.assert_close(
+            states[2][name], (states[0][name] + states[1][name]) / 2, atol=1e-3, rtol=1e-3
+        )
+    with pytest.raises(ValueError, match="crossjepa-base: its encoder is of another size than the run's"):
+        export(tmp_path / "second", tmp_path / "other", average_with=["crossjepa-base"])
+    assert not (tmp_path / "other").exists()
