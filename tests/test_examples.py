@@ -19,9 +19,11 @@ def run(*arguments: str) -> str:
 
 def test_quickstart() -> None:
     lines = run("examples/quickstart.py").splitlines()
-    assert lines[0] == "6 files -> features of shape (6, 576)"
-    assert len(lines) == 7
-    assert next(line for line in lines if line.startswith("chair.obj")).split()[4] == "table.obj"
+    assert lines[0] == "8 files -> features of shape (8, 576)"
+    nearest = {line.split()[0]: line.split()[4] for line in lines[1:]}
+    assert len(nearest) == 8
+    for first, second in (("chair.obj", "folding_chair.obj"), ("desk.obj", "table.obj")):
+        assert (nearest[first], nearest[second]) == (second, first)
 
 
 def test_finetune_folder(tmp_path: Path) -> None:
