@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from crossjepa.config import NAMED_SIZES
+from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import atomic_write
 
 _NAME = re.compile(r"step-\d{9}\.pt")
@@ -52,3 +55,20 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{path}: not a checkpoint of a pretraining run, it has no {sorted(missing)}")
     return dict(state)
+
+
+def load_released(source: str | os.PathLike[str], size: str) -> dict[str, Tensor]:
+    """Reads the encoder of released weights, without a head.
+
+    Args:
+        source: as for `CrossJEPAEncoder.from_pretrained`: a name, an org/repo, or a folder.
+        size: the named size that it must have.
+
+    Raises:
+        ValueError: it is of another size.
+    """
+    released = CrossJEPAEncoder.from_pretrained(source)
+    released.set_head(None)
+    if released.config != NAMED_SIZES[size]:
+        raise ValueError(f"{source}: its encoder is not of size {size}")
+    return released.state_dict()

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossjepa.config import NAMED_SIZES, EncoderConfig, ModelConfig, ProcessorConfig
+from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.train.checkpoint import checkpoints, load_checkpoint
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint, load_released
 
 
 def export(
@@ -55,7 +55,7 @@ def export(
     shape = NAMED_SIZES[recipe["size"]]
     facts = {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
     if average_with:
-        weights = _mean([weights, *(_weights_of(source, shape) for source in average_with)])
+        weights = _mean([weights, *(load_released(source, recipe["size"]) for source in average_with)])
         facts["averaged_with"] = [Path(source).name for source in average_with]
     weights = {
         name: value.half().float() if value.is_floating_point() else value for name, value in weights.items()
@@ -65,14 +65,6 @@ def export(
     encoder.load_state_dict(weights, strict=True)
     encoder.save_pretrained(folder, dtype=torch.float16)
     return encoder.eval()
-
-
-def _weights_of(source: str | os.PathLike[str], shape: EncoderConfig) -> dict[str, Tensor]:
-    encoder = CrossJEPAEncoder.from_pretrained(source)
-    encoder.set_head(None)
-    if encoder.config != shape:
-        raise ValueError(f"{source}: its encoder is of another size than the run's")
-    return encoder.state_dict()
 
 
 def _mean(sources: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -17,10 +17,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from crossjepa.config import NAMED_SIZES
-from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
-from crossjepa.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint, load_released, save_checkpoint
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch, Batches
 from crossjepa.train.distributed import Process, all_mean, process_group, sync_batch_norms
@@ -115,11 +113,7 @@ class Trainer:
         if source.endswith(".pt"):
             self.model.load_state_dict(load_checkpoint(source)["model"], strict=True)
         elif source:
-            released = CrossJEPAEncoder.from_pretrained(source)
-            released.set_head(None)
-            if released.config != NAMED_SIZES[self.config.size]:
-                raise ValueError(f"{source}: its encoder is not of size {self.config.size}")
-            self.model.encoder.load_state_dict(released.state_dict(), strict=True)
+            self.model.encoder.load_state_dict(load_released(source, self.config.size), strict=True)
 
     def _wrapped(self) -> nn.Module:
         module: nn.Module = self.model
