@@ -73,17 +73,17 @@ def test_rows_read_as_float32_however_they_are_kept(kind: type) -> None:
 
 def test_a_finished_cache_holds_what_it_says(finished: Path) -> None:
     cache = open_cache(finished)
-    assert cache.embeddings_SVD.shape == (6, 12, 128)
+    assert cache.embeddings_SVD.shape == (8, 12, 128)
     assert cache.embeddings_SVD.stored.dtype == np.uint16
     assert cache.part("patch") == slice(64, 128)
     assert cache.manifest["recipe"]["render"]["rig"] == "mvcnn12"
-    np.testing.assert_allclose(cache.poses_SV5[:, :, 0], np.tile(30.0 * np.arange(12), (6, 1)))
+    np.testing.assert_allclose(cache.poses_SV5[:, :, 0], np.tile(30.0 * np.arange(12), (8, 1)))
     np.testing.assert_allclose(
         np.linalg.norm(np.float32(cache.points_SP3), axis=-1).max(axis=1), 1, atol=2e-3
     )
     report = check_cache(finished)
     assert report.problems == []
-    assert report.facts["objects"] == 6
+    assert report.facts["objects"] == 8
     assert not partial_folder(finished).exists()
 
 
@@ -165,7 +165,7 @@ def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str)
     (files / "bad.obj").write_text("v 0 0 0\nf 1 2 3\n")
     (files / "fine.ply").write_text("not a ply")
     config = CacheConfig(teacher, render=RENDER)
-    with pytest.raises(ValueError, match=r"2 of 8 objects cannot be used") as raised:
+    with pytest.raises(ValueError, match=r"2 of 10 objects cannot be used") as raised:
         make_cache(FileFolder(files), tmp_path / "cache", config, progress=False)
     assert "bad.obj: face 0 refers to" in str(raised.value)
     assert "fine.ply: has no PLY header" in str(raised.value)

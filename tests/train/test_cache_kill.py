@@ -132,7 +132,7 @@ def test_two_workers_killed_with_their_parent(
     process.communicate()
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "12 objects, 8 views each" in result.stdout
+    assert "16 objects, 8 views each" in result.stdout
     assert_same(folder, whole[0])
 
 
@@ -145,5 +145,5 @@ def test_two_ranks_of_torchrun_make_one_cache(
         [*launcher, *command(data, folder, teacher)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("12 objects, 8 views each") >= 1
+    assert result.stdout.count("16 objects, 8 views each") >= 1
     assert_same(folder, whole[0])
