@@ -70,7 +70,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "fewshot-finetuned",
-            "as fewshot, but the whole encoder is fine-tuned on every fold; minutes a setting on a CPU",
+            "as fewshot, but the whole encoder is fine-tuned on every fold; minutes a fold on a CPU",
             partial(run_fewshot, tuned=True),
         ),
         Protocol(
