@@ -67,7 +67,7 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     commands.add_parser("pretrain", help="pretrain from a cache; the same as python -m crossjepa.train")
     export = commands.add_parser("export", help="turn the last checkpoint of a run into a release folder")
     export.add_argument("folder", metavar="RUN", help="folder of a pretraining run")
-    export.add_argument("-o", "--output", required=True, help="folder for config.json and model.safetensors")
+    export.add_argument("-o", "--output", required=True, help="folder for config.json and the weights")
     export.add_argument("--provenance", help="JSON file with facts about data, teacher and licence")
     export.add_argument(
         "--average-with",
@@ -75,6 +75,11 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         default=[],
         metavar="WEIGHTS",
         help="write the mean of the run and these weights (name, org/repo, or folder)",
+    )
+    export.add_argument(
+        "--predictor-only",
+        action="store_true",
+        help="add the predictor to the weights in OUTPUT, whose encoder the run kept frozen",
     )
     export.set_defaults(run=_export)
 
@@ -251,8 +256,14 @@ def _encode(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from crossjepa.train.export import export
+    from crossjepa.train.export import export, export_predictor
 
+    if options.predictor_only:
+        if options.provenance or options.average_with:
+            raise ValueError("--predictor-only goes neither with --provenance nor with --average-with")
+        export_predictor(options.folder, options.output)
+        print(f"{options.output}: predictor of {options.folder}")
+        return 0
     facts = json.loads(Path(options.provenance).read_text()) if options.provenance else None
     export(options.folder, options.output, facts, average_with=options.average_with)
     print(f"{options.output}: weights of {options.folder}")
@@ -285,7 +296,7 @@ def _info(options: argparse.Namespace) -> int:
         "folder": str(folder),
         "parameters": parameters,
         "feature_width": encoder.embedding_width(),
-        **encoder.model_config.to_dict(),
+        **hub.read_config(folder).to_dict(),
     }
     print(json.dumps(facts, indent=2))
     return 0

@@ -136,11 +136,59 @@ class PredictorConfig:
     joint_attention: bool = True
 
     def __post_init__(self) -> None:
+        for name in ("width", "depth", "num_heads", "target_width", "histogram_bins"):
+            _require_count(name, getattr(self, name))
         _require(
             self.width % self.num_heads == 0, f"num_heads {self.num_heads} must divide width {self.width}"
         )
         _require(self.width % 2 == 0, f"width must be even, not {self.width}")
         _require(self.conditioning in ("both", "pose", "histogram", "none"), f"unknown {self.conditioning!r}")
+        _require(isinstance(self.joint_attention, bool), f"joint_attention: {self.joint_attention!r}")
+
+
+@dataclass(frozen=True)
+class ViewPredictionConfig:
+    """The predictor of a release: its shape, what it predicts, and the view it takes where none is given.
+
+    Attributes:
+        network: shape of the predictor.
+        teacher: name of the image model whose embeddings of views it predicts.
+        embedding: which of the teacher's embeddings, see `crossjepa.train.teacher.Teacher`.
+        distance: mean distance of the cameras in training, in radii of the object.
+        histogram: mean colour histogram of the views in training.
+    """
+
+    network: PredictorConfig
+    teacher: str
+    embedding: str
+    distance: float
+    histogram: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "histogram", tuple(self.histogram))  # a list, as JSON has it
+        for name in ("teacher", "embedding"):
+            _require(isinstance(getattr(self, name), str), f"{name} must be a text")
+        _require(
+            all(isinstance(each, (int, float)) for each in (self.distance, *self.histogram)),
+            "distance and histogram must be numbers",
+        )
+        _require(0 < self.distance < float("inf"), f"distance must be positive, not {self.distance!r}")
+        _require(all(0 <= share <= 1 for share in self.histogram), "histogram must hold shares from 0 to 1")
+        bins = self.network.histogram_bins
+        _require(len(self.histogram) == bins, f"histogram must have {bins} bins, not {len(self.histogram)}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ViewPredictionConfig:
+        """Rebuilds the configuration from plain values.
+
+        Raises:
+            ValueError: a field is unknown, missing or impossible.
+        """
+        names = sorted(entry.name for entry in dataclasses.fields(cls))
+        missing = sorted(set(names) - set(values))
+        _require(not missing, f"the predictor has no {missing}")
+        _require(isinstance(values["network"], Mapping), "the predictor's network is no object")
+        return from_dict(cls, {**values, "network": from_dict(PredictorConfig, values["network"])})
 
 
 @dataclass(frozen=True)
@@ -197,6 +245,7 @@ class ModelConfig:
         head: what a fine-tuned model answers, None for a bare encoder.
         provenance: data seen, teacher, steps, measured figures and licence, as plain JSON values.
         format_version: version of this layout, raised when a migration is needed.
+        predictor: what the release predicts of views, None for an encoder alone.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -204,12 +253,14 @@ class ModelConfig:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = 1
     head: HeadConfig | None = None
+    predictor: ViewPredictionConfig | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain JSON values."""
         values = {"library": "crossjepa", **dataclasses.asdict(self)}
-        if self.head is None:  # a bare encoder's file stays readable for versions that know no heads
-            del values["head"]
+        for name in ("head", "predictor"):  # files without stay readable for versions that know of none
+            if values[name] is None:
+                del values[name]
         return values
 
     @classmethod
@@ -229,10 +280,13 @@ class ModelConfig:
             if not isinstance(entries.get(name), Mapping):
                 raise ValueError(f"config has no {name!r} section")
             entries[name] = from_dict(kind, entries[name])
+        for name in ("head", "predictor"):
+            if not isinstance(entries.get(name, {}), Mapping | None):
+                raise ValueError(f"config has a {name!r} section that is no object")
         if entries.get("head") is not None:
-            if not isinstance(entries["head"], Mapping):
-                raise ValueError("config has a 'head' section that is no object")
             entries["head"] = from_dict(HeadConfig, entries["head"])
+        if entries.get("predictor") is not None:
+            entries["predictor"] = ViewPredictionConfig.from_dict(entries["predictor"])
         return from_dict(cls, entries)
 
 

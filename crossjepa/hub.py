@@ -20,6 +20,7 @@ from crossjepa.registry import CHECKPOINTS
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
+PREDICTOR_NAME = "predictor.safetensors"
 CARD_NAME = "README.md"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -201,23 +202,51 @@ def _compare(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[
     return "; ".join(problems)
 
 
-def save_weights(folder: str | os.PathLike[str], state: Mapping[str, Tensor], config: ModelConfig) -> None:
-    """Writes config.json and model.safetensors, both whole or neither; same tensors, same bytes.
+def save_weights(
+    folder: str | os.PathLike[str],
+    state: Mapping[str, Tensor],
+    config: ModelConfig,
+    predictor: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Writes config.json, model.safetensors and, where there is a predictor, predictor.safetensors.
+
+    All of them are written whole or none is; same tensors, same bytes.
 
     Args:
-        folder: where to; made when it is not there.
-        state: the tensors by name.
+        folder: where to; made when it is not there. The predictor of an older release in it goes away.
+        state: the tensors of the encoder by name.
         config: what describes them.
+        predictor: the tensors of the predictor by name.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
+    if predictor is None:
+        _replace(target, {WEIGHTS_NAME: state}, config)
+        (target / PREDICTOR_NAME).unlink(missing_ok=True)
+    else:
+        _replace(target, {WEIGHTS_NAME: state, PREDICTOR_NAME: predictor}, config)
+
+
+def save_predictor(
+    folder: str | os.PathLike[str], predictor: Mapping[str, Tensor], config: ModelConfig
+) -> None:
+    """Writes config.json and predictor.safetensors beside a model.safetensors that stays as it is."""
+    _replace(Path(folder), {PREDICTOR_NAME: predictor}, config)
+
+
+def _replace(target: Path, states: Mapping[str, Mapping[str, Tensor]], config: ModelConfig) -> None:
+    with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as staged:
+        for name, state in states.items():
+            _write_tensors(Path(staged) / name, state)
+        write_json(Path(staged) / CONFIG_NAME, config.to_dict())
+        for name in (*states, CONFIG_NAME):
+            (Path(staged) / name).replace(target / name)
+
+
+def _write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
     tensors = {name: value.detach().to("cpu").contiguous() for name, value in state.items()}
     content = save(tensors, metadata={"format": "pt"})  # a second entry would come in random order
-    with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as staged:
-        atomic_write(Path(staged) / WEIGHTS_NAME, lambda file: file.write(content))
-        write_json(Path(staged) / CONFIG_NAME, config.to_dict())
-        for name in (WEIGHTS_NAME, CONFIG_NAME):
-            (Path(staged) / name).replace(target / name)
+    atomic_write(path, lambda file: file.write(content))
 
 
 def push_folder(

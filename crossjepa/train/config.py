@@ -72,8 +72,8 @@ class PretrainConfig:
         init_from: where the weights come from at the start: a checkpoint (.pt) of another run, or the encoder
             alone of what `CrossJEPAEncoder.from_pretrained` knows: a name, an org/repo, or a folder; "" for
             random ones.
-        frozen_steps: steps at the start in which the encoder's parameters stay as they are, while all that is
-            new beside a released encoder learns; otherwise its gradients would first spoil the encoder.
+        frozen_steps: steps at the start in which the encoder stays exactly as it is, while all that is new
+            beside a released encoder learns; otherwise its gradients would first spoil the encoder.
         held_out: objects kept from training, whose loss is logged.
         precision: of the arithmetic; parameters and optimizer stay float32.
         gradient_checkpointing: trade time for memory.

@@ -92,6 +92,7 @@ class PretrainModel(nn.Module):
         self.config = config
         self.encoder = PointTransformer(NAMED_SIZES[config.size])
         self.encoder.set_grad_checkpointing(config.gradient_checkpointing)
+        self.encoder_is_frozen = False
         predictor = PredictorConfig(
             depth=config.predictor_depth,
             target_width=target_width,
@@ -104,6 +105,22 @@ class PretrainModel(nn.Module):
         self.object_head = nn.Linear(2 * width, target_width) if config.object_weight else None
         self.contrast = Contrast(2 * width, target_width) if config.contrast_weight else None
         self.points_head = _mlp(2 * width) if config.points_weight else None
+
+    def freeze_encoder(self, frozen: bool) -> None:
+        """Keeps the encoder exactly as it is from now on, or lets it learn.
+
+        Frozen, it is in evaluation mode, as its batch norms would follow the batches, and costs a forward
+        pass only.
+        """
+        self.encoder_is_frozen = frozen
+        self.encoder.requires_grad_(not frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> PretrainModel:
+        """Sets the mode, of a frozen encoder to evaluation; returns itself."""
+        super().train(mode)
+        self.encoder.train(mode and not self.encoder_is_frozen)
+        return self
 
     def forward(self, batch: Batch, target_BVD: Tensor) -> Losses:
         """Computes the smooth-L1 losses.

@@ -27,6 +27,7 @@ from crossjepa.train.loggers import RunLog
 from crossjepa.train.objective import PretrainModel, Targets
 from crossjepa.train.optim import learning_rate, make_optimizers
 from crossjepa.train.probe import ProbeData, encode_all, probe
+from crossjepa.train.release import describe_predictor
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +88,11 @@ class Trainer:
         self.batches = Batches(cache, config, process.rank, process.world)
         self.steps = self.batches.steps
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
-        embeddings_RD = cache.embeddings_of(rows).reshape(-1, cache.width)
+        views = cache.views_of(rows, np.tile(np.arange(cache.views), (len(rows), 1)))
+        embeddings_RD = views.embeddings_BVD.reshape(-1, cache.width)
         self.targets = Targets(embeddings_RD, config.target_scaling).to(process.device)
         self.model = PretrainModel(config, embeddings_RD.shape[1]).to(process.device)
+        self.prediction = describe_predictor(self.model.predictor.config, cache, views)
         if self.model.contrast and config.contrast_with == "cache":
             self.model.contrast.compare_with(self._objects())
         if process.world > 1:
@@ -97,7 +100,7 @@ class Trainer:
         self.optimizers = make_optimizers(self.model, config)
         self.meter = Meter(config.batch_size)
         self.step = self._resume()
-        self.forward = self._wrapped()
+        self._freeze(self.step < config.frozen_steps)
 
     def _objects(self) -> torch.Tensor:
         """Returns the (M, D) mean targets of the objects that are trained on."""
@@ -114,6 +117,11 @@ class Trainer:
             self.model.load_state_dict(load_checkpoint(source)["model"], strict=True)
         elif source:
             self.model.encoder.load_state_dict(load_released(source, self.config.size), strict=True)
+
+    def _freeze(self, frozen: bool) -> None:
+        self.model.freeze_encoder(frozen)
+        # Anew, since DistributedDataParallel waits for the gradient of all that could learn when it began.
+        self.forward = self._wrapped()
 
     def _wrapped(self) -> nn.Module:
         module: nn.Module = self.model
@@ -176,10 +184,10 @@ class Trainer:
         batch = self.batches(step).to(self.process.device)
         waited = time.perf_counter() - started
         self.model.encoder.config = self.config.encoder_at(step / self.steps)
+        if self.model.encoder_is_frozen and step >= self.config.frozen_steps:
+            self._freeze(False)
         losses = self.forward(batch, self.targets(batch.embeddings_BVD))
         losses.total.backward()
-        if step < self.config.frozen_steps:
-            self.model.encoder.zero_grad()  # the optimizers leave alone what has no gradient
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimizers.step(self._rate(step))
         means = all_mean(torch.stack([value.detach() for value in losses])).tolist()
@@ -222,6 +230,8 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizers": self.optimizers.state_dict(),
             "meter": self.meter.rows,
+            "targets": self.targets.state_dict(),
+            "prediction": asdict(self.prediction),
             "recipe": self.recipe(),
         }
         save_checkpoint(self.run, self.step, state, self.options.keep)

@@ -1,0 +1,118 @@
+"""The predictor of a run leaves it in the teacher's space and comes back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from crossjepa import hub
+from crossjepa.train.cache import open_cache
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint
+from crossjepa.train.config import PretrainConfig
+from crossjepa.train.export import export, export_predictor
+from crossjepa.train.objective import Targets
+from crossjepa.train.pretrain import RunOptions, pretrain
+from crossjepa.train.release import to_targets, to_teacher
+from tests.train.small_cache import CONFIG, TEACHER, make_cache
+
+QUIET = RunOptions(device="cpu", progress=False, probe_every=0)
+SCALINGS = ("none", "center", "standardise", "whiten")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
+    """A small recipe with its cache."""
+    folder = tmp_path_factory.mktemp("cache") / "cache"
+    make_cache(folder)
+    return replace(CONFIG, cache=str(folder))
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_the_last_layer_takes_the_scaling_of_the_targets(scaling: str) -> None:
+    torch.manual_seed(0)
+    embeddings_RD = torch.randn(500, 12) @ torch.randn(12, 12) + 3
+    targets = Targets(embeddings_RD.numpy(), scaling)  # type: ignore[arg-type]
+    head = torch.nn.Linear(6, 12)
+    state = {f"head.{name}": value.detach() for name, value in head.state_dict().items()}
+    hidden_RP = torch.randn(500, 6)
+    released = to_teacher(state, targets.state_dict())
+    predicted_RD = hidden_RP @ released["head.weight"].T + released["head.bias"]
+    torch.testing.assert_close(targets(predicted_RD), head(hidden_RP), rtol=1e-4, atol=1e-4)
+    back = to_targets(released, targets.state_dict())
+    for name, value in state.items():
+        torch.testing.assert_close(back[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    export(tmp_path / "first", tmp_path / "out")
+    (tmp_path / "out" / hub.PREDICTOR_NAME).unlink()
+    before = (tmp_path / "out" / hub.WEIGHTS_NAME).read_bytes()
+    frozen = replace(config, init_from=str(tmp_path / "out"), frozen_steps=12, seed=3)
+    pretrain(frozen, tmp_path / "second", QUIET)
+    words = [sys.executable, "-m", "crossjepa", "export", str(tmp_path / "second"), "--predictor-only"]
+    done = subprocess.run([*words, "-o", str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / hub.WEIGHTS_NAME).read_bytes() == before
+    released = hub.read_config(tmp_path / "out")
+    assert released.provenance["recipe"]["seed"] == 0
+    assert released.provenance["predictor"]["recipe"]["seed"] == 3
+    assert released.predictor is not None
+    assert (released.predictor.teacher, released.predictor.embedding) == (TEACHER["name"], "cls")
+    assert released.predictor.distance == 3.0
+    assert released.predictor.histogram == (0.0625,) * 48
+    predictor = load_file(tmp_path / "out" / hub.PREDICTOR_NAME)
+    assert {value.dtype for value in predictor.values()} == {torch.float16}
+    export(tmp_path / "second", tmp_path / "whole")
+    assert (tmp_path / "whole" / hub.WEIGHTS_NAME).read_bytes() == before
+    for name, value in load_file(tmp_path / "whole" / hub.PREDICTOR_NAME).items():
+        assert torch.equal(value, predictor[name]), name
+
+
+def test_the_predictor_of_another_encoder_is_refused(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    export(tmp_path / "first", tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    pretrain(replace(config, init_from=str(tmp_path / "out"), frozen_steps=11), tmp_path / "second", QUIET)
+    with pytest.raises(ValueError, match=r"second: its encoder is not that of .*out .*--frozen-steps"):
+        export_predictor(tmp_path / "second", tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("reason", ["older version", "learnable teacher", "mean of weights"])
+def test_predictors_that_cannot_be_released_are_left_out(
+    config: PretrainConfig, tmp_path: Path, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    learnable = reason == "learnable teacher"
+    pretrain(replace(config, steps=2, learnable_teacher=learnable), tmp_path / "run", QUIET)
+    export(tmp_path / "run", tmp_path / "out")
+    path = checkpoints(tmp_path / "run")[-1]
+    state = load_checkpoint(path)
+    if reason == "older version":
+        torch.save({name: state[name] for name in ("model", "step", "recipe")}, path)
+    average_with = [tmp_path / "out"] if reason == "mean of weights" else []
+    caplog.clear()
+    export(tmp_path / "run", tmp_path / "out", average_with=average_with)
+    assert reason in caplog.text
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [hub.CONFIG_NAME, hub.WEIGHTS_NAME]
+    assert hub.read_config(tmp_path / "out").predictor is None
+    if reason != "mean of weights":
+        with pytest.raises(ValueError, match=f"no predictor to export: .*{reason}"):
+            export_predictor(tmp_path / "run", tmp_path / "out")
+
+
+def test_checkpoints_know_the_scaling(config: PretrainConfig, tmp_path: Path) -> None:
+    whiten = replace(config, target_scaling="whiten", steps=2, held_out=0)
+    pretrain(whiten, tmp_path, QUIET)
+    state = load_checkpoint(checkpoints(tmp_path)[-1])
+    embeddings_SVD = open_cache(config.cache).embeddings_SVD[:]
+    expected = Targets(embeddings_SVD.reshape(-1, embeddings_SVD.shape[-1]), "whiten").state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(state["targets"][name], value)
+    assert state["prediction"]["network"]["depth"] == asdict(config)["predictor_depth"]
