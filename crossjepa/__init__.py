@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossjepa._version import __version__
-from crossjepa.config import EncoderConfig, HeadConfig, ModelConfig, ProcessorConfig
+from crossjepa.config import (
+    EncoderConfig,
+    HeadConfig,
+    ModelConfig,
+    PredictorConfig,
+    ProcessorConfig,
+    ViewPredictionConfig,
+)
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.hub import WeightsError
 from crossjepa.io import PointCloudError
 from crossjepa.prediction import NoHeadError, PartPrediction, Prediction
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.registry import list_models
+from crossjepa.view_model import CrossJEPA
 
 if TYPE_CHECKING:
     from crossjepa.estimator import CrossJEPAClassifier as CrossJEPAClassifier
 
 # Not CrossJEPAClassifier: a star import must not need scikit-learn.
 __all__ = [
+    "CrossJEPA",
     "CrossJEPAEncoder",
     "EncoderConfig",
     "HeadConfig",
@@ -27,7 +36,9 @@ __all__ = [
     "PointCloudError",
     "PointCloudProcessor",
     "Prediction",
+    "PredictorConfig",
     "ProcessorConfig",
+    "ViewPredictionConfig",
     "WeightsError",
     "__version__",
     "list_models",

@@ -165,6 +165,7 @@ class ViewPredictionConfig:
     histogram: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        _require(isinstance(self.histogram, (list, tuple)), f"histogram: {self.histogram!r}")
         object.__setattr__(self, "histogram", tuple(self.histogram))  # a list, as JSON has it
         for name in ("teacher", "embedding"):
             _require(isinstance(getattr(self, name), str), f"{name} must be a text")

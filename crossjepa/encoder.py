@@ -102,12 +102,7 @@ class CrossJEPAEncoder(PredictingTransformer):
             folder: where to; made when it is not there.
             dtype: type of the stored floating-point tensors, the one of the model by default.
         """
-        state = self.state_dict()
-        if dtype is not None:
-            state = {
-                name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()
-            }
-        hub.save_weights(folder, state, self.model_config)
+        hub.save_weights(folder, hub.converted(self.state_dict(), dtype), self.model_config)
 
     def push_to_hub(
         self,

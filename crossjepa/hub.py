@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -46,6 +46,7 @@ def locate(
     token: str | bool | None = None,
     local_files_only: bool = False,
     force_download: bool = False,
+    predictor: bool = False,
 ) -> Path:
     """Finds the folder with config.json and model.safetensors, downloading it where needed.
 
@@ -56,6 +57,7 @@ def locate(
         token: access token for private repositories; True for the stored one.
         local_files_only: use only what has been downloaded before.
         force_download: download again.
+        predictor: whether predictor.safetensors must be there, too.
 
     Returns:
         The folder.
@@ -64,29 +66,37 @@ def locate(
         WeightsError: nothing of that name can be had.
     """
     text = os.fspath(name)
+    files = (CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME) if predictor else (CONFIG_NAME, WEIGHTS_NAME)
     if text in CHECKPOINTS:
         if revision is not None:
             raise WeightsError(text, "comes with the package and has no revisions")
-        return _complete(CHECKPOINTS[text].folder)
+        return _complete(CHECKPOINTS[text].folder, files)
     if text and Path(text).is_dir():
         if revision is not None:
             raise WeightsError(text, "is a folder and has no revisions")
-        return _complete(Path(text))
+        return _complete(Path(text), files)
     if not _HUB_ID.fullmatch(text):
         raise WeightsError(text, f"neither a folder, nor an org/repo, nor one of {sorted(CHECKPOINTS)}")
     cache = None if cache_dir is None else Path(cache_dir)
-    return _download(text, revision, cache, token, local_files_only, force_download)
+    return _download(text, files, revision, cache, token, local_files_only, force_download)
 
 
-def _complete(folder: Path) -> Path:
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
+def no_predictor(reason: str) -> str:
+    """Says that weights are those of an encoder alone."""
+    return f"these weights have no predictor: {reason}; CrossJEPAEncoder loads the encoder alone"
+
+
+def _complete(folder: Path, files: Sequence[str]) -> Path:
+    for name in files:
         if not (folder / name).is_file():
-            raise WeightsError(folder, f"has no {name}")
+            reason = f"has no {name}"
+            raise WeightsError(folder, no_predictor(reason) if name == PREDICTOR_NAME else reason)
     return folder
 
 
 def _download(
     repo: str,
+    files: Sequence[str],
     revision: str | None,
     cache_dir: Path | None,
     token: str | bool | None,
@@ -96,7 +106,7 @@ def _download(
     from huggingface_hub import hf_hub_download
 
     path, commit = "", revision
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
+    for name in files:
         try:
             path = hf_hub_download(
                 repo, name, revision=commit, cache_dir=cache_dir, token=token,
@@ -127,6 +137,8 @@ def _failure(error: BaseException, name: str, revision: str | None) -> str:
         return "neither a folder nor a repository on the Hub, or a private one without a valid token"
     if isinstance(error, RevisionNotFoundError):
         return f"has no revision {revision!r}"
+    if isinstance(error, EntryNotFoundError) and name == PREDICTOR_NAME:
+        return no_predictor(f"has no {name}")
     if isinstance(error, EntryNotFoundError):
         return f"not in crossjepa's format: has no {name}"
     if isinstance(error, ValueError):  # unusable arguments; force_download wraps any of the above in it
@@ -202,6 +214,13 @@ def _compare(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[
     return "; ".join(problems)
 
 
+def converted(state: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """Returns tensors with those of floating point in another type; None leaves them as they are."""
+    if dtype is None:
+        return dict(state)
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
+
+
 def save_weights(
     folder: str | os.PathLike[str],
     state: Mapping[str, Tensor],
@@ -272,7 +291,7 @@ def push_folder(
         folder_path=os.fspath(folder),
         revision=revision,
         commit_message=message,
-        allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, CARD_NAME],
+        allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, PREDICTOR_NAME, CARD_NAME],
     )
     return str(commit.commit_url)
 
@@ -293,6 +312,7 @@ def model_card(config: ModelConfig, repo: str) -> str:
         "",
         f'encoder = crossjepa.CrossJEPAEncoder.from_pretrained("{repo}")',
         'features = encoder.encode(["chair.obj"])  # (1, ' + _feature_width(config) + ") float32",
+        *_prediction_usage(config, repo),
         "```",
         "",
         "| | |",
@@ -300,6 +320,20 @@ def model_card(config: ModelConfig, repo: str) -> str:
     ]
     rows = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in config.provenance.items()]
     return "\n".join([*front, "", *usage, *rows, ""])
+
+
+def _prediction_usage(config: ModelConfig, repo: str) -> list[str]:
+    """Returns the lines of the example that need a predictor."""
+    if config.predictor is None:
+        return []
+    return [
+        "",
+        f'model = crossjepa.CrossJEPA.from_pretrained("{repo}")',
+        'cloud_N3 = model.encoder.preprocess("chair.obj")',
+        f"# what {config.predictor.teacher} would make of a picture from the front",
+        "embedding = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)  # (1, "
+        f"{config.predictor.network.target_width}) float32",
+    ]
 
 
 def _feature_width(config: ModelConfig) -> str:

@@ -26,6 +26,7 @@ class Checkpoint:
         sha256: checksum of its model.safetensors.
         hub_id: "org/repo" where it is published, None while it comes only with the package.
         revision: commit on the Hub that the name stands for.
+        predictor_sha256: checksum of its predictor.safetensors, None where it has no predictor.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Checkpoint:
     sha256: str
     hub_id: str | None = None
     revision: str | None = None
+    predictor_sha256: str | None = None
 
     @property
     def folder(self) -> Path:

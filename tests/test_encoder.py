@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 import crossjepa
-from crossjepa import CrossJEPAEncoder, ModelConfig
+from crossjepa import CrossJEPA, CrossJEPAEncoder, ModelConfig
 from crossjepa.config import NAMED_SIZES
 from crossjepa.io import Mesh, read
 from crossjepa.processor import Source
@@ -46,6 +46,12 @@ def test_every_registered_checkpoint_is_whole() -> None:
         weights = checkpoint.folder / "model.safetensors"
         assert hashlib.sha256(weights.read_bytes()).hexdigest() == checkpoint.sha256
         assert weights.stat().st_size < 20e6
+        predictor = checkpoint.folder / "predictor.safetensors"
+        found = hashlib.sha256(predictor.read_bytes()).hexdigest() if predictor.exists() else None
+        assert found == checkpoint.predictor_sha256
+        assert (found is not None) == ("predictor" in checkpoint.config())
+        if found:
+            CrossJEPA.from_pretrained(name)
         provenance = CrossJEPAEncoder.from_pretrained(name).model_config.provenance
         for fact in ("data", "teacher", "steps", "licence", "modelnet40_linear_svm"):
             assert provenance[fact], fact

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from crossjepa import CrossJEPAEncoder, WeightsError
-from crossjepa.hub import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from crossjepa import CrossJEPA, CrossJEPAEncoder, WeightsError
+from crossjepa.hub import CARD_NAME, CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
 from tests.hub_server import TOKEN, Cut, HubServer
-from tests.tiny_weights import Fingerprint, fingerprint, make_encoder, saved_files
+from tests.tiny_weights import Fingerprint, fingerprint, make_encoder, make_view_model, saved_files
 
 REPO = "someone/encoder"
 
@@ -41,6 +41,16 @@ def load_in_pieces(repo: str, **options: Any) -> Fingerprint:
 def push(repo: str, seed: int, **options: Any) -> str:
     """Pushes in the client's process."""
     return make_encoder(seed).push_to_hub(repo, **options)
+
+
+def load_view_model(repo: str, **options: Any) -> Fingerprint:
+    """Loads an encoder and its predictor in the client's process."""
+    return fingerprint(CrossJEPA.from_pretrained(repo, **options))
+
+
+def push_view_model(repo: str, seed: int, **options: Any) -> str:
+    """Pushes an encoder and its predictor in the client's process."""
+    return make_view_model(seed).push_to_hub(repo, **options)
 
 
 def _run(
@@ -313,3 +323,43 @@ def test_push_again_moves_the_branch(hub: HubServer, client: Client) -> None:
     assert client(load, "me/pushed", token=TOKEN) == fingerprint(make_encoder(1))
     assert client(load, "me/pushed", token=TOKEN, revision="next") == fingerprint(make_encoder(2))
     assert client(load, "me/pushed", token=TOKEN, revision=first) == fingerprint(make_encoder(0))
+
+
+# ----------------------------------------------------------------------------------------------------
+# Predictors
+
+
+def test_predictor_is_pushed_and_downloaded_of_one_commit(hub: HubServer, client: Client) -> None:
+    client(push_view_model, "me/views", 7, token=TOKEN)
+    commit = hub.repositories["me/views"].branches["main"]
+    card = hub.repositories["me/views"].trees[commit][CARD_NAME].decode()
+    assert 'CrossJEPA.from_pretrained("me/views")' in card
+    hub.requests.clear()
+    assert client(load_view_model, "me/views") == fingerprint(make_view_model(7))
+    assert sorted(hub.downloads()) == sorted([CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME])
+    assert all(f"/resolve/{commit}/" in request.path for request in hub.requests[2:])
+    hub.requests.clear()
+    assert client(load_view_model, "me/views", local_files_only=True) == fingerprint(make_view_model(7))
+    assert client(load_view_model, "me/views", revision=commit) == fingerprint(make_view_model(7))
+    assert hub.requests == []
+
+
+def test_an_encoder_is_downloaded_without_its_predictor(
+    hub: HubServer, client: Client, tmp_path: Path
+) -> None:
+    hub.commit(REPO, saved_files(make_view_model(), tmp_path))
+    assert client(load, REPO) == fingerprint(make_encoder())
+    assert hub.downloads() == [CONFIG_NAME, WEIGHTS_NAME]
+
+
+def test_repository_without_a_predictor(
+    hub: HubServer, client: Client, content: dict[str, bytes | None]
+) -> None:
+    hub.commit(REPO, content)
+    message = client.fails(REPO, task=load_view_model)
+    assert message.startswith(f"{REPO}: these weights have no predictor: has no {PREDICTOR_NAME}")
+    assert hub.downloads() == [CONFIG_NAME]
+    assert client(load, REPO) == fingerprint(make_encoder())
+    assert f"{PREDICTOR_NAME} was not downloaded before" in client.fails(
+        REPO, task=load_view_model, local_files_only=True
+    )

@@ -1,4 +1,4 @@
-"""A tiny encoder with random weights, and what it leaves on the disk."""
+"""Tiny models with random weights, and what they leave on the disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from pathlib import Path
 
 import torch
 
-from crossjepa import CrossJEPAEncoder, ModelConfig, ProcessorConfig
+from crossjepa import (
+    CrossJEPA,
+    CrossJEPAEncoder,
+    ModelConfig,
+    PredictorConfig,
+    ProcessorConfig,
+    ViewPredictionConfig,
+)
 from crossjepa.config import NAMED_SIZES
 
 Fingerprint = dict[str, bytes]
@@ -19,12 +26,20 @@ def make_encoder(seed: int = 0) -> CrossJEPAEncoder:
     return CrossJEPAEncoder(config).with_provenance(licence="Apache-2.0", data="none").eval()
 
 
-def fingerprint(encoder: CrossJEPAEncoder) -> Fingerprint:
+def make_view_model(seed: int = 0, *, joint_attention: bool = False) -> CrossJEPA:
+    """Returns the tiny encoder of a seed with a tiny predictor of random weights."""
+    encoder = make_encoder(seed)
+    network = PredictorConfig(24, 2, 2, target_width=10, joint_attention=joint_attention)
+    histogram = tuple(round(number / 1000, 3) for number in range(48))
+    return CrossJEPA(encoder, ViewPredictionConfig(network, "blobs", "cls", 3.0, histogram)).eval()
+
+
+def fingerprint(model: CrossJEPAEncoder | CrossJEPA) -> Fingerprint:
     """Returns the bytes of every tensor."""
-    return {name: value.numpy().tobytes() for name, value in encoder.state_dict().items()}
+    return {name: value.numpy().tobytes() for name, value in model.state_dict().items()}
 
 
-def saved_files(encoder: CrossJEPAEncoder, folder: Path) -> dict[str, bytes | None]:
-    """Saves an encoder and returns the written files."""
-    encoder.save_pretrained(folder)
+def saved_files(model: CrossJEPAEncoder | CrossJEPA, folder: Path) -> dict[str, bytes | None]:
+    """Saves a model and returns the written files."""
+    model.save_pretrained(folder)
     return {path.name: path.read_bytes() for path in folder.iterdir()}

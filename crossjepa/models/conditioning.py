@@ -41,9 +41,9 @@ class ViewConditioning(nn.Module):
         """
         total = torch.zeros_like(pose_BV3[..., :1])
         if self.pose_mlp is not None:
-            total = total + self.pose_mlp(pose_features(pose_BV3, self.harmonics))
+            total = total + _apply(self.pose_mlp, pose_features(pose_BV3, self.harmonics))
         if self.histogram_mlp is not None:
-            total = total + self.histogram_mlp(histogram_BVH)
+            total = total + _apply(self.histogram_mlp, histogram_BVH)
         return total
 
 
@@ -60,6 +60,11 @@ def pose_features(pose_BV3: Tensor, harmonics: int) -> Tensor:
     multiples = torch.arange(1, harmonics + 1, device=pose_BV3.device, dtype=pose_BV3.dtype)
     angle = pose_BV3.unsqueeze(-1) * multiples
     return torch.cat([angle.sin(), angle.cos()], dim=-1).flatten(-2)
+
+
+def _apply(mlp: nn.Sequential, features: Tensor) -> Tensor:
+    """Runs an MLP in the dtype of its weights; features of a pose are made before, in that of the pose."""
+    return mlp(features.to(next(mlp.parameters()).dtype))  # type: ignore[no-any-return]
 
 
 def _mlp(inputs: int, width: int) -> nn.Sequential:

@@ -38,12 +38,12 @@ class ViewPredictor(nn.Module):
         Args:
             tokens_BGC: (B, G, C) tokens of the encoder.
             pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
-            histogram_BVH: (B, V, 48) colour histogram of each view.
+            histogram_BVH: (B, V, 48) colour histogram of each view, like the pose in float32.
 
         Returns:
             (B, V, D) predicted embeddings.
         """
-        query_BVP = self.query + self.conditioning(pose_BV3, histogram_BVH)
+        query_BVP = (self.query + self.conditioning(pose_BV3, histogram_BVH)).to(self.query.dtype)
         tokens_BGP = self.project(tokens_BGC)
         views = query_BVP.shape[1]
         if self.config.joint_attention:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from crossjepa.config import NAMED_SIZES
+from crossjepa import hub
+from crossjepa.config import NAMED_SIZES, ViewPredictionConfig
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import atomic_write
+from crossjepa.view_model import CrossJEPA
 
 _NAME = re.compile(r"step-\d{9}\.pt")
 
@@ -57,18 +59,39 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return dict(state)
 
 
-def load_released(source: str | os.PathLike[str], size: str) -> dict[str, Tensor]:
-    """Reads the encoder of released weights, without a head.
+class Released(NamedTuple):
+    """Released weights.
+
+    Attributes:
+        encoder: state of the encoder, without a head.
+        predictor: state of the predictor, {} where there is none.
+        prediction: what config.json says about the predictor, None where there is none.
+    """
+
+    encoder: dict[str, Tensor]
+    predictor: dict[str, Tensor]
+    prediction: ViewPredictionConfig | None
+
+
+def load_released(source: str | os.PathLike[str], size: str) -> Released:
+    """Reads released weights.
 
     Args:
         source: as for `CrossJEPAEncoder.from_pretrained`: a name, an org/repo, or a folder.
-        size: the named size that it must have.
+        size: the named size that the encoder must have.
 
     Raises:
         ValueError: it is of another size.
     """
-    released = CrossJEPAEncoder.from_pretrained(source)
-    released.set_head(None)
-    if released.config != NAMED_SIZES[size]:
+    folder = hub.locate(source)
+    if hub.read_config(folder).predictor is None:
+        encoder, model = CrossJEPAEncoder.from_pretrained(folder), None
+    else:
+        model = CrossJEPA.from_pretrained(source)
+        encoder = model.encoder
+    encoder.set_head(None)
+    if encoder.config != NAMED_SIZES[size]:
         raise ValueError(f"{source}: its encoder is not of size {size}")
-    return released.state_dict()
+    if model is None:
+        return Released(encoder.state_dict(), {}, None)
+    return Released(encoder.state_dict(), model.predictor.state_dict(), model.prediction)

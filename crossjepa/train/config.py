@@ -69,9 +69,9 @@ class PretrainConfig:
         scale_range: augmentation, see `augment`.
         jitter: augmentation, see `augment`.
         even_probability: augmentation, see `draw_points`.
-        init_from: where the weights come from at the start: a checkpoint (.pt) of another run, or the encoder
-            alone of what `CrossJEPAEncoder.from_pretrained` knows: a name, an org/repo, or a folder; "" for
-            random ones.
+        init_from: where the weights come from at the start: a checkpoint (.pt) of another run, or what
+            `CrossJEPAEncoder.from_pretrained` knows: a name, an org/repo, or a folder, of which the predictor
+            is taken, too, where it has this shape and teacher; "" for random ones.
         frozen_steps: steps at the start in which the encoder stays exactly as it is, while all that is new
             beside a released encoder learns; otherwise its gradients would first spoil the encoder.
         held_out: objects kept from training, whose loss is logged.

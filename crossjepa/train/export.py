@@ -53,7 +53,7 @@ def export(
     weights, facts = _part(state, "encoder."), _facts(state)
     size, no_predictor = facts["recipe"]["size"], _why_no_predictor(state)
     if average_with:
-        weights = _mean([weights, *(load_released(source, size) for source in average_with)])
+        weights = _mean([weights, *(load_released(source, size).encoder for source in average_with)])
         facts["averaged_with"] = [Path(source).name for source in average_with]
         no_predictor = "a mean of weights has none"
     if no_predictor:
@@ -87,7 +87,7 @@ def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLi
     no_predictor = _why_no_predictor(state)
     if no_predictor:
         raise ValueError(f"{run_folder}: no predictor to export: {no_predictor}")
-    released = _half(load_released(target, state["recipe"]["size"]))
+    released = _half(load_released(target, state["recipe"]["size"]).encoder)
     weights = _half(_part(state, "encoder."))
     changed = [name for name in weights if not torch.equal(weights[name], released[name])]
     if changed:
@@ -137,7 +137,7 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Tensor]:
 
 
 def _half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    return hub.converted(weights, torch.float16)
 
 
 def _mean(sources: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ from crossjepa.train.loggers import RunLog
 from crossjepa.train.objective import PretrainModel, Targets
 from crossjepa.train.optim import learning_rate, make_optimizers
 from crossjepa.train.probe import ProbeData, encode_all, probe
-from crossjepa.train.release import describe_predictor
+from crossjepa.train.release import describe_predictor, take_released
 
 logger = logging.getLogger(__name__)
 
@@ -112,11 +112,13 @@ class Trainer:
         return torch.cat(means)
 
     def _start_from(self, source: str) -> None:
-        """Takes the weights of another run, or the encoder of released weights."""
+        """Takes the weights of another run, or released ones."""
         if source.endswith(".pt"):
             self.model.load_state_dict(load_checkpoint(source)["model"], strict=True)
         elif source:
-            self.model.encoder.load_state_dict(load_released(source, self.config.size), strict=True)
+            released = load_released(source, self.config.size)
+            taken = take_released(self.model, released, self.prediction, self.targets.state_dict())
+            logger.info("began with %s: %s", source, taken)
 
     def _freeze(self, frozen: bool) -> None:
         self.model.freeze_encoder(frozen)

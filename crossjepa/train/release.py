@@ -12,7 +12,9 @@ from torch import Tensor
 
 from crossjepa.config import PredictorConfig, ViewPredictionConfig
 from crossjepa.train.cache import Cache, Views
+from crossjepa.train.checkpoint import Released
 from crossjepa.train.joined import JoinedCaches
+from crossjepa.train.objective import PretrainModel
 
 State = Mapping[str, Tensor]
 
@@ -38,6 +40,36 @@ def describe_predictor(
         distance=round(float(views.poses_BV5[..., 3].mean()), 4),
         histogram=tuple(round(share, 5) for share in views.histograms_BVH.mean(axis=(0, 1)).tolist()),
     )
+
+
+def take_released(
+    model: PretrainModel, released: Released, prediction: ViewPredictionConfig, targets: State
+) -> str:
+    """Fills a model with released weights, the predictor where it fits, and says what was taken.
+
+    Args:
+        model: the model to fill; the encoders are of one size.
+        released: the weights.
+        prediction: what the model's own predictor is.
+        targets: state of `Targets`, the scaling in which it predicts.
+    """
+    model.encoder.load_state_dict(released.encoder, strict=True)
+    reason = _why_not(released.prediction, prediction, model.teacher_layer is not None)
+    if reason:
+        return f"its encoder, with a new predictor ({reason})"
+    model.predictor.load_state_dict(to_targets(released.predictor, targets), strict=True)
+    return "its encoder and predictor"
+
+
+def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig, learnable: bool) -> str:
+    """Says why a released predictor is of no use; "" where it is."""
+    if released is None:
+        return "it has none"
+    if released.network != wanted.network:
+        return f"its own is {released.network}"
+    if (released.teacher, released.embedding) != (wanted.teacher, wanted.embedding):
+        return f"its teacher is {released.teacher}, embedding {released.embedding}"
+    return "the teacher is learnable" if learnable else ""
 
 
 def to_teacher(predictor: State, targets: State) -> dict[str, Tensor]:

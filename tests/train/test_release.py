@@ -11,13 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from crossjepa import hub
+from crossjepa import CrossJEPA, hub
 from crossjepa.train.cache import open_cache
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.config import PretrainConfig
+from crossjepa.train.distributed import process_group
 from crossjepa.train.export import export, export_predictor
 from crossjepa.train.objective import Targets
-from crossjepa.train.pretrain import RunOptions, pretrain
+from crossjepa.train.pretrain import RunOptions, Trainer, pretrain
 from crossjepa.train.release import to_targets, to_teacher
 from tests.train.small_cache import CONFIG, TEACHER, make_cache
 
@@ -49,10 +50,103 @@ def test_the_last_layer_takes_the_scaling_of_the_targets(scaling: str) -> None:
         torch.testing.assert_close(back[name], value, rtol=1e-4, atol=1e-5)
 
 
-def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainConfig, tmp_path: Path) -> None:
+def trainer(config: PretrainConfig, run: Path) -> Trainer:
+    """A run at its start, or where it ended."""
+    with process_group("cpu") as process:
+        return Trainer(config, run, process, QUIET)
+
+
+def unscaled(targets: Targets, target_BVD: torch.Tensor) -> torch.Tensor:
+    """Solves for the embeddings that have these targets."""
+    target_BVD = target_BVD.double()
+    if targets.whitening_DD is not None:
+        target_BVD = torch.linalg.solve(targets.whitening_DD.double(), target_BVD, left=False)
+    return (target_BVD * targets.std_D + targets.mean_D).float()
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@torch.inference_mode()
+def test_a_released_model_predicts_what_the_run_predicts(
+    config: PretrainConfig, tmp_path: Path, scaling: str
+) -> None:
+    scaled = replace(config, target_scaling=scaling, joint_attention=scaling == "none")  # type: ignore[arg-type]
+    with torch.inference_mode(False):
+        pretrain(scaled, tmp_path / "run", QUIET)
+        export(tmp_path / "run", tmp_path / "out")
+    run, released = trainer(scaled, tmp_path / "run"), CrossJEPA.from_pretrained(tmp_path / "out")
+    assert run.step == scaled.steps
+    batch = run.batches.held_out(0, 4)
+    run.model.eval()
+    tokens_BGC = run.model.encoder(batch.points_BN3).tokens
+    expected_BVD = unscaled(run.targets, run.model.predictor(tokens_BGC, batch.pose_BV3, batch.histogram_BVH))
+    azimuth_BV, elevation_BV = (batch.pose_BV3[..., place].rad2deg() for place in (0, 1))
+    predicted_BVD = released.predict_view(
+        batch.points_BN3, azimuth_BV, elevation_BV, batch.pose_BV3[..., 2], batch.histogram_BVH
+    )
+    assert predicted_BVD.shape == expected_BVD.shape
+    error = (predicted_BVD - expected_BVD).norm() / (expected_BVD - run.targets.mean_D).norm()
+    assert float(error) < 5e-3
+    assert not torch.equal(expected_BVD[:, 0], expected_BVD[:, 1])
+
+
+@pytest.mark.parametrize("scaling", ["standardise", "whiten"])
+def test_a_run_goes_on_with_a_released_predictor(
+    config: PretrainConfig, tmp_path: Path, scaling: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = replace(config, target_scaling=scaling, precision="float32")  # type: ignore[arg-type]
+    pretrain(first, tmp_path / "first", QUIET)
+    export(tmp_path / "first", tmp_path / "out")
+    loss = trainer(first, tmp_path / "first").look()["held_out_loss"]
+    caplog.set_level("INFO")
+    second = trainer(replace(first, init_from=str(tmp_path / "out"), seed=9), tmp_path / "second")
+    assert "out: its encoder and predictor" in caplog.text
+    assert second.step == 0
+    assert second.look()["held_out_loss"] == pytest.approx(loss, rel=5e-3)
+    # In another scaling the loss is another, but not the prediction.
+    other = "center" if scaling == "whiten" else "whiten"
+    third = trainer(
+        replace(first, init_from=str(tmp_path / "out"), target_scaling=other),  # type: ignore[arg-type]
+        tmp_path / "third",
+    )
+    batch = second.batches.held_out(0, 4)
+    with torch.inference_mode():
+        predictions = [
+            unscaled(
+                run.targets,
+                run.model.eval().predictor(
+                    run.model.encoder(batch.points_BN3).tokens, batch.pose_BV3, batch.histogram_BVH
+                ),
+            )
+            for run in (second, third)
+        ]
+    torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-4)
+
+
+def test_a_released_predictor_that_does_not_fit_stays_behind(
+    config: PretrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
-    (tmp_path / "out" / hub.PREDICTOR_NAME).unlink()
+    make_cache(tmp_path / "cache", teacher={**TEACHER, "name": "other"})
+    start = replace(config, init_from=str(tmp_path / "out"))
+    caplog.set_level("INFO")
+    for name, changed, reason in (
+        ("deeper", replace(start, predictor_depth=2), "its own is PredictorConfig"),
+        ("other", replace(start, cache=str(tmp_path / "cache")), "its teacher is blobs, embedding cls"),
+        ("learnable", replace(start, learnable_teacher=True), "the teacher is learnable"),
+    ):
+        caplog.clear()
+        run = trainer(changed, tmp_path / name)
+        assert f"its encoder, with a new predictor ({reason}" in caplog.text
+        released = CrossJEPA.from_pretrained(tmp_path / "out")
+        assert torch.equal(run.model.encoder.norm.weight, released.encoder.norm.weight)
+        assert not torch.equal(run.model.predictor.query, released.predictor.query)
+
+
+def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(config, tmp_path / "first", QUIET)
+    export(tmp_path / "first", tmp_path / "out").save_pretrained(tmp_path / "out", dtype=torch.float16)
+    assert not (tmp_path / "out" / hub.PREDICTOR_NAME).exists()
     before = (tmp_path / "out" / hub.WEIGHTS_NAME).read_bytes()
     frozen = replace(config, init_from=str(tmp_path / "out"), frozen_steps=12, seed=3)
     pretrain(frozen, tmp_path / "second", QUIET)

@@ -1,0 +1,213 @@
+"""CrossJEPA: the encoder with the predictor of views that it was trained with.
+
+B clouds, N points, G tokens, V views, H histogram bins, D teacher width
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from crossjepa import hub
+from crossjepa.batching import EvaluationMode
+from crossjepa.config import ModelConfig, ViewPredictionConfig
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.predictor import ViewPredictor
+
+# A number for all, or (B,) or (B, V) of them.
+Numbers: TypeAlias = float | Tensor | NDArray[np.floating]
+
+
+class CrossJEPA(nn.Module):
+    """An encoder and a predictor: what an image model, the teacher, would make of a view nobody rendered.
+
+    Args:
+        encoder: the encoder.
+        prediction: shape of the predictor, its teacher, and the view that stands where none is given.
+
+    Example:
+        >>> model = CrossJEPA.from_pretrained("my-weights")
+        >>> cloud_N3 = model.encoder.preprocess("chair.obj")
+        >>> model.predict_view(cloud_N3[None], azimuth=30, elevation=20).shape
+        torch.Size([1, 768])
+    """
+
+    def __init__(self, encoder: CrossJEPAEncoder, prediction: ViewPredictionConfig) -> None:
+        super().__init__()
+        self.encoder, self.prediction = encoder, prediction
+        self.predictor = ViewPredictor(prediction.network, encoder.num_features)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> CrossJEPA:
+        """Loads a trained encoder with its predictor, completely or not at all, in evaluation mode.
+
+        Args:
+            name: a name of `crossjepa.list_models()`, a folder, or an "org/repo" on the Hub.
+            revision: as in `CrossJEPAEncoder.from_pretrained`, and so are the others.
+            cache_dir: folder of downloads.
+            token: access token for private repositories.
+            local_files_only: use only what has been downloaded before.
+            force_download: download again.
+            device: where to put the model, the CPU by default.
+            dtype: float32, bfloat16 or float16.
+
+        Returns:
+            The model.
+
+        Raises:
+            WeightsError: the weights cannot be found, do not fit their config, or have no predictor; the
+                message says which.
+        """
+        folder = hub.locate(
+            name, revision=revision, cache_dir=cache_dir, token=token,
+            local_files_only=local_files_only, force_download=force_download, predictor=True,
+        )  # fmt: skip
+        prediction = hub.read_config(folder).predictor
+        if prediction is None:
+            raise hub.WeightsError(name, hub.no_predictor(f"{hub.CONFIG_NAME} says nothing of one"))
+        # Without storage until the files have been checked: a wrong config costs no memory.
+        with torch.device("meta"):
+            model = cls(CrossJEPAEncoder(hub.read_config(folder)), prediction)
+        hub.load_weights(model.encoder, folder / hub.WEIGHTS_NAME)
+        hub.load_weights(model.predictor, folder / hub.PREDICTOR_NAME)
+        return model.to(device=device, dtype=dtype).eval()
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """All of config.json."""
+        return replace(self.encoder.model_config, predictor=self.prediction)
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
+        """Writes config.json, model.safetensors and predictor.safetensors, which `from_pretrained` reads.
+
+        Args:
+            folder: where to; made when it is not there.
+            dtype: type of the stored floating-point tensors, the one of the model by default.
+        """
+        encoder, predictor = (
+            hub.converted(part.state_dict(), dtype) for part in (self.encoder, self.predictor)
+        )
+        hub.save_weights(folder, encoder, self.model_config, predictor)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        token: str | bool | None = None,
+        private: bool = False,
+        revision: str | None = None,
+        commit_message: str = "Upload crossjepa weights",
+    ) -> str:
+        """Uploads weights, config and a model card, as `CrossJEPAEncoder.push_to_hub` does."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            card = hub.model_card(self.model_config, repo)
+            (Path(folder) / hub.CARD_NAME).write_text(card, encoding="utf-8")
+            return hub.push_folder(
+                folder, repo, token=token, private=private, revision=revision, message=commit_message
+            )
+
+    def forward(self, points_BN3: Tensor, pose_BV3: Tensor, histogram_BVH: Tensor) -> Tensor:
+        """Predicts embeddings, with gradients; see `predict_view` for the same in plain units.
+
+        Args:
+            points_BN3: (B, N, 3) coordinates as of `predict_view`.
+            pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
+            histogram_BVH: (B, V, 48) colour histogram of each view.
+
+        Returns:
+            (B, V, D) predicted embeddings.
+        """
+        tokens_BGC = self.encoder(points_BN3).tokens
+        # Of a cloud with fewer points than groups only as many tokens are real.
+        real = min(tokens_BGC.shape[1], points_BN3.shape[1])
+        embeddings_BVD: Tensor = self.predictor(tokens_BGC[:, :real], pose_BV3, histogram_BVH)
+        return embeddings_BVD
+
+    @torch.inference_mode()
+    def predict_view(
+        self,
+        points_BN3: Tensor | NDArray[np.floating],
+        azimuth: Numbers,
+        elevation: Numbers,
+        distance: Numbers | None = None,
+        histogram: Tensor | NDArray[np.floating] | None = None,
+    ) -> Tensor:
+        """Predicts the teacher's embedding of pictures of objects, from their points alone.
+
+        The teacher is the image model `prediction.teacher`, and `prediction.embedding` says which of its
+        embeddings it is. Angles and distances are a number for all clouds, (B,) for a view of each, or (B, V)
+        for several.
+
+        Args:
+            points_BN3: (B, N, 3) clouds as `encoder.preprocess` returns them: centroid 0, largest radius 1,
+                y up.
+            azimuth: degrees about the y axis; a camera at 0 looks from +z, at 90 from +x.
+            elevation: degrees above the horizon.
+            distance: of the camera from the origin, in radii of the object; by default the mean of the views
+                in training, `prediction.distance`.
+            histogram: (48,), (B, 48) or (B, V, 48) colours of the picture: the shares of pixels in 16 equal
+                bins of red, then of green, then of blue. It tells the predictor what points cannot: colours,
+                and how much of the picture is background. By default the mean of the views in training,
+                `prediction.histogram`.
+
+        Returns:
+            (B, D) float32 embeddings, or (B, V, D) where an argument is given for several views.
+
+        Raises:
+            ValueError: an argument has a shape that does not fit.
+        """
+        points_BN3 = torch.as_tensor(points_BN3, dtype=torch.float32, device=self.encoder.device)
+        given = {
+            "azimuth": azimuth,
+            "elevation": elevation,
+            "distance": self.prediction.distance if distance is None else distance,
+            "histogram": self.prediction.histogram if histogram is None else histogram,
+        }
+        values = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in given.items()}
+        pose_BV3, histogram_BVH, several = self._views(values, len(points_BN3))
+        with EvaluationMode(self):
+            embeddings_BVD: Tensor = self(points_BN3, pose_BV3, histogram_BVH).float()
+        return embeddings_BVD if several else embeddings_BVD[:, 0]
+
+    def _views(self, values: dict[str, Tensor], clouds: int) -> tuple[Tensor, Tensor, bool]:
+        """Returns poses (B, V, 3), histograms (B, V, H), and whether several views were asked for."""
+        bins = self.prediction.network.histogram_bins
+        if values["histogram"].shape[-1:] != (bins,):
+            raise ValueError(f"histogram must have {bins} bins, not shape {tuple(values['histogram'].shape)}")
+        wide = {name: value if name == "histogram" else value.unsqueeze(-1) for name, value in values.items()}
+        several = [value.shape[1] for value in wide.values() if value.ndim == 3]
+        azimuth_BV1, elevation_BV1, distance_BV1, histogram_BVH = (
+            _expand(name, value.to(self.encoder.device), clouds, max(several, default=1))
+            for name, value in wide.items()
+        )
+        pose_BV3 = torch.cat([azimuth_BV1.deg2rad(), elevation_BV1.deg2rad(), distance_BV1], dim=-1)
+        return pose_BV3, histogram_BVH, bool(several)
+
+
+def _expand(name: str, value: Tensor, clouds: int, views: int) -> Tensor:
+    """Returns (B, V, X) numbers of what is given for all (X,), for each cloud (B, X), or for each view."""
+    try:
+        return (value.unsqueeze(1) if value.ndim == 2 else value).expand(clouds, views, -1)
+    except RuntimeError:
+        given = tuple(value.shape if name == "histogram" else value.shape[:-1])
+        raise ValueError(f"{name} of shape {given} does not fit {clouds} clouds, {views} views") from None
