@@ -92,6 +92,16 @@ class Cache:
         """What the cache was made of, as a short name."""
         return str(self.manifest["recipe_hash"])
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether every row is stored and checked; caches of format 1 have no seal that says so."""
+        return "seal" in self.manifest or (self.manifest.get("format") == 1 and bool(self.done_S.all()))
+
+    @property
+    def progress(self) -> str:
+        """How much of it is there, in words."""
+        return f"{int(self.done_S.sum())} of {len(self)} objects are done"
+
     def points_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns the (B, P, 3) points of some objects."""
         return self.points_SP3[row_B].astype(np.float32)
@@ -248,6 +258,21 @@ def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cac
         ValueError: a file of it is damaged.
     """
     folder = Path(folder)
+    cache = map_cache(folder, writable=writable)
+    if not (writable or cache.is_finished):
+        raise FileNotFoundError(
+            f"{folder}: an unfinished cache, {cache.progress}: let `crossjepa cache` finish it"
+        )
+    return cache
+
+
+def map_cache(folder: Path, *, writable: bool = False) -> Cache:
+    """Maps the arrays of a cache, finished or not.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a file of it is damaged.
+    """
     if not (folder / MANIFEST).is_file():
         unfinished = " (an unfinished one is there: run the same command again)"
         raise FileNotFoundError(f"{folder}: no cache{unfinished if partial_folder(folder).is_dir() else ''}")

@@ -18,7 +18,7 @@ from crossjepa.train.cache import (
     MANIFEST,
     POSE_FIELDS,
     Cache,
-    open_cache,
+    map_cache,
     partial_folder,
     recipe_hash,
     seal,
@@ -56,21 +56,18 @@ def check_cache(folder: str | os.PathLike[str]) -> CacheReport:
         FileNotFoundError: there is no cache.
     """
     folder, report = Path(folder), CacheReport()
-    finished = (folder / MANIFEST).is_file()
-    if not finished and (partial_folder(folder) / MANIFEST).is_file():
+    if not (folder / MANIFEST).is_file() and (partial_folder(folder) / MANIFEST).is_file():
         folder = partial_folder(folder)
     try:
-        cache = open_cache(folder)
-    except FileNotFoundError:
-        raise
+        cache = map_cache(folder)
     except ValueError as error:
         return CacheReport({"folder": str(folder)}, [str(error)])
     report.facts = _facts(folder, cache)
-    if not finished:
-        report.problems.append(f"unfinished: {int(cache.done_S.sum())} of {len(cache)} objects are done")
     problems = _shape_problems(cache)
-    if finished:
+    if cache.is_finished:
         problems += _checksum_problems(folder, cache)
+    else:
+        report.problems.append(f"unfinished: {cache.progress}")
     report.problems += problems
     if not problems:
         report.problems += _value_problems(cache)

@@ -37,13 +37,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory, teacher: str) -> Path:
     return folder
 
 
-def fill(folder: Path, rows: int = 3) -> Cache:
+def fill(folder: Path, rows: int = 3, filled: int | None = None) -> Cache:
     generator = np.random.default_rng(0)
     start_cache(
         folder, [f"object {row}" for row in range(rows)], {"made": "here"}, views=2, points=5, width=4
     )
     cache = open_cache(partial_folder(folder), writable=True)
-    for row in cache.missing_rows(0, 1):
+    for row in list(cache.missing_rows(0, 1))[:filled]:
         histograms = np.full((2, 48), 1 / 16)
         points = generator.uniform(-0.5, 0.5, (5, 3))
         cache.write_row(row, generator.normal(size=(2, 4)), np.ones((2, 5)), histograms, points)
@@ -157,6 +157,17 @@ def test_unfinished_caches_are_reported(tmp_path: Path) -> None:
     assert report.problems == ["unfinished: 0 of 2 objects are done"]
     with pytest.raises(FileNotFoundError, match="no cache"):
         check_cache(tmp_path / "none")
+
+
+def test_unfinished_caches_are_no_caches_whatever_their_name(tmp_path: Path) -> None:
+    fill(tmp_path / "cache", filled=2)
+    shutil.copytree(partial_folder(tmp_path / "cache"), tmp_path / "renamed")
+    for folder in (partial_folder(tmp_path / "cache"), tmp_path / "renamed"):
+        with pytest.raises(FileNotFoundError, match="an unfinished cache, 2 of 3 objects are done"):
+            open_cache(folder)
+        assert check_cache(folder).problems == ["unfinished: 2 of 3 objects are done"]
+    with pytest.raises(FileNotFoundError, match="an unfinished one is there"):
+        open_cache(tmp_path / "cache")
 
 
 def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str) -> None:

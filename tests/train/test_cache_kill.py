@@ -39,7 +39,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve files, so that a run can be killed at many places."""
+    """Sixteen files, so that a run can be killed at many places."""
     folder = tmp_path_factory.mktemp("data")
     for number in range(2):
         for path in SAMPLES.glob("*.obj"):
@@ -90,7 +90,7 @@ def test_killed_at_random_moments_and_resumed(
         _, status = os.waitpid(child, 0)
         interrupted += os.WIFSIGNALED(status)
         if (partial_folder(folder) / "manifest.json").is_file():
-            rows = open_cache(partial_folder(folder)).done_S
+            rows = open_cache(partial_folder(folder), writable=True).done_S
             assert rows.sum() >= done
             done = int(rows.sum())
     assert interrupted
@@ -124,7 +124,7 @@ def test_two_workers_killed_with_their_parent(
     for _ in range(6000):
         manifest = partial_folder(folder) / "manifest.json"
         if process.poll() is not None or (
-            manifest.is_file() and open_cache(partial_folder(folder)).done_S.sum() >= 3
+            manifest.is_file() and open_cache(partial_folder(folder), writable=True).done_S.sum() >= 3
         ):
             break
         time.sleep(0.02)

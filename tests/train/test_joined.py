@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa.train.cache import Cache
+from crossjepa.train.cache import Cache, start_cache
 from crossjepa.train.data import Batches
 from crossjepa.train.joined import JoinedCaches, open_caches
 from crossjepa.train.pretrain import RunOptions, pretrain
@@ -101,6 +101,14 @@ def test_an_old_cache_that_knows_its_teacher_by_name_is_joined(
 ) -> None:
     make_cache(tmp_path / "old", teacher="blobs.safetensors", seed=2)
     assert len(open_caches(f"{tmp_path / 'old'}, {folders[1]}")) == 28 + 12
+
+
+def test_nothing_is_learned_from_an_unfinished_cache(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    names = [f"object {number}" for number in range(28)]
+    partial = start_cache(tmp_path / "half", names, {"teacher": TEACHER}, views=4, points=64, width=16)
+    for cache in (str(partial), f"{folders[0]},{partial}"):
+        with pytest.raises(FileNotFoundError, match="an unfinished cache, 0 of 28 objects are done"):
+            pretrain(replace(CONFIG, cache=cache), tmp_path / "run", QUIET)
 
 
 def test_commas_divide_folders_unless_they_are_part_of_a_name(
