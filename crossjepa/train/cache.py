@@ -135,6 +135,10 @@ class Cache:
         """Yields the unfinished rows of one of several workers."""
         return (row for row in range(part, len(self), parts) if not self.done_S[row])
 
+    def done_rows(self, part: int, parts: int) -> Iterator[int]:
+        """Yields the finished rows of one of several workers."""
+        return (row for row in range(part, len(self), parts) if self.done_S[row])
+
     def write_row(
         self,
         row: int,
@@ -143,11 +147,18 @@ class Cache:
         histograms_VH: NDArray[Any],
         points_P3: NDArray[Any],
     ) -> None:
-        """Stores one object; it counts as done only after its arrays are written."""
+        """Stores one object; it counts as done only after its arrays are written.
+
+        Raises:
+            ValueError: values are not finite, in the precision in which they are kept.
+        """
         self.embeddings_SVD[row] = embeddings_VD
         self.poses_SV5[row] = poses_V5
         self.histograms_SVH[row] = histograms_VH
         self.points_SP3[row] = points_P3
+        wrong = self._not_finite(row)
+        if wrong:
+            raise ValueError(f"its {' and '.join(wrong)} are not finite")
         if self.checksums_S is not None:
             self.checksums_S[row] = self.row_checksum(row)
         self.done_S[row] = True
@@ -161,13 +172,22 @@ class Cache:
         """Returns the finished rows, of one of several workers, that are not as they were written."""
         if self.checksums_S is None:
             return []
-        rows = (row for row in range(part, len(self), parts) if self.done_S[row])
+        rows = self.done_rows(part, parts)
         return [row for row in rows if self.row_checksum(row) != self.checksums_S[row]]
 
-    def bad_rows(self) -> list[int]:
-        """Returns the rows with values that are not finite."""
-        arrays = (self.embeddings_SVD, self.poses_SV5, self.histograms_SVH, self.points_SP3)
-        return [row for row in range(len(self)) if not all(np.isfinite(array[row]).all() for array in arrays)]
+    def bad_rows(self, part: int = 0, parts: int = 1) -> list[int]:
+        """Returns the finished rows, of one of several workers, with values that are not finite."""
+        return [row for row in self.done_rows(part, parts) if self._not_finite(row)]
+
+    def _not_finite(self, row: int) -> list[str]:
+        """Returns the names of a row's arrays with values that are not finite."""
+        values = (
+            self.embeddings_SVD[row],
+            self.poses_SV5[row],
+            self.histograms_SVH[row],
+            self.points_SP3[row],
+        )
+        return [name for name, array in zip(ROW_ARRAYS, values, strict=True) if not np.isfinite(array).all()]
 
 
 def partial_folder(folder: str | os.PathLike[str]) -> Path:
@@ -333,7 +353,8 @@ def finish_cache(folder: str | os.PathLike[str], *, leave_out: Sequence[int] = (
         raise ValueError(f"{folder}: row {damaged[0]} is damaged; run the same command again")
     bad = cache.bad_rows()
     if bad:
-        raise ValueError(f"{folder}: row {bad[0]} holds values that are not finite")
+        name = cache.manifest["names"][bad[0]]
+        raise ValueError(f"{folder}: {name} holds values that are not finite; run the same command again")
     manifest = dict(cache.manifest)
     del cache
     manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in ARRAYS}

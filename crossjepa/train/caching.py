@@ -223,10 +223,10 @@ class _Run:
                 raise ChildProcessError(f"{self.folder}: a worker ended: {reason}") from error
 
     def work(self, share: Share, teacher: Teacher) -> None:
-        """Makes the rows of a share that are missing, and those that are not as they were written."""
+        """Makes the rows of a share that are missing, and those that cannot stay as they are."""
         cache = open_cache(partial_folder(self.folder), writable=True)
-        for row in cache.damaged_rows(share.part, share.parts):
-            cache.done_S[row] = False
+        for find in (cache.damaged_rows, cache.bad_rows):
+            cache.done_S[find(share.part, share.parts)] = False
         rows = list(cache.missing_rows(share.part, share.parts))
         shown = self.progress and share.part == 0 and parent_process() is None
         with _bar(shown, len(cache), int(cache.done_S.sum())) as bar:
@@ -242,13 +242,12 @@ class _Run:
         note.unlink(missing_ok=True)
         try:
             views = make_views(self.collection[row], row, self.config.render, self.device)
+            embeddings_VD = teacher.embed(views.images_VHW3).numpy()
+            cache.write_row(row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3)
         except (PointCloudError, ValueError, OSError) as error:
             note.parent.mkdir(exist_ok=True)
             name = self.collection.names[row]
             note.write_text(str(error) if isinstance(error, PointCloudError) else f"{name}: {error}")
-            return
-        embeddings_VD = teacher.embed(views.images_VHW3).numpy()
-        cache.write_row(row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3)
 
 
 def _work(worker: int, run: _Run, rank: int, world: int, workers: int) -> None:

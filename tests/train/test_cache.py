@@ -189,6 +189,43 @@ def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str)
     assert [path.name for path in tmp_path.iterdir() if "cache" in path.name] == ["cache"]
 
 
+def test_objects_with_values_that_are_not_finite_are_bad_objects(tmp_path: Path, teacher: str) -> None:
+    render_files([SAMPLES / "chair.obj", SAMPLES / "horse.obj"], tmp_path / "views", RENDER)
+    described = tmp_path / "views" / "horse" / "views.json"
+    views = json.loads(described.read_text())
+    views["views"][3]["distance"] = float("nan")
+    described.write_text(json.dumps(views))
+    collection, config = open_collection([tmp_path / "views"]), CacheConfig(teacher, render=RENDER)
+    with pytest.raises(ValueError, match="1 of 2 objects cannot be used") as raised:
+        make_cache(collection, tmp_path / "cache", config, progress=False)
+    assert "horse: its poses are not finite" in str(raised.value)
+    assert check_cache(tmp_path / "cache").problems == ["unfinished: 1 of 2 objects are done"]
+    cache = make_cache(collection, tmp_path / "cache", config, skip_bad=True, progress=False)
+    assert cache is not None
+    assert (cache.manifest["names"], cache.manifest["left_out"]) == (["chair"], ["horse"])
+
+
+def test_rows_that_are_not_finite_are_made_again(tmp_path: Path, teacher: str) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in ("chair.obj", "horse.obj"):
+        shutil.copy(SAMPLES / name, files)
+    (files / "zero.ply").write_text("not a ply")
+    config, folder = CacheConfig(teacher, render=RENDER), tmp_path / "cache"
+    with pytest.raises(ValueError, match="1 of 3 objects cannot be used"):
+        make_cache(FileFolder(files), folder, config, progress=False)
+    cache = open_cache(partial_folder(folder), writable=True)
+    whole = cache.embeddings_SVD[0]
+    cache.embeddings_SVD[0] = np.full_like(whole, np.nan)
+    assert cache.checksums_S is not None
+    cache.checksums_S[0] = cache.row_checksum(0)
+    with pytest.raises(ValueError, match=r"cache: chair.obj holds values that are not finite"):
+        finish_cache(folder, leave_out=[2])
+    made = make_cache(FileFolder(files), folder, config, skip_bad=True, progress=False)
+    assert made is not None
+    np.testing.assert_array_equal(made.embeddings_SVD[0], whole)
+
+
 def test_what_is_no_cache_is_never_replaced(tmp_path: Path, teacher: str) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "thesis.txt").write_text("years of work")
