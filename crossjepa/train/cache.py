@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,8 @@ POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
 HISTOGRAM_BINS = 48
 ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
 ARRAYS = (*ROW_ARRAYS, "checksums", "done")
+# Of unfinished caches alone.
+SOURCES = "sources"
 
 
 def recipe_hash(recipe: Mapping[str, Any]) -> str:
@@ -63,6 +65,7 @@ class Cache:
         points_SP3: (S, P, 3) float16 points uniform by area, centroid 0, largest radius 1, y up.
         done_S: (S,) bool rows that are finished.
         checksums_S: (S,) uint32 checksums of the rows; None in format 1.
+        sources_S: (S,) uint64 fingerprints of what the rows were made of, None in finished caches.
         manifest: recipe, names, shapes.
     """
 
@@ -72,6 +75,7 @@ class Cache:
     points_SP3: NDArray[np.float16]
     done_S: NDArray[np.bool_]
     checksums_S: NDArray[np.uint32] | None
+    sources_S: NDArray[np.uint64] | None
     manifest: Mapping[str, Any]
 
     def __len__(self) -> int:
@@ -146,8 +150,17 @@ class Cache:
         poses_V5: NDArray[Any],
         histograms_VH: NDArray[Any],
         points_P3: NDArray[Any],
+        source: int = 0,
     ) -> None:
         """Stores one object; it counts as done only after its arrays are written.
+
+        Args:
+            row: its number.
+            embeddings_VD: see `Cache`, as the next three.
+            poses_V5: of the cameras.
+            histograms_VH: of the pictures.
+            points_P3: of the object.
+            source: fingerprint of what it was made of.
 
         Raises:
             ValueError: values are not finite, in the precision in which they are kept.
@@ -161,6 +174,8 @@ class Cache:
             raise ValueError(f"its {' and '.join(wrong)} are not finite")
         if self.checksums_S is not None:
             self.checksums_S[row] = self.row_checksum(row)
+        if self.sources_S is not None:
+            self.sources_S[row] = source
         self.done_S[row] = True
 
     def row_checksum(self, row: int) -> int:
@@ -178,6 +193,18 @@ class Cache:
     def bad_rows(self, part: int = 0, parts: int = 1) -> list[int]:
         """Returns the finished rows, of one of several workers, with values that are not finite."""
         return [row for row in self.done_rows(part, parts) if self._not_finite(row)]
+
+    def changed_rows(self, fingerprint: Callable[[int], int], part: int = 0, parts: int = 1) -> list[int]:
+        """Returns the finished rows, of one of several workers, that were made of something else.
+
+        Args:
+            fingerprint: of what a row would be made of now.
+            part: number of the worker.
+            parts: how many there are.
+        """
+        if self.sources_S is None:
+            return []
+        return [row for row in self.done_rows(part, parts) if self.sources_S[row] != fingerprint(row)]
 
     def _not_finite(self, row: int) -> list[str]:
         """Returns the names of a row's arrays with values that are not finite."""
@@ -205,18 +232,21 @@ def start_cache(
     width: int,
     parts: Mapping[str, Sequence[int]] | None = None,
     about: Mapping[str, Any] | None = None,
+    finished: Mapping[str, Any] | None = None,
 ) -> Path:
     """Lays out an empty cache, or finds the unfinished one of the same recipe.
 
     Args:
         folder: where the finished cache shall be.
         names: name of each object.
-        recipe: everything that decides the content: data, renderer, teacher.
+        recipe: everything that decides the content: data, renderer, teacher. Where files can be repaired
+            while the cache is made, not what is in them: that is for the fingerprints of the rows.
         views: views of an object (V).
         points: stored points of an object (P).
         width: channels of the teacher (D).
         parts: first channel, and the one after the last, of each kind of embedding.
         about: further facts that do not decide the content.
+        finished: the recipe for `finish_cache`, if another one.
 
     Returns:
         The folder of the unfinished cache.
@@ -238,7 +268,9 @@ def start_cache(
     }
     if (partial / MANIFEST).is_file():
         found = read_manifest(partial)
-        if (found.get("format"), found["recipe_hash"]) != (FORMAT, manifest["recipe_hash"]):
+        # One that was killed when it was all but finished has the recipe of a finished one already.
+        known = [recipe_hash(known) for known in (recipe, finished or recipe)]
+        if found.get("format") != FORMAT or found["recipe_hash"] not in known:
             raise ValueError(
                 f"{partial}: unfinished cache of another recipe ({found['recipe_hash']}); remove it or "
                 "change the name"
@@ -258,6 +290,7 @@ def _lay_out(folder: Path, rows: int, views: int, points: int, width: int) -> No
         "points": (np.float16, (rows, points, 3)),
         "checksums": (np.uint32, (rows,)),
         "done": (np.bool_, (rows,)),
+        SOURCES: (np.uint64, (rows,)),
     }
     for name, (dtype, shape) in layout.items():
         np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
@@ -297,7 +330,7 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
         unfinished = " (an unfinished one is there: run the same command again)"
         raise FileNotFoundError(f"{folder}: no cache{unfinished if partial_folder(folder).is_dir() else ''}")
 
-    def array(name: str) -> NDArray[Any]:
+    def array(name: str) -> Any:
         try:
             return np.asanyarray(np.load(folder / f"{name}.npy", mmap_mode="r+" if writable else "r"))
         except (OSError, ValueError, EOFError, SyntaxError) as error:
@@ -310,6 +343,7 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
         points_SP3=array("points"),
         done_S=array("done"),
         checksums_S=array("checksums") if (folder / "checksums.npy").is_file() else None,
+        sources_S=array(SOURCES) if (folder / f"{SOURCES}.npy").is_file() else None,
         manifest=read_manifest(folder),
     )
 
@@ -329,12 +363,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def finish_cache(folder: str | os.PathLike[str], *, leave_out: Sequence[int] = ()) -> Cache:
+def finish_cache(
+    folder: str | os.PathLike[str],
+    *,
+    leave_out: Sequence[int] = (),
+    recipe: Mapping[str, Any] | None = None,
+) -> Cache:
     """Checks that every row is stored and finite, adds checksums, and gives the folder its final name.
 
     Args:
         folder: where the finished cache shall be.
         leave_out: rows that shall not be part of it.
+        recipe: everything that decided the content, if more than it was started with.
 
     Raises:
         ValueError: rows are missing, damaged, or hold values that are not finite.
@@ -357,9 +397,12 @@ def finish_cache(folder: str | os.PathLike[str], *, leave_out: Sequence[int] = (
         raise ValueError(f"{folder}: {name} holds values that are not finite; run the same command again")
     manifest = dict(cache.manifest)
     del cache
+    if recipe is not None:
+        manifest.update(recipe=dict(recipe), recipe_hash=recipe_hash(recipe))
     manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in ARRAYS}
     manifest["seal"] = seal(manifest)
     write_json(partial / MANIFEST, manifest)
+    (partial / f"{SOURCES}.npy").unlink(missing_ok=True)
     partial.rename(folder)
     shutil.rmtree(partial_folder(folder), ignore_errors=True)
     return open_cache(folder)

@@ -23,6 +23,7 @@ from crossjepa.files import lock_file, locked
 from crossjepa.io import PointCloudError
 from crossjepa.train.cache import (
     FORMAT,
+    MANIFEST,
     Cache,
     finish_cache,
     open_cache,
@@ -99,9 +100,10 @@ def make_cache(
     teacher = Teacher(config.teacher, config.render.image_size, device, embedding=config.embedding)
     config = _fitted(config, collection)
     recipe = make_recipe(collection, config, teacher)
+    finished_recipe = _with_contents(recipe, collection)
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        finished = _finished(folder, recipe)
+        finished = _finished(folder, finished_recipe)
         if finished is not None:
             return finished
         start_cache(
@@ -113,6 +115,7 @@ def make_cache(
             width=teacher.width,
             parts=teacher.parts,
             about={"timm": teacher.timm_version},
+            finished=finished_recipe,
         )
     run = _Run(folder, collection, config, device, progress and rank == 0)
     if workers == 1:
@@ -121,8 +124,11 @@ def make_cache(
     else:
         del teacher
         run.spawn(workers, rank, world)
+    finished_recipe = _with_contents(recipe, collection)
     with locked(folder):
-        cache = _finished(folder, recipe) or _finish(folder, skip_bad, alone=world == 1)
+        cache = _finished(folder, finished_recipe) or _finish(
+            folder, collection, finished_recipe, skip_bad, alone=world == 1
+        )
         if cache is not None:
             # Whoever waits for the lock, or makes a new one, will find the finished cache.
             lock_file(folder).unlink(missing_ok=True)
@@ -138,7 +144,7 @@ def default_workers(device: str) -> int:
 
 
 def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
-    """Returns everything that decides the content of a cache."""
+    """Returns everything that decides the content of a cache, but for files that can be repaired."""
     render = asdict(config.render)
     if collection.views:
         # Pictures that exist are only resized.
@@ -150,6 +156,11 @@ def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -
         "data": dict(collection.facts),
         "names": digest(collection.names),
     }
+
+
+def _with_contents(recipe: dict[str, Any], collection: Collection) -> dict[str, Any]:
+    """Returns the recipe of a finished cache, which names what is in the files by now."""
+    return {**recipe, "data": dict(collection.contents())}
 
 
 def _fitted(config: CacheConfig, collection: Collection) -> CacheConfig:
@@ -169,19 +180,25 @@ def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
     """
     if not folder.exists():
         return None
-    if not (folder / "manifest.json").is_file():
+    if not (folder / MANIFEST).is_file():
         raise ValueError(f"{folder}: is there already, and no cache")
     cache = open_cache(folder)
     found = cache.manifest.get("recipe_hash")
     if found != recipe_hash(recipe):
-        raise ValueError(f"{folder}: is a cache of another recipe ({found}); remove it or change the name")
+        raise ValueError(
+            f"{folder}: is a cache of another recipe or of files that have changed ({found}); remove it or "
+            "change the name"
+        )
     shutil.rmtree(partial_folder(folder), ignore_errors=True)
     return cache
 
 
-def _finish(folder: Path, skip_bad: bool, alone: bool) -> Cache | None:
+def _finish(
+    folder: Path, collection: Collection, recipe: dict[str, Any], skip_bad: bool, alone: bool
+) -> Cache | None:
     partial = partial_folder(folder)
-    done_S = open_cache(partial, writable=True).done_S
+    unfinished = open_cache(partial, writable=True)
+    done_S = unfinished.done_S
     errors = {int(path.name): path.read_text() for path in (partial / ERRORS).glob("[0-9]*")}
     errors = {row: message for row, message in sorted(errors.items()) if not done_S[row]}
     if not alone and len(errors) < (~done_S).sum():
@@ -194,8 +211,14 @@ def _finish(folder: Path, skip_bad: bool, alone: bool) -> Cache | None:
         )
     if len(errors) == len(done_S):
         raise ValueError(f"{folder}: no object can be used: {next(iter(errors.values()))}")
+    changed = unfinished.changed_rows(collection.fingerprint)
+    if changed:
+        raise ValueError(
+            f"{folder}: {len(changed)} files have changed while they were cached, such as "
+            f"{collection.names[changed[0]]}; run the same command again"
+        )
     shutil.rmtree(partial / ERRORS, ignore_errors=True)
-    return finish_cache(folder, leave_out=list(errors))
+    return finish_cache(folder, leave_out=list(errors), recipe=recipe)
 
 
 @dataclass(frozen=True)
@@ -225,8 +248,9 @@ class _Run:
     def work(self, share: Share, teacher: Teacher) -> None:
         """Makes the rows of a share that are missing, and those that cannot stay as they are."""
         cache = open_cache(partial_folder(self.folder), writable=True)
-        for find in (cache.damaged_rows, cache.bad_rows):
-            cache.done_S[find(share.part, share.parts)] = False
+        mine = (share.part, share.parts)
+        cache.done_S[cache.damaged_rows(*mine) + cache.bad_rows(*mine)] = False
+        cache.done_S[cache.changed_rows(self.collection.fingerprint, *mine)] = False
         rows = list(cache.missing_rows(share.part, share.parts))
         shown = self.progress and share.part == 0 and parent_process() is None
         with _bar(shown, len(cache), int(cache.done_S.sum())) as bar:
@@ -241,9 +265,12 @@ class _Run:
         note = partial_folder(self.folder) / ERRORS / str(row)
         note.unlink(missing_ok=True)
         try:
+            source = self.collection.fingerprint(row)
             views = make_views(self.collection[row], row, self.config.render, self.device)
             embeddings_VD = teacher.embed(views.images_VHW3).numpy()
-            cache.write_row(row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3)
+            cache.write_row(
+                row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3, source=source
+            )
         except (PointCloudError, ValueError, OSError) as error:
             note.parent.mkdir(exist_ok=True)
             name = self.collection.names[row]

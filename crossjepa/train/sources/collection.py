@@ -52,7 +52,7 @@ class Collection(ABC):
 
     Attributes:
         names: name of each object.
-        facts: what decides the content, as plain values.
+        facts: what decides the content, as plain values; of files that are repaired one by one, their names.
         views: pictures of each object where they exist, else 0.
         points: points of each object where all have the same number, else 0.
     """
@@ -73,6 +73,17 @@ class Collection(ABC):
             PointCloudError: it cannot be used; the message names its file and the reason.
         """
 
+    def fingerprint(self, row: int) -> int:
+        """Returns a number below 2^64 that changes with the file of an object, 0 where `facts` are enough.
+
+        It is asked for every object whenever a cache is gone on with, so it must cost little.
+        """
+        return 0
+
+    def contents(self) -> Mapping[str, Any]:
+        """Returns what `facts` say of a finished cache: also what is in the files now."""
+        return self.facts
+
 
 class Joined(Collection):
     """Several collections, one after the other."""
@@ -90,8 +101,20 @@ class Joined(Collection):
         self.points = 0 if 0 in points else max(points)
 
     def __getitem__(self, row: int) -> Item:
+        part, own = self._place(row)
+        return part[own]
+
+    def fingerprint(self, row: int) -> int:
+        part, own = self._place(row)
+        return part.fingerprint(own)
+
+    def contents(self) -> Mapping[str, Any]:
+        return {"parts": [dict(part.contents()) for part in self.parts]}
+
+    def _place(self, row: int) -> tuple[Collection, int]:
+        """Returns the collection of an object and its row there."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return self.parts[part][row - int(self.starts[part])]
+        return self.parts[part], row - int(self.starts[part])
 
 
 def digest(texts: Iterable[str]) -> str:

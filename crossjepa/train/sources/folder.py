@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from crossjepa.config import Axis
 from crossjepa.io import PointCloudError, find_files, read
@@ -28,9 +30,19 @@ class FileFolder(Collection):
             raise PointCloudError(folder, "no point cloud or mesh file in this folder")
         root = folder if folder.is_dir() else folder.parent
         self.names = [path.relative_to(root).as_posix() for path in self.files]
-        sizes = [path.stat().st_size if path.exists() else 0 for path in self.files]
-        described = (f"{name} {size}" for name, size in zip(self.names, sizes, strict=True))
-        self.facts = {"kind": "files", "up_axis": up_axis, "names": digest(described)}
+        self.facts = self._facts(self.names)
 
     def __getitem__(self, row: int) -> Item:
         return Item(read(self.files[row], color=True), self.up_axis)
+
+    def fingerprint(self, row: int) -> int:
+        """Returns the size of a file."""
+        path = self.files[row]
+        return path.stat().st_size if path.exists() else 0
+
+    def contents(self) -> Mapping[str, Any]:
+        """Returns the facts with the sizes of the files."""
+        return self._facts(f"{name} {self.fingerprint(row)}" for row, name in enumerate(self.names))
+
+    def _facts(self, names: Iterable[str]) -> dict[str, Any]:
+        return {"kind": "files", "up_axis": self.up_axis, "names": digest(names)}
