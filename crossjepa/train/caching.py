@@ -31,6 +31,7 @@ from crossjepa.train.cache import (
     recipe_hash,
     start_cache,
 )
+from crossjepa.train.cache_ranks import Ranks
 from crossjepa.train.render import rig
 from crossjepa.train.sources.collection import Collection, digest
 from crossjepa.train.teacher import Embedding, Teacher
@@ -93,8 +94,7 @@ def make_cache(
     Raises:
         ValueError: objects cannot be used, or a cache of another recipe is in the way.
     """
-    folder = Path(folder)
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    folder, ranks = Path(folder), Ranks()
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     teacher = Teacher(config.teacher, config.render.image_size, device, embedding=config.embedding)
@@ -117,18 +117,20 @@ def make_cache(
             about={"timm": teacher.timm_version},
             finished=finished_recipe,
         )
-    run = _Run(folder, collection, config, device, progress and rank == 0)
+    run = _Run(folder, collection, config, device, progress and ranks.rank == 0)
     if workers == 1:
         with _one_thread(device):
-            run.work(Share(rank, world), teacher)
+            run.work(Share(ranks.rank, ranks.world), teacher)
     else:
         del teacher
-        run.spawn(workers, rank, world)
+        run.spawn(workers, ranks.rank, ranks.world)
+    # Until all have ended some rows have yet to be tried, whatever notes of an earlier run say of them.
+    is_last = ranks.is_last(str(folder.absolute()))
     finished_recipe = _with_contents(recipe, collection)
     with locked(folder):
-        cache = _finished(folder, finished_recipe) or _finish(
-            folder, collection, finished_recipe, skip_bad, alone=world == 1
-        )
+        cache = _finished(folder, finished_recipe)
+        if cache is None and is_last:
+            cache = _finish(folder, collection, finished_recipe, skip_bad)
         if cache is not None:
             # Whoever waits for the lock, or makes a new one, will find the finished cache.
             lock_file(folder).unlink(missing_ok=True)
@@ -193,16 +195,12 @@ def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
     return cache
 
 
-def _finish(
-    folder: Path, collection: Collection, recipe: dict[str, Any], skip_bad: bool, alone: bool
-) -> Cache | None:
+def _finish(folder: Path, collection: Collection, recipe: dict[str, Any], skip_bad: bool) -> Cache:
     partial = partial_folder(folder)
     unfinished = open_cache(partial, writable=True)
     done_S = unfinished.done_S
     errors = {int(path.name): path.read_text() for path in (partial / ERRORS).glob("[0-9]*")}
     errors = {row: message for row, message in sorted(errors.items()) if not done_S[row]}
-    if not alone and len(errors) < (~done_S).sum():
-        return None
     if errors and not skip_bad:
         shown = "\n  ".join(list(errors.values())[:5])
         raise ValueError(
