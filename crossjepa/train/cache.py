@@ -268,7 +268,7 @@ def start_cache(
     }
     if (partial / MANIFEST).is_file():
         found = read_manifest(partial)
-        # One that was killed when it was all but finished has the recipe of a finished one already.
+        # Killed when all but finished, or begun by an earlier version, it has the finished one's recipe.
         known = [recipe_hash(known) for known in (recipe, finished or recipe)]
         if found.get("format") != FORMAT or found["recipe_hash"] not in known:
             raise ValueError(
