@@ -128,13 +128,9 @@ def make_cache(
     is_last = ranks.is_last(str(folder.absolute()))
     finished_recipe = _with_contents(recipe, collection)
     with locked(folder):
-        cache = _finished(folder, finished_recipe)
-        if cache is None and is_last:
-            cache = _finish(folder, collection, finished_recipe, skip_bad)
-        if cache is not None:
-            # Whoever waits for the lock, or makes a new one, will find the finished cache.
-            lock_file(folder).unlink(missing_ok=True)
-        return cache
+        if is_last and not folder.exists():
+            _finish(folder, collection, finished_recipe, skip_bad)
+        return _finished(folder, finished_recipe)
 
 
 def default_workers(device: str) -> int:
@@ -175,7 +171,7 @@ def _fitted(config: CacheConfig, collection: Collection) -> CacheConfig:
 
 
 def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
-    """Returns the cache where it is finished already.
+    """Returns the cache where it is finished, and removes what is left of making it.
 
     Raises:
         ValueError: it is of another recipe.
@@ -192,10 +188,12 @@ def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
             "change the name"
         )
     shutil.rmtree(partial_folder(folder), ignore_errors=True)
+    # Whoever waits for the lock, or makes a new one, will find the finished cache.
+    lock_file(folder).unlink(missing_ok=True)
     return cache
 
 
-def _finish(folder: Path, collection: Collection, recipe: dict[str, Any], skip_bad: bool) -> Cache:
+def _finish(folder: Path, collection: Collection, recipe: dict[str, Any], skip_bad: bool) -> None:
     partial = partial_folder(folder)
     unfinished = open_cache(partial, writable=True)
     done_S = unfinished.done_S
@@ -216,7 +214,7 @@ def _finish(folder: Path, collection: Collection, recipe: dict[str, Any], skip_b
             f"{collection.names[changed[0]]}; run the same command again"
         )
     shutil.rmtree(partial / ERRORS, ignore_errors=True)
-    return finish_cache(folder, leave_out=list(errors), recipe=recipe)
+    finish_cache(folder, leave_out=list(errors), recipe=recipe)
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def test_the_same_command_again_changes_nothing(finished: Path, teacher: str) ->
     before = {path.name: path.stat().st_mtime_ns for path in finished.iterdir()}
     make_cache(FileFolder(SAMPLES), finished, CacheConfig(teacher, "both", RENDER), progress=False)
     assert {path.name: path.stat().st_mtime_ns for path in finished.iterdir()} == before
+    assert [path.name for path in finished.parent.iterdir()] == ["cache"]
     with pytest.raises(ValueError, match="cache of another recipe"):
         make_cache(FileFolder(SAMPLES), finished, CacheConfig(teacher, "cls", RENDER), progress=False)
     assert {path.name: path.stat().st_mtime_ns for path in finished.iterdir()} == before
