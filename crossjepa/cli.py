@@ -188,7 +188,7 @@ def _render_config(options: argparse.Namespace) -> RenderConfig:
 
 
 def _cache(options: argparse.Namespace) -> int:
-    from crossjepa.train.caching import CacheConfig, default_workers, make_cache
+    from crossjepa.train.cache import CacheConfig, default_workers, make_cache
     from crossjepa.train.sources.open import open_collection
 
     config = CacheConfig(options.teacher, options.embedding, _render_config(options))
@@ -217,7 +217,7 @@ def _cache(options: argparse.Namespace) -> int:
 
 
 def _cache_info(options: argparse.Namespace) -> int:
-    from crossjepa.train.cache_info import check_cache
+    from crossjepa.train.cache import check_cache
 
     report = check_cache(options.cache)
     for name, value in report.facts.items():

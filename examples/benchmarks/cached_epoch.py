@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from crossjepa.train.caching import CacheConfig, default_workers, make_cache
+from crossjepa.train.cache import CacheConfig, default_workers, make_cache
 from crossjepa.train.config import load_config
 from crossjepa.train.plan import plan_run
 from crossjepa.train.sources.collection import Collection, Item

@@ -10,10 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa.train.cache import ARRAYS, Cache, finish_cache, open_cache, partial_folder, start_cache
-from crossjepa.train.cache_arrays import FloatRows, from_bfloat16, to_bfloat16
-from crossjepa.train.cache_info import check_cache
-from crossjepa.train.caching import CacheConfig, make_cache
+from crossjepa.train.cache import (
+    ARRAYS,
+    Cache,
+    CacheConfig,
+    FloatRows,
+    check_cache,
+    finish_cache,
+    from_bfloat16,
+    make_cache,
+    open_cache,
+    partial_folder,
+    start_cache,
+    to_bfloat16,
+)
 from crossjepa.train.render_files import render_files
 from crossjepa.train.sources.clouds import CloudArchive
 from crossjepa.train.sources.folder import FileFolder

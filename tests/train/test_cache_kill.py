@@ -17,9 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa.train.cache import ARRAYS, open_cache, partial_folder
-from crossjepa.train.cache_info import check_cache
-from crossjepa.train.caching import CacheConfig, make_cache
+from crossjepa.train.cache import ARRAYS, CacheConfig, check_cache, make_cache, open_cache, partial_folder
 from crossjepa.train.sources.folder import FileFolder
 from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES

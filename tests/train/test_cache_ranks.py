@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from crossjepa.train.cache import Cache
-from crossjepa.train.caching import CacheConfig, make_cache
+from crossjepa.train.cache import Cache, CacheConfig, make_cache
 from crossjepa.train.sources.folder import FileFolder
 from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES

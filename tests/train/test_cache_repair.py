@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossjepa.train.cache import Cache, open_cache, partial_folder
-from crossjepa.train.cache_info import check_cache
-from crossjepa.train.caching import CacheConfig, make_cache
+from crossjepa.train.cache import Cache, CacheConfig, check_cache, make_cache, open_cache, partial_folder
 from crossjepa.train.sources.collection import Item, digest
 from crossjepa.train.sources.folder import FileFolder
 from crossjepa.train.views import RenderConfig

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from crossjepa.train.cache import (
+from crossjepa.train.cache.arrays import file_sha256
+from crossjepa.train.cache.store import (
     ARRAYS,
     HISTOGRAM_BINS,
     MANIFEST,
@@ -23,7 +24,6 @@ from crossjepa.train.cache import (
     recipe_hash,
     seal,
 )
-from crossjepa.train.cache_arrays import file_sha256
 
 # Rows whose embeddings are looked at for the summary.
 SAMPLED_ROWS = 2000

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.files import write_json
-from crossjepa.train.cache_arrays import FloatRows, file_sha256, row_checksum
+from crossjepa.train.cache.arrays import FloatRows, file_sha256, row_checksum
 
 FORMAT = 2
 MANIFEST = "manifest.json"

@@ -21,7 +21,8 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 
 from crossjepa.files import lock_file, locked
 from crossjepa.io import PointCloudError
-from crossjepa.train.cache import (
+from crossjepa.train.cache.ranks import Ranks
+from crossjepa.train.cache.store import (
     FORMAT,
     MANIFEST,
     Cache,
@@ -31,7 +32,6 @@ from crossjepa.train.cache import (
     recipe_hash,
     start_cache,
 )
-from crossjepa.train.cache_ranks import Ranks
 from crossjepa.train.render import rig
 from crossjepa.train.sources.collection import Collection, digest
 from crossjepa.train.teacher import Embedding, Teacher

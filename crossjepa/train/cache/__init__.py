@@ -1,0 +1,38 @@
+"""What a frozen teacher sees in views of every object: made once, whole or not there, read in every epoch."""
+
+from crossjepa.train.cache.arrays import FloatRows, from_bfloat16, to_bfloat16
+from crossjepa.train.cache.info import CacheReport, check_cache
+from crossjepa.train.cache.making import CacheConfig, default_workers, make_cache
+from crossjepa.train.cache.store import (
+    ARRAYS,
+    HISTOGRAM_BINS,
+    POSE_FIELDS,
+    Cache,
+    Views,
+    finish_cache,
+    open_cache,
+    partial_folder,
+    recipe_hash,
+    start_cache,
+)
+
+__all__ = [
+    "ARRAYS",
+    "HISTOGRAM_BINS",
+    "POSE_FIELDS",
+    "Cache",
+    "CacheConfig",
+    "CacheReport",
+    "FloatRows",
+    "Views",
+    "check_cache",
+    "default_workers",
+    "finish_cache",
+    "from_bfloat16",
+    "make_cache",
+    "open_cache",
+    "partial_folder",
+    "recipe_hash",
+    "start_cache",
+    "to_bfloat16",
+]
