@@ -13,17 +13,8 @@ from typing import Any
 import numpy as np
 
 from crossjepa.train.cache.arrays import file_sha256
-from crossjepa.train.cache.store import (
-    ARRAYS,
-    HISTOGRAM_BINS,
-    MANIFEST,
-    POSE_FIELDS,
-    Cache,
-    map_cache,
-    partial_folder,
-    recipe_hash,
-    seal,
-)
+from crossjepa.train.cache.manifest import MANIFEST, partial_folder, recipe_hash, seal
+from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, POSE_FIELDS, Cache, map_cache
 
 # Rows whose embeddings are looked at for the summary.
 SAMPLED_ROWS = 2000

@@ -2,18 +2,14 @@
 
 S objects, V views, P stored points, D teacher width
 
-A cache is a folder of memory-mapped arrays and a manifest. While it is being made the folder has the suffix
-`.partial` and `done.npy` marks the objects that are finished; a killed run goes on with those that are not.
-Every object has a checksum, and every file has one when the cache is whole.
+A cache is a folder of memory-mapped arrays and a manifest. Every object has a checksum, and every file has
+one when the cache is whole.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,22 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.files import write_json
-from crossjepa.train.cache.arrays import FloatRows, file_sha256, row_checksum
+from crossjepa.train.cache.arrays import FloatRows, row_checksum
+from crossjepa.train.cache.manifest import MANIFEST, partial_folder, read_manifest
 
-FORMAT = 2
-MANIFEST = "manifest.json"
 POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
 HISTOGRAM_BINS = 48
 ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
 ARRAYS = (*ROW_ARRAYS, "checksums", "done")
 # Of unfinished caches alone.
 SOURCES = "sources"
-
-
-def recipe_hash(recipe: Mapping[str, Any]) -> str:
-    """Returns a short name for everything that decides what a cache holds."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Views(NamedTuple):
@@ -217,85 +206,6 @@ class Cache:
         return [name for name, array in zip(ROW_ARRAYS, values, strict=True) if not np.isfinite(array).all()]
 
 
-def partial_folder(folder: str | os.PathLike[str]) -> Path:
-    """Returns the folder in which an unfinished cache lies."""
-    return Path(folder).with_name(Path(folder).name + ".partial")
-
-
-def start_cache(
-    folder: str | os.PathLike[str],
-    names: Sequence[str],
-    recipe: Mapping[str, Any],
-    *,
-    views: int,
-    points: int,
-    width: int,
-    parts: Mapping[str, Sequence[int]] | None = None,
-    about: Mapping[str, Any] | None = None,
-    finished: Mapping[str, Any] | None = None,
-) -> Path:
-    """Lays out an empty cache, or finds the unfinished one of the same recipe.
-
-    Args:
-        folder: where the finished cache shall be.
-        names: name of each object.
-        recipe: everything that decides the content: data, renderer, teacher. Where files can be repaired
-            while the cache is made, not what is in them: that is for the fingerprints of the rows.
-        views: views of an object (V).
-        points: stored points of an object (P).
-        width: channels of the teacher (D).
-        parts: first channel, and the one after the last, of each kind of embedding.
-        about: further facts that do not decide the content.
-        finished: the recipe for `finish_cache`, if another one.
-
-    Returns:
-        The folder of the unfinished cache.
-
-    Raises:
-        ValueError: an unfinished cache of another recipe is in the way.
-    """
-    partial = partial_folder(folder)
-    manifest = {
-        "format": FORMAT,
-        "recipe": dict(recipe),
-        "recipe_hash": recipe_hash(recipe),
-        "views": views,
-        "width": width,
-        "parts": dict(parts or {"cls": (0, width)}),
-        "embeddings": "bfloat16",
-        **(about or {}),
-        "names": list(names),
-    }
-    if (partial / MANIFEST).is_file():
-        found = read_manifest(partial)
-        # Killed when all but finished, or begun by an earlier version, it has the finished one's recipe.
-        known = [recipe_hash(known) for known in (recipe, finished or recipe)]
-        if found.get("format") != FORMAT or found["recipe_hash"] not in known:
-            raise ValueError(
-                f"{partial}: unfinished cache of another recipe ({found['recipe_hash']}); remove it or "
-                "change the name"
-            )
-        return partial
-    partial.mkdir(parents=True, exist_ok=True)
-    _lay_out(partial, len(names), views, points, width)
-    write_json(partial / MANIFEST, manifest)
-    return partial
-
-
-def _lay_out(folder: Path, rows: int, views: int, points: int, width: int) -> None:
-    layout: dict[str, tuple[type, tuple[int, ...]]] = {
-        "embeddings": (np.uint16, (rows, views, width)),
-        "poses": (np.float32, (rows, views, len(POSE_FIELDS))),
-        "histograms": (np.float16, (rows, views, HISTOGRAM_BINS)),
-        "points": (np.float16, (rows, points, 3)),
-        "checksums": (np.uint32, (rows,)),
-        "done": (np.bool_, (rows,)),
-        SOURCES: (np.uint64, (rows,)),
-    }
-    for name, (dtype, shape) in layout.items():
-        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
-
-
 def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cache:
     """Maps the arrays of a cache.
 
@@ -346,93 +256,3 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
         sources_S=array(SOURCES) if (folder / f"{SOURCES}.npy").is_file() else None,
         manifest=read_manifest(folder),
     )
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a cache.
-
-    Raises:
-        ValueError: it is damaged.
-    """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        if not isinstance(manifest, dict) or "names" not in manifest:
-            raise ValueError("it is not a manifest")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder / MANIFEST}: damaged ({error})") from error
-    return manifest
-
-
-def finish_cache(
-    folder: str | os.PathLike[str],
-    *,
-    leave_out: Sequence[int] = (),
-    recipe: Mapping[str, Any] | None = None,
-) -> Cache:
-    """Checks that every row is stored and finite, adds checksums, and gives the folder its final name.
-
-    Args:
-        folder: where the finished cache shall be.
-        leave_out: rows that shall not be part of it.
-        recipe: everything that decided the content, if more than it was started with.
-
-    Raises:
-        ValueError: rows are missing, damaged, or hold values that are not finite.
-    """
-    folder, partial = Path(folder), partial_folder(folder)
-    cache = open_cache(partial, writable=True)
-    kept = np.setdiff1d(np.arange(len(cache)), np.array(leave_out, np.int64))
-    missing = int((~cache.done_S[kept]).sum())
-    if missing:
-        raise ValueError(f"{folder}: {missing} of {len(cache)} objects are missing")
-    if len(leave_out):
-        partial = _without_rows(cache, partial, kept)
-        cache = open_cache(partial, writable=True)
-    damaged = cache.damaged_rows()
-    if damaged:
-        raise ValueError(f"{folder}: row {damaged[0]} is damaged; run the same command again")
-    bad = cache.bad_rows()
-    if bad:
-        name = cache.manifest["names"][bad[0]]
-        raise ValueError(f"{folder}: {name} holds values that are not finite; run the same command again")
-    manifest = dict(cache.manifest)
-    del cache
-    if recipe is not None:
-        manifest.update(recipe=dict(recipe), recipe_hash=recipe_hash(recipe))
-    manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in ARRAYS}
-    manifest["seal"] = seal(manifest)
-    write_json(partial / MANIFEST, manifest)
-    (partial / f"{SOURCES}.npy").unlink(missing_ok=True)
-    partial.rename(folder)
-    shutil.rmtree(partial_folder(folder), ignore_errors=True)
-    return open_cache(folder)
-
-
-def seal(manifest: Mapping[str, Any]) -> str:
-    """Returns a checksum of a manifest without its seal."""
-    rest = {name: value for name, value in manifest.items() if name != "seal"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _without_rows(cache: Cache, partial: Path, kept: NDArray[np.int64]) -> Path:
-    """Copies some rows of a cache to a new folder beside it."""
-    smaller = partial.with_suffix(".smaller")
-    shutil.rmtree(smaller, ignore_errors=True)
-    smaller.mkdir()
-    _, views, width = cache.embeddings_SVD.shape
-    _lay_out(smaller, len(kept), views, cache.points_SP3.shape[1], width)
-    for name in ARRAYS:
-        source = np.load(partial / f"{name}.npy", mmap_mode="r")
-        target = np.load(smaller / f"{name}.npy", mmap_mode="r+")
-        for place, row in enumerate(kept):
-            target[place] = source[row]
-        target.flush()
-    names = cache.manifest["names"]
-    left_out = sorted(set(range(len(cache))) - set(kept.tolist()))
-    manifest = {
-        **cache.manifest,
-        "left_out": [names[row] for row in left_out],
-        "names": [names[row] for row in kept],
-    }
-    write_json(smaller / MANIFEST, manifest)
-    return smaller

@@ -1,0 +1,44 @@
+"""Where a cache lies, and what its manifest says: names, recipe, checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FORMAT = 2
+MANIFEST = "manifest.json"
+
+
+def recipe_hash(recipe: Mapping[str, Any]) -> str:
+    """Returns a short name for everything that decides what a cache holds."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """Returns a checksum of a manifest without its seal."""
+    rest = {name: value for name, value in manifest.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def partial_folder(folder: str | os.PathLike[str]) -> Path:
+    """Returns the folder in which an unfinished cache lies."""
+    return Path(folder).with_name(Path(folder).name + ".partial")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Returns the manifest of a cache.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if not isinstance(manifest, dict) or "names" not in manifest:
+            raise ValueError("it is not a manifest")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder / MANIFEST}: damaged ({error})") from error
+    return manifest

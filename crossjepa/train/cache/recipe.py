@@ -1,0 +1,55 @@
+"""What decides the content of a cache."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from crossjepa.train.cache.manifest import FORMAT
+from crossjepa.train.sources.collection import Collection, digest
+from crossjepa.train.teacher import Embedding, Teacher
+from crossjepa.train.views import RenderConfig
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """Everything that decides what a cache holds, apart from the data.
+
+    Attributes:
+        teacher: timm name or local safetensors file.
+        embedding: "cls", "patch", "both" or "layers", see `Teacher`.
+        render: points, cameras and pictures.
+    """
+
+    teacher: str
+    embedding: Embedding = "cls"
+    render: RenderConfig = field(default_factory=RenderConfig)
+
+
+def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
+    """Returns everything that decides the content of a cache, but for files that can be repaired."""
+    render = asdict(config.render)
+    if collection.views:
+        # Pictures that exist are only resized.
+        render = {name: render[name] for name in ("image_size", "stored_points", "seed")}
+    return {
+        "format": FORMAT,
+        "teacher": teacher.facts(),
+        "render": render,
+        "data": dict(collection.facts),
+        "names": digest(collection.names),
+    }
+
+
+def with_contents(recipe: dict[str, Any], collection: Collection) -> dict[str, Any]:
+    """Returns the recipe of a finished cache, which names what is in the files by now."""
+    return {**recipe, "data": dict(collection.contents())}
+
+
+def fitted(config: CacheConfig, collection: Collection) -> CacheConfig:
+    """No more points are stored than there are."""
+    points = config.render.stored_points
+    points = min(points, collection.points) if collection.points else points
+    return CacheConfig(
+        config.teacher, config.embedding, RenderConfig(**{**asdict(config.render), "stored_points": points})
+    )

@@ -1,0 +1,122 @@
+"""The work at a cache: rows are rendered and embedded, in this process or in several.
+
+S objects, V views, P stored points, D teacher width
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.multiprocessing.spawn import ProcessException, spawn
+
+from crossjepa.io import PointCloudError
+from crossjepa.train.cache.manifest import partial_folder
+from crossjepa.train.cache.recipe import CacheConfig
+from crossjepa.train.cache.store import Cache, open_cache
+from crossjepa.train.sources.collection import Collection
+from crossjepa.train.teacher import Teacher
+from crossjepa.train.views import make_views
+
+# Notes on objects that cannot be used, in the folder of the unfinished cache: a file a row.
+ERRORS = "errors"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which rows a process makes: every `parts`-th one from `part`."""
+
+    part: int = 0
+    parts: int = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """The work at one cache, in this process or in several."""
+
+    folder: Path
+    collection: Collection
+    config: CacheConfig
+    device: str
+    progress: bool
+
+    def spawn(self, workers: int, rank: int, world: int) -> None:
+        """Starts processes and shows their progress."""
+        context = spawn(  # type: ignore[no-untyped-call]
+            _work, (self, rank, world, workers), nprocs=workers, join=False
+        )
+        done_S = open_cache(partial_folder(self.folder), writable=True).done_S
+        with _bar(self.progress, len(done_S), int(done_S.sum())) as bar:
+            try:
+                while not context.join(timeout=1):
+                    bar.update(int(done_S.sum()) - bar.n)
+            except ProcessException as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise ChildProcessError(f"{self.folder}: a worker ended: {reason}") from error
+
+    def work(self, share: Share, teacher: Teacher) -> None:
+        """Makes the rows of a share that are missing, and those that cannot stay as they are."""
+        cache = open_cache(partial_folder(self.folder), writable=True)
+        mine = (share.part, share.parts)
+        cache.done_S[cache.damaged_rows(*mine) + cache.bad_rows(*mine)] = False
+        cache.done_S[cache.changed_rows(self.collection.fingerprint, *mine)] = False
+        rows = list(cache.missing_rows(share.part, share.parts))
+        shown = self.progress and share.part == 0 and parent_process() is None
+        with _bar(shown, len(cache), int(cache.done_S.sum())) as bar:
+            for row in rows:
+                self._make_row(cache, row, teacher)
+                bar.update(int(cache.done_S.sum()) - bar.n)
+                parent = parent_process()
+                if parent is not None and not parent.is_alive():
+                    return
+
+    def _make_row(self, cache: Cache, row: int, teacher: Teacher) -> None:
+        note = partial_folder(self.folder) / ERRORS / str(row)
+        note.unlink(missing_ok=True)
+        try:
+            source = self.collection.fingerprint(row)
+            views = make_views(self.collection[row], row, self.config.render, self.device)
+            embeddings_VD = teacher.embed(views.images_VHW3).numpy()
+            cache.write_row(
+                row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3, source=source
+            )
+        except (PointCloudError, ValueError, OSError) as error:
+            note.parent.mkdir(exist_ok=True)
+            name = self.collection.names[row]
+            note.write_text(str(error) if isinstance(error, PointCloudError) else f"{name}: {error}")
+
+
+def _work(worker: int, run: Run, rank: int, world: int, workers: int) -> None:
+    """One of several processes."""
+    config = run.config
+    with one_thread(run.device):
+        teacher = Teacher(config.teacher, config.render.image_size, run.device, embedding=config.embedding)
+        run.work(Share(rank * workers + worker, world * workers), teacher)
+
+
+@contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """On a CPU every process has one thread, so that rows do not depend on how many there are."""
+    threads = torch.get_num_threads()
+    try:
+        if device == "cpu":
+            torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _bar(show: bool, total: int, done: int) -> Any:
+    """A bar with the time left; in a log, where lines are not overwritten, a line every half minute."""
+    from tqdm.auto import tqdm
+
+    interval = 0.5 if sys.stderr.isatty() else 30.0
+    return tqdm(
+        total=total, initial=done, unit="object", desc="cache", disable=not show, mininterval=interval
+    )
