@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -20,6 +22,22 @@ Schedule = Literal["cosine", "linear"]
 ContrastWith = Literal["batch", "cache"]
 OptimizerName = Literal["adamw", "muon"]
 Precision = Literal["bfloat16", "float32"]
+
+# Fields, what their values must fit (NaN fits nothing), and how to say so.
+_LIMITS: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+    ("batch_size views_per_step predictor_depth few_points", lambda value: value >= 1, "at least 1"),
+    ("occupancy_nodes", lambda value: value >= 2, "at least 2"),
+    (
+        "steps epochs learning_rate final_learning_rate warmup_steps weight_decay object_weight "
+        "contrast_weight points_weight occupancy_weight jitter frozen_steps held_out seed",
+        lambda value: 0 <= value < math.inf,
+        "at least 0 and finite",
+    ),
+    ("gradient_clip", lambda value: value > 0, "above 0"),
+    ("smooth_l1_beta", lambda value: 0 < value < math.inf, "above 0 and finite"),
+    ("decay_share few_share even_probability", lambda value: 0 <= value <= 1, "from 0 to 1"),
+    ("scale_range", lambda value: 0 <= value < 1, "from 0 to below 1"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,7 @@ class PretrainConfig:
         schedule: "cosine" or "linear" decay.
         decay_share: share of the steps over which the rate falls, at the end; 1 starts after the warm-up.
         weight_decay: on matrices only.
-        gradient_clip: largest norm of the gradient.
+        gradient_clip: largest norm of the gradient; inf leaves it as it is.
         predictor_depth: blocks of the predictor.
         joint_attention: whether the point tokens see the query, see `PredictorConfig`.
         conditioning: what the predictor is told about a view.
@@ -126,19 +144,22 @@ class PretrainConfig:
             choices = get_args(hints[name])
             if choices and value not in choices:
                 raise ValueError(f"{name} must be one of {choices}, not {value!r}")
-            if not choices and not isinstance(value, hints[name]):
+            if not choices and type(value) is not hints[name]:
                 raise ValueError(f"{name} must be of type {hints[name].__name__}, not {value!r}")
+        for names, fits, wanted in _LIMITS:
+            for name in names.split():
+                if not fits(getattr(self, name)):
+                    raise ValueError(f"{name} must be {wanted}, not {getattr(self, name)}")
         if self.size not in NAMED_SIZES:
             raise ValueError(f"size must be one of {sorted(NAMED_SIZES)}, not {self.size!r}")
         if (self.steps > 0) == (self.epochs > 0):
             raise ValueError("give either steps or epochs, and set the other to 0")
         if self.learnable_teacher and self.contrast_with == "cache":
             raise ValueError("contrast_with 'cache' needs a frozen teacher, not learnable_teacher")
-        for name in ("batch_size", "views_per_step", "predictor_depth", "few_points"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.occupancy_nodes < 2:
-            raise ValueError(f"occupancy_nodes must be at least 2, not {self.occupancy_nodes}")
+        try:
+            self.encoder_at(0)
+        except ValueError as error:
+            raise ValueError(f"few_points {self.few_points} are too few: {error}") from error
         if self.occupancy_weight and self.occupancy_nodes**3 > NAMED_SIZES[self.size].width:
             raise ValueError(
                 f"occupancy_nodes {self.occupancy_nodes}: the tokens of {self.size} have fewer channels than "
@@ -179,11 +200,12 @@ def load_config(name: str, overrides: Sequence[str] = ()) -> PretrainConfig:
         raise FileNotFoundError(f"no recipe {name!r}: give the path of a YAML file or one of {known}")
     try:
         values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not readable as YAML ({error})") from error
-    if not isinstance(values, Mapping):
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
         raise ValueError(f"{path}: must hold 'key: value' lines")
-    return make_config({**values, **parse_overrides(overrides)}, str(path))
+    source = f"{path} with {shlex.join(overrides)}" if overrides else str(path)
+    return make_config({**values, **parse_overrides(overrides)}, source)
 
 
 def make_config(values: Mapping[str, Any], source: str) -> PretrainConfig:
@@ -200,23 +222,30 @@ def make_config(values: Mapping[str, Any], source: str) -> PretrainConfig:
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
-    """Turns "--key value" pairs into values, read as YAML scalars (1e-3 and true mean what they say)."""
+    """Turns "--key value" pairs into values of the types of their fields.
+
+    Raises:
+        ValueError: a key is unknown, or its text is no value of its type; the message names it.
+    """
+    hints = get_type_hints(PretrainConfig)
     pairs: dict[str, Any] = {}
     left = list(words)
     while left:
         word = left.pop(0)
         key, equals, text = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not (equals or left):
-            raise ValueError(f"cannot read {word!r}: overrides look like --key value")
-        pairs[key.replace("-", "_")] = _scalar(text if equals else left.pop(0))
+            raise ValueError(f"command line: cannot read {word!r}, overrides look like --key value")
+        name = key.replace("-", "_")
+        if name not in hints:
+            raise ValueError(f"command line: unknown field --{key}; keys of a recipe are {sorted(hints)}")
+        pairs[name] = _converted(name, text if equals else left.pop(0), hints[name])
     return pairs
 
 
-def _scalar(text: str) -> Any:
-    value = yaml.safe_load(text)
-    if isinstance(value, str):  # YAML 1.1 takes 1e-3 for a word
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _converted(name: str, text: str, kind: Any) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text) if kind in (int, float) else text
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"command line: {name} must be of type {kind.__name__}, not {text!r}") from error

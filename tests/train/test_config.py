@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import inf, nan
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from crossjepa.registry import CHECKPOINTS
-from crossjepa.train.config import CONFIG_FOLDER, PretrainConfig, load_config, parse_overrides
+from crossjepa.train.checkpoint import checkpoints, load_checkpoint
+from crossjepa.train.config import _LIMITS, CONFIG_FOLDER, PretrainConfig, load_config, parse_overrides
+from crossjepa.train.pretrain import RunOptions, pretrain
+from tests.train.small_cache import make_cache
+
+RECIPES = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))
+DOCUMENT = Path(__file__).parents[2] / "docs" / "pretraining.md"
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml")))
+def test_recipes_of_the_package_are_documented() -> None:
+    rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    assert set(RECIPES) <= {row.split("`")[1] for row in rows}
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_recipes_of_the_package_load(name: str) -> None:
     assert load_config(name).size == "crossjepa-base"
 
@@ -29,7 +42,29 @@ def test_recipes_are_those_of_the_released_weights(weights: str, recipe: str) ->
     assert known == {key: given[key] for key in known}
 
 
-def test_overrides_are_read_as_yaml() -> None:
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_of_the_package_train(name: str, tmp_path: Path) -> None:
+    make_cache(tmp_path / "cache", objects=12)
+    small = [
+        "--size",
+        "crossjepa-test",
+        "--steps",
+        "2",
+        "--epochs",
+        "0",
+        "--batch-size",
+        "4",
+        "--held-out",
+        "2",
+    ]
+    small += ["--predictor-depth", "1", "--views-per-step", "2", "--occupancy-nodes", "2"]
+    config = load_config(name, [*small, "--cache", str(tmp_path / "cache")])
+    pretrain(config, tmp_path / "run", RunOptions(device="cpu", progress=False))
+    recorded = load_checkpoint(checkpoints(tmp_path / "run")[-1])["recipe"]
+    assert {**recorded, "cache": config.cache} == {**asdict(config), "objects": 12}
+
+
+def test_overrides_are_of_the_types_of_their_fields() -> None:
     words = ["--learning-rate", "1e-3", "--compile=true", "--cache", "some folder", "--steps", "10"]
     assert parse_overrides(words) == {
         "learning_rate": 1e-3,
@@ -40,6 +75,16 @@ def test_overrides_are_read_as_yaml() -> None:
     config = load_config("bundled", words)
     assert (config.learning_rate, config.compile, config.steps) == (1e-3, True, 10)
     assert load_config("bundled", ["--jitter", "0"]).jitter == 0.0
+    assert load_config("bundled", ["--compile", "False"]).compile is False
+    assert load_config("bundled", ["--gradient-clip", "inf"]).gradient_clip == float("inf")
+
+
+@pytest.mark.parametrize(
+    "text", ["run #2/cache", "2024", "@x", "true", "a: b", "[x]", "1e3", "", "null", "-"]
+)
+def test_names_of_caches_are_taken_as_they_are(text: str) -> None:
+    assert load_config("bundled", ["--cache", text]).cache == text
+    assert load_config("bundled", [f"--cache={text}"]).cache == text
 
 
 @pytest.mark.parametrize(
@@ -53,6 +98,10 @@ def test_overrides_are_read_as_yaml() -> None:
         (["--occupancy-nodes", "1"], "occupancy_nodes must be at least 2"),
         (["--occupancy-nodes", "7", "--occupancy-weight", "1"], "fewer channels than its grid"),
         (["--size", "huge"], "size must be one of"),
+        (["--steps", "1e3"], "steps must be of type int, not '1e3'"),
+        (["--compile", "1"], "compile must be of type bool, not '1'"),
+        (["--jitter", "much"], "jitter must be of type float, not 'much'"),
+        (["--few-points", "8"], "few_points 8 are too few: num_groups"),
         (["steps", "3"], "overrides look like"),
         (["--steps"], "overrides look like"),
     ],
@@ -60,6 +109,54 @@ def test_overrides_are_read_as_yaml() -> None:
 def test_impossible_overrides_are_named(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_config("bundled", words)
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "reason"),
+    [
+        ("batch_size views_per_step predictor_depth few_points", (0, -1), "at least 1"),
+        ("steps epochs warmup_steps frozen_steps held_out seed", (-1,), "at least 0"),
+        ("learning_rate final_learning_rate weight_decay jitter", (-1e-9, inf, nan), "at least 0"),
+        ("object_weight contrast_weight points_weight occupancy_weight", (-0.1, inf, nan), "at least 0"),
+        ("gradient_clip", (0.0, -1.0, nan), "above 0"),
+        ("smooth_l1_beta", (0.0, -1.0, inf, nan), "above 0"),
+        ("decay_share few_share even_probability", (-0.1, 1.1, nan), "from 0 to 1"),
+        ("scale_range", (-0.1, 1.0, nan), "from 0 to below 1"),
+    ],
+)
+def test_impossible_values_are_refused(names: str, values: tuple[float, ...], reason: str) -> None:
+    for name in names.split():
+        for value in values:
+            with pytest.raises(ValueError, match=f"{name} must be {reason}"):
+                PretrainConfig(**{name: value})  # type: ignore[arg-type]
+
+
+def test_every_number_has_limits() -> None:
+    hints = get_type_hints(PretrainConfig)
+    limited = " ".join(names for names, _, _ in _LIMITS).split()
+    assert sorted(limited) == sorted(name for name, kind in hints.items() if kind in (int, float))
+
+
+def test_negative_steps_are_not_made_up_for_by_epochs() -> None:
+    with pytest.raises(ValueError, match="steps must be at least 0"):
+        PretrainConfig(steps=-5, epochs=2)
+    with pytest.raises(ValueError, match="steps must be of type int, not True"):
+        PretrainConfig(steps=True)
+
+
+def test_who_is_to_blame_is_named(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("stpes: 3\n")
+    for words, message in (
+        ([], r"mine\.yaml: .*unknown.*stpes"),
+        (["--size", "crossjepa-test", "--stpes", "3"], "^command line: unknown field --stpes"),
+        (["--steps", "x"], "^command line: steps"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_config(str(recipe), words)
+    recipe.write_text("steps: 3\n")
+    with pytest.raises(ValueError, match=r"mine\.yaml with --cache 'a b' --batch-size 0: batch_size must"):
+        load_config(str(recipe), ["--cache", "a b", "--batch-size", "0"])
 
 
 def test_contrast_with_the_cache_needs_a_frozen_teacher() -> None:
@@ -70,8 +167,14 @@ def test_contrast_with_the_cache_needs_a_frozen_teacher() -> None:
 def test_unreadable_recipes_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"bundled.*shapenet-paper"):
         load_config("shapenet")
-    for text, message in (("- 1", "key: value"), ("a: [", "not readable as YAML")):
-        (tmp_path / "recipe.yaml").write_text(text)
+    for text, message in (
+        ("- 1", "key: value"),
+        ("1: 2\nsteps: 3", "key: value"),
+        ("a: [", "not readable as YAML"),
+        ("cache: @x", "not readable as YAML"),
+        ("cache: \xff", "not readable as YAML"),
+    ):
+        (tmp_path / "recipe.yaml").write_text(text, encoding="latin-1")
         with pytest.raises(ValueError, match=rf"recipe\.yaml.*{message}"):
             load_config(str(tmp_path / "recipe.yaml"))
 
