@@ -217,7 +217,8 @@ class Trainer:
                 sum(self._loss(batch) * len(batch.points_BN3) for batch in batches) / rows
             )
         if self.probe_data is not None and self.process.is_main:
-            features_nE = encode_all(self.model.encoder, self.probe_data.points_nN3)
+            points_nN3, precision = self.probe_data.points_nN3, self.config.precision
+            features_nE = encode_all(self.model.encoder, points_nN3, precision=precision)
             figures.update(probe(features_nE, self.probe_data.labels_n))
         self.model.train()
         return figures

@@ -15,8 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossjepa.config import Axis
+from crossjepa.datasets.arrays import load_arrays
+from crossjepa.io import PointCloudError
 from crossjepa.models.point_transformer import PointTransformer
+from crossjepa.processor import rotate_up_axis
 from crossjepa.train.augment import normalize_batch
+from crossjepa.train.config import Precision
+
+# Clouds of a probe: a fifth of them is held out of its fit.
+FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, see
     """Reads labelled clouds for a probe.
 
     Args:
-        path: npz with `points` (n, N, 3) and `labels` (n,); rows whose `split` is "test" are never read.
+        path: npz with `points` (n, N, 3) and `labels` (n,), see `load_arrays`; rows whose `split` is the test
+            split are not taken.
         up_axis: the axis that points up in the file.
         limit: most clouds to take, drawn with the seed.
         seed: seed of the draw.
@@ -45,38 +53,40 @@ def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, see
         The clouds.
 
     Raises:
-        ValueError: an array is missing; the message names the file.
+        PointCloudError: the file is damaged, an array is missing or does not fit, or there are too few
+            clouds; the message names the file.
     """
-    from crossjepa.processor import rotate_up_axis
-
-    with np.load(Path(path)) as archive:
-        missing = {"points", "labels"} - set(archive.files)
-        if missing:
-            raise ValueError(
-                f"{path}: a probe needs the arrays points and labels, {sorted(missing)} is missing"
-            )
-        labels = archive["labels"]
-        allowed = (
-            np.flatnonzero(archive["split"] != "test") if "split" in archive.files else np.arange(len(labels))
-        )
-        chosen = np.random.default_rng(seed).permutation(allowed)[:limit]
-        points = archive["points"][chosen].astype(np.float64)
-    turned = np.stack([rotate_up_axis(cloud, up_axis, "y") for cloud in points])
-    _, dense = np.unique(labels[chosen], return_inverse=True)
-    return ProbeData(normalize_batch(torch.from_numpy(turned).float()), torch.from_numpy(dense).long())
+    data = load_arrays("probe", Path(path), up_axis)
+    allowed = [row for row, split in enumerate(data.splits) if split != "test"]
+    chosen = np.random.default_rng(seed).permutation(allowed)[:limit]
+    if len(chosen) < FEWEST:
+        raise PointCloudError(path, f"{len(chosen)} clouds to probe with, at least {FEWEST} are needed")
+    clouds = [rotate_up_axis(data[row].points_N3, up_axis, "y") for row in chosen]
+    _, dense = np.unique(data.labels_n[chosen], return_inverse=True)
+    points_nN3 = torch.from_numpy(np.stack(clouds)).float()
+    return ProbeData(normalize_batch(points_nN3), torch.from_numpy(dense).long())
 
 
 @torch.inference_mode()
-def encode_all(encoder: PointTransformer, points_nN3: Tensor, batch_size: int = 64) -> Tensor:
-    """Returns the (n, E) float32 max+mean features of clouds at the encoder's current size."""
+def encode_all(
+    encoder: PointTransformer, points_nN3: Tensor, batch_size: int = 64, precision: Precision = "bfloat16"
+) -> Tensor:
+    """Returns the (n, E) float32 max+mean features of clouds at the encoder's current size.
+
+    Args:
+        encoder: the encoder.
+        points_nN3: (n, N, 3) clouds.
+        batch_size: clouds a pass.
+        precision: of the arithmetic.
+    """
     device = next(encoder.parameters()).device
     count = encoder.config.num_points
-    training = encoder.training
+    training, enabled = encoder.training, precision == "bfloat16"
     encoder.eval()
     parts = []
     for start in range(0, len(points_nN3), batch_size):
         points = points_nN3[start : start + batch_size, :count].to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
             parts.append(encoder(points, pool="max+mean").pooled.float().cpu())
     encoder.train(training)
     return torch.cat(parts)
