@@ -179,7 +179,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            mismatch = _compare(shapes, {name: tuple(value.shape) for name, value in expected.items()})
+            mismatch = compare_shapes(shapes, {name: tuple(value.shape) for name, value in expected.items()})
             if mismatch:
                 raise WeightsError(path, mismatch)
             loaded = {name: _tensor(file.get_tensor(name), expected[name], name, path) for name in expected}
@@ -198,8 +198,8 @@ def _tensor(found: Tensor, expected: Tensor, name: str, path: str | os.PathLike[
     return converted
 
 
-def _compare(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
-    """Says how the tensors of a file differ from those of a module; "" when they do not."""
+def compare_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """Says how the shapes of a file's tensors differ from those of a module; "" when they do not."""
     problems = []
     for title, names in (
         ("missing", expected.keys() - found.keys()),

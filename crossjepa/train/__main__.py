@@ -6,11 +6,13 @@ import argparse
 import logging
 import sys
 
+import torch
+
 from crossjepa.train.config import PretrainConfig, load_config
 from crossjepa.train.distributed import leave_group
 from crossjepa.train.plan import cache_gigabytes, plan_run
 from crossjepa.train.pretrain import RunOptions, pretrain
-from crossjepa.train.probe import read_probe_data
+from crossjepa.train.probe import ProbeData, read_probe_data
 from crossjepa.train.sources.check import TreeReport, check_renderings
 from crossjepa.train.sources.renderings import open_renderings
 
@@ -21,9 +23,12 @@ def main(words: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         config = load_config(options.config, overrides)
+        check_device(options.device)
+        run_options = make_run_options(options)
+        data = read_probe(options)
         if options.dry_run:
             return 0 if dry_run(config, options) else 1
-        run(config, options)
+        run(config, options.output, run_options, data)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -31,17 +36,31 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
+def check_device(name: str | None) -> None:
+    """Refuses a device that torch does not know or that is not there.
+
+    Raises:
+        ValueError: the message says why.
+    """
+    try:
+        device, gpus = torch.device(name or "cpu"), torch.cuda.device_count()
+        if device.type != "cuda":  # a tensor on "cuda" would take memory of the first GPU in every process
+            torch.empty(0, device=device)
+        elif (device.index or 0) >= gpus:
+            raise RuntimeError(f"torch sees {gpus} GPUs")
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name} cannot be used ({str(error).splitlines()[0]})") from error
+
+
 def dry_run(config: PretrainConfig, options: argparse.Namespace) -> bool:
     """Checks the data and prints what the run would take; returns whether all objects can be used."""
-    objects, usable = options.objects, True
+    objects, views, usable = options.objects, 0, True
     if options.renderings:
         report = check_tree(options)
-        objects, usable = report.objects - len(report.problems), not report.problems
-        gigabytes = cache_gigabytes(objects, report.views)
-        sys.stdout.write(
-            f"{report}\ncache        {gigabytes:.1f} GB, {objects * report.views:,} views to embed\n"
-        )
-    sys.stdout.write(f"{plan_run(config, objects=objects, device=options.device)}\n")
+        objects, views, usable = report.objects - len(report.problems), report.views, not report.problems
+        gigabytes = cache_gigabytes(objects, views)
+        sys.stdout.write(f"{report}\ncache        {gigabytes:.1f} GB, {objects * views:,} views to embed\n")
+    sys.stdout.write(f"{plan_run(config, objects=objects, views=views, device=options.device)}\n")
     return usable
 
 
@@ -59,16 +78,9 @@ def check_tree(options: argparse.Namespace) -> TreeReport:
     return check_renderings(tree, progress=not options.no_progress and sys.stderr.isatty())
 
 
-def run(config: PretrainConfig, options: argparse.Namespace) -> None:
-    """Trains as the command line says."""
-    if not config.cache:
-        raise ValueError("no cache: give --cache FOLDER, made by `crossjepa cache`")
-    if not options.output:
-        raise ValueError("where to? give -o FOLDER")
-    data = None
-    if options.probe:
-        data = read_probe_data(options.probe, options.probe_up_axis, options.probe_clouds)
-    run_options = RunOptions(
+def make_run_options(options: argparse.Namespace) -> RunOptions:
+    """Takes from the command line what changes nothing in the result."""
+    return RunOptions(
         log_every=options.log_every,
         save_every=options.save_every,
         probe_every=options.probe_every,
@@ -79,7 +91,22 @@ def run(config: PretrainConfig, options: argparse.Namespace) -> None:
         tensorboard=options.tensorboard,
         wandb=options.wandb,
     )
-    pretrain(config, options.output, run_options, data)
+
+
+def read_probe(options: argparse.Namespace) -> ProbeData | None:
+    """Reads the clouds to probe with, if there are any."""
+    if not options.probe:
+        return None
+    return read_probe_data(options.probe, options.probe_up_axis, options.probe_clouds)
+
+
+def run(config: PretrainConfig, output: str, options: RunOptions, data: ProbeData | None) -> None:
+    """Trains as the command line says."""
+    if not config.cache:
+        raise ValueError("no cache: give --cache FOLDER, made by `crossjepa cache`")
+    if not output:
+        raise ValueError("where to? give -o FOLDER")
+    pretrain(config, output, options, data)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -88,6 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m crossjepa.train",
         description="Pretrain an encoder from a cache of teacher embeddings. Any key of the recipe can be "
         "changed by --key value.",
+        allow_abbrev=False,  # else `--object 5`, a slip or a key, would be taken for --objects
     )
     defaults = RunOptions()
     add = parser.add_argument

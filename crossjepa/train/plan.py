@@ -1,6 +1,6 @@
 """What a run would take, before it is started: sizes, memory and hours from measured steps.
 
-B clouds, N points, V views, H histogram bins, D teacher width
+S objects, B clouds, N points, P stored points, V views, H histogram bins, D teacher width
 """
 
 from __future__ import annotations
@@ -8,15 +8,21 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache
+from crossjepa.train.cache_arrays import FloatRows, to_bfloat16
 from crossjepa.train.config import PretrainConfig
-from crossjepa.train.data import Batch
-from crossjepa.train.joined import open_caches
+from crossjepa.train.data import Batch, Batches
+from crossjepa.train.joined import JoinedCaches, open_caches
 from crossjepa.train.objective import PretrainModel
 from crossjepa.train.optim import make_optimizers
 from crossjepa.train.views import RenderConfig
@@ -37,9 +43,10 @@ class Plan:
         objects: objects to train on.
         steps: optimizer steps.
         clouds: clouds to be seen.
-        seconds_few: measured seconds of a step in the first part of the run.
+        seconds_few: measured seconds of a step in the first part of the run, with its data.
         seconds_full: measured seconds of a step in the last part.
         hours: expected duration of the run.
+        data_share: share of it for drawing and augmenting points and reading views.
         gigabytes: largest memory of this process during the measured steps, or of the GPU if there is one.
         device: where it was measured.
     """
@@ -52,6 +59,7 @@ class Plan:
     seconds_few: float
     seconds_full: float
     hours: float
+    data_share: float
     gigabytes: float
     device: str
 
@@ -61,23 +69,30 @@ class Plan:
             (
                 f"parameters   {self.encoder_parameters / 1e6:.2f}M encoder + "
                 f"{self.predictor_parameters / 1e6:.2f}M predictor = {total:.1f}M",
-                f"data         {self.objects:,} objects, {self.steps:,} steps, {self.clouds:,} clouds",
+                f"data         {self.objects:,} objects to train on, {self.steps:,} steps, "
+                f"{self.clouds:,} clouds",
                 f"step         {self.seconds_few:.2f} s at first, {self.seconds_full:.2f} s at full size, "
                 f"on {self.device}",
                 f"memory       {self.gigabytes:.1f} GB",
-                f"time         {self.hours:.1f} hours",
+                f"time         {self.hours:.1f} hours, {self.data_share:.0%} of them for the data",
             )
         )
 
 
 def plan_run(
-    config: PretrainConfig, *, objects: int = 0, target_width: int = PAPER_WIDTH, device: str | None = None
+    config: PretrainConfig,
+    *,
+    objects: int = 0,
+    views: int = 0,
+    target_width: int = PAPER_WIDTH,
+    device: str | None = None,
 ) -> Plan:
-    """Measures a few real steps on random clouds and works out what the whole run would take.
+    """Measures a few real steps on random clouds, and their data, and works out what the run would take.
 
     Args:
-        config: the recipe; where it names a cache, its size and width are used.
-        objects: objects to train on where there is no cache.
+        config: the recipe; where it names a cache, that is read.
+        objects: objects where there is no cache; then the data are measured on random ones in memory.
+        views: views of an object where there is no cache; by default as many as a step takes.
         target_width: width of the teacher's embedding where there is no cache (D).
         device: torch device; by default a GPU where there is one.
 
@@ -85,33 +100,33 @@ def plan_run(
         The plan.
 
     Raises:
-        ValueError: neither a cache nor a number of objects is known.
+        ValueError: neither a cache nor a number of objects is known, or the recipe does not fit them.
     """
-    if config.cache:
-        cache = open_caches(config.cache)
-        objects, target_width = len(cache), cache.width
-    if not objects:
-        raise ValueError("how many objects? give --cache FOLDER or the renderings")
+    cache = _open(config, objects, views, target_width)
+    batches = Batches(cache, config)
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(config.seed)
-    model = PretrainModel(config, target_width).to(chosen)
+    model = PretrainModel(config, cache.width).to(chosen)
     if model.contrast and config.contrast_with == "cache":
-        model.contrast.compare_with(torch.randn(objects, target_width, device=chosen))
-    grows = config.encoder_at(0) != config.encoder_at(1)
-    full = _seconds_a_step(model, config, 1.0, target_width, chosen)
-    few = _seconds_a_step(model, config, 0.0, target_width, chosen) if grows else full
-    steps = config.steps or config.epochs * ((objects - config.held_out) // config.batch_size)
-    first = round(config.few_share * steps) if grows else 0
+        model.contrast.compare_with(torch.randn(len(batches.train_rows), cache.width, device=chosen))
+    full = few = _measure(model, cache, replace(config, few_share=0.0), chosen)
+    if config.encoder_at(0) != config.encoder_at(1):
+        few = _measure(model, cache, replace(config, few_share=1.0), chosen)
+    steps, first = batches.steps, round(config.few_share * batches.steps)
+    seconds, data_seconds = (
+        first * at_first + (steps - first) * later for at_first, later in zip(few, full, strict=True)
+    )
     encoder = sum(value.numel() for value in model.encoder.parameters())
     return Plan(
         encoder_parameters=encoder,
         predictor_parameters=sum(value.numel() for value in model.parameters()) - encoder,
-        objects=objects,
+        objects=len(batches.train_rows),
         steps=steps,
         clouds=steps * config.batch_size,
-        seconds_few=few,
-        seconds_full=full,
-        hours=(first * few + (steps - first) * full) / 3600,
+        seconds_few=few.seconds,
+        seconds_full=full.seconds,
+        hours=seconds / 3600,
+        data_share=data_seconds / seconds,
         gigabytes=_peak_bytes(chosen) / 1e9,
         device=torch.cuda.get_device_name(chosen)
         if chosen.type == "cuda"
@@ -137,22 +152,91 @@ def random_batch(config: PretrainConfig, target_width: int, points: int, device:
     return Batch(points_BN3, points_BN3, *parts).to(device)
 
 
-def _seconds_a_step(
-    model: PretrainModel, config: PretrainConfig, share: float, target_width: int, device: torch.device
+def random_cache(objects: int, views: int, target_width: int) -> Cache:
+    """Returns a cache of noise in which all objects are the same one, so that it takes no memory."""
+    random = np.random.default_rng(0).random
+
+    def same(values: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(values, (objects, *values.shape))
+
+    return Cache(
+        embeddings_SVD=FloatRows(same(to_bfloat16(random((views, target_width))))),
+        poses_SV5=same(random((views, len(POSE_FIELDS)), np.float32)),
+        histograms_SVH=same(random((views, HISTOGRAM_BINS)).astype(np.float16)),
+        points_SP3=same(random((RenderConfig().stored_points, 3)).astype(np.float16)),
+        done_S=same(np.array(True)),
+        checksums_S=None,
+        manifest={},
+    )
+
+
+def _open(config: PretrainConfig, objects: int, views: int, target_width: int) -> Cache | JoinedCaches:
+    if config.cache:
+        return open_caches(config.cache)
+    if objects < 1:
+        raise ValueError("how many objects? give --cache FOLDER or the renderings")
+    return random_cache(objects, views or config.views_per_step, target_width)
+
+
+class _Step(NamedTuple):
+    """Seconds of a step in all, and of its data."""
+
+    seconds: float
+    data_seconds: float
+
+
+def _measure(
+    model: PretrainModel, cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device
+) -> _Step:
+    """Measures a step of the size with which the recipe begins: the model's part, and that of the data."""
+    data_seconds = 0.0
+    for even, share in ((0.0, 1 - config.even_probability), (1.0, config.even_probability)):
+        if share:
+            data_seconds += share * _seconds_of_data(cache, replace(config, even_probability=even), device)
+    return _Step(_seconds_of_model(model, config, cache.width, device) + data_seconds, data_seconds)
+
+
+def _seconds_of_data(cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device) -> float:
+    batches = Batches(cache, config)
+
+    def draw(step: int) -> Batch:
+        return batches(step).to(device)
+
+    # Anywhere in the run, so that their objects have hardly been read by another measurement.
+    steps = np.random.default_rng().integers(batches.steps, size=MEASURED_STEPS + 1).tolist()
+    seconds = _timed((partial(draw, step) for step in steps), device)
+    later = seconds[1:] or seconds  # the first one warms up
+    return sum(later) / len(later)
+
+
+def _seconds_of_model(
+    model: PretrainModel, config: PretrainConfig, target_width: int, device: torch.device
 ) -> float:
     optimizers = make_optimizers(model, config)
-    model.encoder.config = config.encoder_at(share)
+    model.encoder.config = config.encoder_at(0)
     batch = random_batch(config, target_width, model.encoder.config.num_points, device)
-    seconds: list[float] = []
-    while len(seconds) <= MEASURED_STEPS and sum(seconds) < ENOUGH_SECONDS:
-        started = time.perf_counter()
+
+    def step() -> None:
         model(batch, batch.embeddings_BVD).total.backward()
         optimizers.step(0.0)
+
+    seconds = _timed([step] * (MEASURED_STEPS + 1), device)
+    model.encoder.config = NAMED_SIZES[config.size]
+    return min(seconds)
+
+
+def _timed(calls: Iterable[Callable[[], object]], device: torch.device) -> list[float]:
+    """Returns the seconds of each call, of as many as are made before it is enough."""
+    seconds: list[float] = []
+    for call in calls:
+        if sum(seconds) >= ENOUGH_SECONDS:
+            break
+        started = time.perf_counter()
+        call()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - started)
-    model.encoder.config = NAMED_SIZES[config.size]
-    return min(seconds)
+    return seconds
 
 
 def _peak_bytes(device: torch.device) -> int:

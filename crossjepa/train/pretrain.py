@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from crossjepa.files import write_json
+from crossjepa.hub import compare_shapes
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint, load_released, save_checkpoint
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch, Batches
@@ -60,6 +61,12 @@ class RunOptions:
     progress: bool = True
     tensorboard: bool = False
     wandb: str = ""
+
+    def __post_init__(self) -> None:
+        least = {"log_every": 1, "save_every": 1, "probe_every": 0, "stop_after": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ValueError(f"{name} must be at least {value}, not {getattr(self, name)}")
 
 
 class Trainer:
@@ -114,7 +121,12 @@ class Trainer:
     def _start_from(self, source: str) -> None:
         """Takes the weights of another run, or released ones."""
         if source.endswith(".pt"):
-            self.model.load_state_dict(load_checkpoint(source)["model"], strict=True)
+            found, own = load_checkpoint(source)["model"], self.model.state_dict()
+            shapes = [{name: tuple(each[name].shape) for name in each} for each in (found, own)]
+            mismatch = compare_shapes(*shapes)
+            if mismatch:
+                raise ValueError(f"{source} is of another recipe or teacher: {mismatch}")
+            self.model.load_state_dict(found, strict=True)
         elif source:
             released = load_released(source, self.config.size)
             taken = take_released(self.model, released, self.prediction, self.targets.state_dict())

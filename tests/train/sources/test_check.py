@@ -12,7 +12,7 @@ from crossjepa.train.sources.check import check_renderings
 from crossjepa.train.sources.renderings import open_renderings
 from tests.train.sources.test_renderings import MODELS, write_clouds, write_disn, write_r2n2
 
-SMALL = ("--size", "crossjepa-test", "--batch-size", "4", "--predictor-depth", "1")
+SMALL = ("--size", "crossjepa-test", "--batch-size", "2", "--predictor-depth", "1")
 
 
 def test_whole_trees(tmp_path: Path) -> None:
