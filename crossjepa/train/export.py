@@ -39,8 +39,8 @@ def export(
         folder: where to.
         provenance: further facts for config.json.
         average_with: other weights, as for `CrossJEPAEncoder.from_pretrained`; what is written is the mean of
-            all. It makes sense where one began with another, or all with the same (Wortsman et al. 2022,
-            "Model soups").
+            all. It makes sense only where one run started from the other, or all from the same weights
+            (Wortsman et al. 2022, "Model soups").
 
     Returns:
         The encoder as it will be loaded.

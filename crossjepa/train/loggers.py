@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import logging
+import secrets
+import time
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from crossjepa.files import atomic_write
@@ -13,10 +17,17 @@ from crossjepa.files import atomic_write
 logger = logging.getLogger(__name__)
 
 LOG_NAME = "log.jsonl"
+TABLE_NAME = "log.csv"
+CURVES_NAME = "curves.png"
+WANDB_NAME = "wandb-id.txt"
+# A picture takes about a second.
+SECONDS_BETWEEN_PICTURES = 120.0
 
 
 class RunLog:
-    """The log of one run.
+    """The log of one run; as a context manager it ends with whatever happens inside.
+
+    log.jsonl and log.csv are whole after every line, so that a killed run leaves them.
 
     Args:
         run: its folder.
@@ -28,12 +39,24 @@ class RunLog:
     def __init__(self, run: Path, step: int, *, tensorboard: bool = False, wandb: str = "") -> None:
         self.run = run
         self.lines = [line for line in read_log(run) if line["step"] <= step]
-        self._rewrite()
+        self.columns: list[str] = []
+        self.drawn, self.drawable = time.monotonic(), True
+        text = "".join(json.dumps(line) + "\n" for line in self.lines)
+        atomic_write(self.run / LOG_NAME, lambda file: file.write(text.encode()))
+        self._write_table()
         self.sinks: list[_TensorBoard | _Wandb] = []
         if tensorboard:
-            self.sinks.append(_TensorBoard(run))
+            self.sinks.append(_TensorBoard(run, step))
         if wandb:
             self.sinks.append(_Wandb(run, wandb))
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish(failed=kind is not None)
 
     def write(self, **values: float) -> None:
         """Adds a line; `step` must be among the values."""
@@ -41,24 +64,50 @@ class RunLog:
         logger.info(" ".join(f"{name} {value:.5g}" for name, value in values.items()))
         with (self.run / LOG_NAME).open("a") as file:
             file.write(json.dumps(values) + "\n")
+        self._add_to_table(values)
+        figures = {name: value for name, value in values.items() if name != "step"}
         for sink in self.sinks:
-            sink.write(values)
+            sink.write(int(values["step"]), figures)
+        if time.monotonic() - self.drawn >= SECONDS_BETWEEN_PICTURES:
+            self.draw()
 
-    def finish(self) -> None:
-        """Writes log.csv and, where matplotlib is installed, curves.png."""
-        columns = list(dict.fromkeys(name for line in self.lines for name in line))
-        with (self.run / "log.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self.lines)
+    def draw(self) -> None:
+        """Draws curves.png, where matplotlib is installed and something was logged."""
+        if not (self.drawable and self.lines):
+            return
         try:
-            draw_curves(self.lines, self.run / "curves.png")
+            draw_curves(self.lines, self.run / CURVES_NAME)
         except ImportError:
-            logger.info("no curves.png: matplotlib is not installed")
+            self.drawable = False
+            logger.info("no %s: matplotlib is not installed", CURVES_NAME)
+        self.drawn = time.monotonic()
 
-    def _rewrite(self) -> None:
-        text = "".join(json.dumps(line) + "\n" for line in self.lines)
-        atomic_write(self.run / LOG_NAME, lambda file: file.write(text.encode()))
+    def finish(self, *, failed: bool = False) -> None:
+        """Draws the curves a last time and closes what is open.
+
+        Args:
+            failed: whether the run ends before its time.
+        """
+        try:
+            self.draw()
+        finally:
+            while self.sinks:
+                self.sinks.pop().close(failed)
+
+    def _add_to_table(self, values: dict[str, float]) -> None:
+        if set(values) <= set(self.columns):
+            with (self.run / TABLE_NAME).open("a", newline="") as file:
+                csv.DictWriter(file, self.columns).writerow(values)
+        else:
+            self._write_table()
+
+    def _write_table(self) -> None:
+        self.columns = list(dict.fromkeys(name for line in self.lines for name in line))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns)
+        writer.writeheader()
+        writer.writerows(self.lines)
+        atomic_write(self.run / TABLE_NAME, lambda file: file.write(text.getvalue().encode()))
 
 
 def read_log(run: Path) -> list[dict[str, float]]:
@@ -87,20 +136,25 @@ def draw_curves(lines: list[dict[str, float]], path: Path) -> None:
         panel.set_title(name.replace("_", " "), fontsize=9)
         panel.tick_params(labelsize=7)
         panel.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    atomic_write(path, lambda file: figure.savefig(file, dpi=110, format="png"))
 
 
 class _TensorBoard:
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, step: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ImportError("--tensorboard needs TensorBoard: pip install 'crossjepa[log]'") from error
-        self.writer: Any = SummaryWriter(str(run))
+        # What a killed process wrote of later steps is hidden by TensorBoard, as it comes again.
+        self.writer: Any = SummaryWriter(str(run), purge_step=step + 1)
 
-    def write(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, int(values["step"]))
+    def write(self, step: int, figures: dict[str, float]) -> None:
+        for name, value in figures.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def close(self, failed: bool) -> None:
+        self.writer.close()
 
 
 class _Wandb:
@@ -109,7 +163,22 @@ class _Wandb:
             import wandb
         except ImportError as error:
             raise ImportError("--wandb needs W&B: pip install 'crossjepa[log]'") from error
-        self.session = wandb.init(project=project, name=run.name, dir=str(run), resume="allow", id=run.name)
+        name, known = run.name, _wandb_id(run)
+        try:
+            self.session = wandb.init(project=project, name=name, dir=str(run), resume="allow", id=known)
+        except wandb.Error as error:
+            raise ValueError(f"--wandb {project}: {error}") from error
 
-    def write(self, values: dict[str, float]) -> None:
-        self.session.log(values, step=int(values["step"]))
+    def write(self, step: int, figures: dict[str, float]) -> None:
+        self.session.log(figures, step=step)
+
+    def close(self, failed: bool) -> None:
+        self.session.finish(exit_code=int(failed))
+
+
+def _wandb_id(run: Path) -> str:
+    """Returns what W&B shall know a run by: folders of one name are many, and each goes on with its own."""
+    path = run / WANDB_NAME
+    if not path.is_file():
+        atomic_write(path, lambda file: file.write(secrets.token_hex(8).encode()))
+    return path.read_text()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -171,11 +172,13 @@ class Trainer:
     def train(self) -> None:
         """Trains to the end of the run, or for `stop_after` steps."""
         last = min(self.steps, self.step + self.options.stop_after) if self.options.stop_after else self.steps
-        log = (
-            RunLog(self.run, self.step, tensorboard=self.options.tensorboard, wandb=self.options.wandb)
-            if self.process.is_main
-            else None
-        )
+        with self._log() if self.process.is_main else nullcontext() as log:
+            self._train(last, log)
+
+    def _log(self) -> RunLog:
+        return RunLog(self.run, self.step, tensorboard=self.options.tensorboard, wandb=self.options.wandb)
+
+    def _train(self, last: int, log: RunLog | None) -> None:
         self.model.train()
         for step in self._numbers(last):
             self.meter.add(self.update(step))
@@ -189,8 +192,6 @@ class Trainer:
                     log.write(step=self.step, **figures)
             if self.process.is_main and (self.step % self.options.save_every == 0 or ended):
                 self.save()
-        if log:
-            log.finish()
 
     def update(self, step: int) -> dict[str, float]:
         """Takes one optimizer step and returns the losses over all processes, and seconds spent on data."""

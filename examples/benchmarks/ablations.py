@@ -43,10 +43,9 @@ def base_recipe(cache: str, steps: int) -> PretrainConfig:
 
 
 def run_variant(recipe: PretrainConfig, run: Path, data: ProbeData) -> dict[str, float]:
-    """Trains one variant, or reads what it left, and returns its last figures."""
+    """Trains one variant, or goes on with it, and returns its last figures."""
     options = RunOptions(log_every=50, save_every=100, probe_every=recipe.steps, keep=1)
-    if not (run / "log.csv").is_file():
-        pretrain(recipe, run, options, data)
+    pretrain(recipe, run, options, data)
     last: dict[str, float] = {}
     for line in read_log(run):
         last.update(line)
