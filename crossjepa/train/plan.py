@@ -18,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache
-from crossjepa.train.cache_arrays import FloatRows, to_bfloat16
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch, Batches
 from crossjepa.train.joined import JoinedCaches, open_caches
@@ -166,6 +165,7 @@ def random_cache(objects: int, views: int, target_width: int) -> Cache:
         points_SP3=same(random((RenderConfig().stored_points, 3)).astype(np.float16)),
         done_S=same(np.array(True)),
         checksums_S=None,
+        sources_S=None,
         manifest={},
     )
 
