@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,7 +121,16 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
         "--up-axis", choices=("x", "y", "z"), default="y", help="what points up in the files"
     )
     command.add_argument("--seed", type=int, default=0, help="of cameras and points (default 0)")
-    command.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    command.add_argument(
+        "--renderer",
+        choices=("zbuffer", "embree"),
+        default="zbuffer",
+        help="of meshes: our own (default), or embree, which needs crossjepa[embree]",
+    )
+    command.add_argument(
+        "--device",
+        help="torch device; a GPU where there is one, whose results differ by rounding",
+    )
     command.add_argument("--no-progress", action="store_true", help="no progress bar")
 
 
@@ -130,7 +140,11 @@ def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "data", nargs="+", help="packed meshes or clouds (npz), or a folder of files or of renderings"
     )
     cache.add_argument("-o", "--output", required=True, type=Path, help="folder of the cache")
-    cache.add_argument("--teacher", required=True, help="timm name or ARCHITECTURE.safetensors")
+    cache.add_argument(
+        "--teacher",
+        help="timm name, whose weights come from the Hugging Face Hub, or a local ARCHITECTURE.safetensors "
+        "(default vit_base_patch14_dinov2.lvd142m)",
+    )
     cache.add_argument(
         "--embedding", choices=("cls", "patch", "both", "layers"), default="cls", help="default cls"
     )
@@ -158,7 +172,7 @@ def _render(options: argparse.Namespace) -> int:
         options.output,
         _render_config(options),
         up_axis=options.up_axis,
-        device=options.device,
+        device=options.device or default_device(),
         each=_show_count if shown else None,
     )
     if options.preview:
@@ -175,23 +189,38 @@ def _show_count(done: int, total: int) -> None:
 
 
 def _render_config(options: argparse.Namespace) -> RenderConfig:
-    from crossjepa.train.render import rig
+    from crossjepa.train.render import check_renderer, rig
     from crossjepa.train.views import RenderConfig
 
     rig(options.rig)
+    check_renderer(options.renderer)
     for name in ("size", "points"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
     return RenderConfig(
-        rig=options.rig, image_size=options.size, stored_points=options.points, seed=options.seed
+        rig=options.rig,
+        image_size=options.size,
+        stored_points=options.points,
+        seed=options.seed,
+        renderer=options.renderer,
     )
+
+
+def default_device() -> str:
+    """Returns a GPU where there is one, shared by the ranks of torchrun, else the CPU."""
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % gpus}" if gpus else "cpu"
 
 
 def _cache(options: argparse.Namespace) -> int:
     from crossjepa.train.cache import CacheConfig, default_workers, make_cache
     from crossjepa.train.sources.open import open_collection
+    from crossjepa.train.teacher import DEFAULT_TEACHER
 
-    config = CacheConfig(options.teacher, options.embedding, _render_config(options))
+    device = options.device or default_device()
+    config = CacheConfig(options.teacher or DEFAULT_TEACHER, options.embedding, _render_config(options))
     collection = open_collection(
         options.data,
         split=options.split,
@@ -205,8 +234,8 @@ def _cache(options: argparse.Namespace) -> int:
         collection,
         options.output,
         config,
-        workers=options.workers or default_workers(options.device),
-        device=options.device,
+        workers=options.workers or default_workers(device),
+        device=device,
         skip_bad=options.skip_bad,
         progress=not options.no_progress,
     )

@@ -6,7 +6,8 @@ V views, P stored points, H x W pixels
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from crossjepa.config import Axis
 from crossjepa.io import Mesh, PointCloud
 from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
 from crossjepa.surface import sample_surface
-from crossjepa.train.render import View, color_histogram, render_cloud, render_mesh, rig
+from crossjepa.train.render import Renderer, View, color_histogram, render_cloud, render_mesh, rig
 from crossjepa.train.sources.collection import Item
 from crossjepa.train.teacher import resize_images
 
@@ -30,6 +31,7 @@ class RenderConfig:
         supersample: samples of a pixel's side.
         stored_points: points kept of an object, from which training draws (P).
         seed: seed of the rigs and of the surface sampling.
+        renderer: what finds the visible faces of meshes: "zbuffer", or "embree", which is optional.
     """
 
     rig: str = "orbit8"
@@ -37,6 +39,15 @@ class RenderConfig:
     supersample: int = 2
     stored_points: int = 4096
     seed: int = 0
+    renderer: Renderer = "zbuffer"
+
+    def facts(self) -> dict[str, Any]:
+        """Returns all of it as plain values; only another renderer than the default has an entry."""
+        facts = asdict(self)
+        if self.renderer == RenderConfig.renderer:
+            # So that what was made before there was a choice keeps its recipe.
+            del facts["renderer"]
+        return facts
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +76,7 @@ def make_views(item: Item, row: int, config: RenderConfig, device: str = "cpu") 
         item: the object.
         row: its number, which with the seed decides all that is random.
         config: points and cameras.
-        device: where meshes are rendered.
+        device: where it is rendered.
 
     Returns:
         Its pictures and points.
@@ -116,6 +127,7 @@ def _render(
             supersample=supersample,
             appearance=shape.appearance,
             device=device,
+            renderer=config.renderer,
         )
     # More points than that are finer than the pixels.
     most = (size * supersample) ** 2 // 8
@@ -126,6 +138,7 @@ def _render(
         size=size,
         supersample=supersample,
         colors_N3=None if shape.colors_N3 is None else shape.colors_N3[chosen_M],
+        device=device,
     )
 
 

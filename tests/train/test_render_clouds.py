@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from crossjepa.train.render import (
     View,
     render_cloud,
     render_mesh,
     rig,
+    splat,
 )
 from crossjepa.train.render.camera import project
+from crossjepa.train.render.shading import shade
 from crossjepa.train.render.splat import make_splats
 from tests.train.render_shapes import covered, sphere_mesh, sphere_points
 
@@ -56,6 +60,20 @@ def test_thin_parts_do_not_bloat() -> None:
     width = image_HW[40:-40].sum(axis=1)
     assert width.min() >= 4
     assert width.mean() < 2 * 0.08 * 112
+
+
+def test_discs_stay_on_the_device_of_the_points() -> None:
+    """Tensors without content know their device, and refuse to meet those of another one, without a GPU."""
+    with FakeTensorMode():
+        points_N3 = torch.empty(100, 3, device="cuda")
+        _, index_NK = splat._neighbours(points_N3)
+        normals_N3, axes_N3, on_line_N = splat.estimate_normals(points_N3, index_NK)
+        splats = splat.Splats(points_N3, normals_N3, axes_N3, on_line_N, points_N3[:, 0], index_NK)
+        normals_N3 = splat._turned_normals(splats, points_N3)
+        light_N = splat._shared_light(shade(normals_N3), normals_N3, index_NK)
+        rims_NS3, fans_F3 = splat._rims(splats, normals_N3, 0.01), splat._fans(100, points_N3.device)
+        image_HW = splat._cleaned(light_N[:64].expand(64, 64), 1.0)
+    assert {tensor.device.type for tensor in (light_N, rims_NS3, fans_F3, image_HW)} == {"cuda"}
 
 
 def test_rendering_a_cloud_is_deterministic() -> None:

@@ -28,7 +28,7 @@ class CacheConfig:
 
 def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
     """Returns everything that decides the content of a cache, but for files that can be repaired."""
-    render = asdict(config.render)
+    render = config.render.facts()
     if collection.views:
         # Pictures that exist are only resized.
         render = {name: render[name] for name in ("image_size", "stored_points", "seed")}

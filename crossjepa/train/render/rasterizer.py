@@ -14,6 +14,10 @@ from torch import Tensor
 
 # Faces closer together than this share of their depth count as one plane, so that they do not flicker.
 COPLANAR_BITS = 7
+# What is seen behind something is farther away by this share.
+BEHIND = 1e-4
+# Faces with a vertex nearer than that are not drawn.
+NEAREST_DEPTH = 1e-3
 
 
 def rasterize(pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -61,7 +65,7 @@ def rasterize_views(
     index_M = ((view_T[triangle_R] * size + row_R) * size + first_R).long()[span_M] + step_M
     number_M = number_T[triangle_R][span_M]
     if behind_BHW is not None:
-        seen_M = inverse_M < (1 - 1e-4) / behind_BHW.flatten()[index_M]
+        seen_M = inverse_M < (1 - BEHIND) / behind_BHW.flatten()[index_M]
         inverse_M, index_M, number_M = inverse_M[seen_M], index_M[seen_M], number_M[seen_M]
 
     # The bits of positive floats sort like the floats; the low half breaks ties by face number.
@@ -118,7 +122,7 @@ def _visible_faces(
     area_BF = area_BF - (x_BF3[..., 2] - x_BF3[..., 0]) * (y_BF3[..., 1] - y_BF3[..., 0])
     low_BF = (y_BF3.amin(dim=2) - 0.5).ceil().clamp(0, size)
     high_BF = (y_BF3.amax(dim=2) - 0.5).floor().clamp(-1, size - 1)
-    kept_BF = (area_BF.abs() > 1e-9) & (depth_BF3 > 1e-3).all(dim=2) & (high_BF >= low_BF)
+    kept_BF = (area_BF.abs() > 1e-9) & (depth_BF3 > NEAREST_DEPTH).all(dim=2) & (high_BF >= low_BF)
     view_T, number_T = kept_BF.nonzero().unbind(1)
     x_T3, y_T3, area_T = x_BF3[view_T, number_T], y_BF3[view_T, number_T], area_BF[view_T, number_T]
     after, before = [1, 2, 0], [2, 0, 1]

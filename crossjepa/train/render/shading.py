@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa.io import Appearance
-from crossjepa.train.render.camera import View, project
+from crossjepa.train.render.camera import View
 from crossjepa.train.render.paint import Paint
-from crossjepa.train.render.rasterizer import rasterize_views
+from crossjepa.train.render.visibility import Projection, Renderer, Surface, open_surface
 
 AMBIENT, HEAD_LIGHT, KEY_LIGHT = 0.28, 0.38, 0.34
 KEY_DIRECTION = (-0.45, 0.75, 0.5)
@@ -36,6 +36,7 @@ def render_mesh(
     appearance: Appearance | None = None,
     background: float = 1.0,
     device: str | torch.device = "cpu",
+    renderer: Renderer = "zbuffer",
 ) -> NDArray[np.uint8]:
     """Renders a mesh with flat shading from both sides: ambient, head light, and a key light from above.
 
@@ -49,11 +50,13 @@ def render_mesh(
         appearance: colours and textures instead of that.
         background: grey value of the background, 0 to 1.
         device: where to render; several views at once on a GPU.
+        renderer: what finds the visible faces, see `open_surface`.
 
     Returns:
         (V, size, size, 3) uint8 RGB.
 
     Raises:
+        ImportError: the renderer is not installed.
         ValueError: there are no faces, or the colours are of another number of faces.
     """
     if not len(faces_F3):
@@ -64,13 +67,13 @@ def render_mesh(
         raise ValueError(f"colours of {len(appearance.colors_F33)} faces for a mesh of {len(faces_F3)}")
     device = torch.device(device)
     faces = torch.from_numpy(np.asarray(faces_F3, np.int64)).to(device)
+    surface = open_surface(renderer, vertices_P3, faces)
     paint = None if appearance is None else Paint(appearance, device)
     at_once = 1 if device.type == "cpu" else VIEWS_AT_ONCE_ON_GPU
     images = []
     for first in range(0, len(views), at_once):
-        pixels = _render_views(
-            vertices_P3, faces, views[first : first + at_once], size * supersample, paint, background
-        )
+        seen = Projection.of(vertices_P3, views[first : first + at_once], size * supersample, device)
+        pixels = _render_views(vertices_P3, faces, surface, seen, paint, background)
         image = _average(pixels, supersample).expand(-1, -1, -1, 3)
         images.append((image * 255).round().byte().cpu())
     return np.asarray(torch.cat(images).numpy())
@@ -79,29 +82,25 @@ def render_mesh(
 def _render_views(
     vertices_P3: NDArray[np.floating],
     faces_F3: Tensor,
-    views: Sequence[View],
-    samples: int,
+    surface: Surface,
+    seen: Projection,
     paint: Paint | None,
     background: float,
 ) -> Tensor:
     """Returns (B, H, W, 3) colours, or (B, H, W, 1) brightness, one value a sample."""
-    device = faces_F3.device
-    projected = [project(vertices_P3, view, samples) for view in views]
-    pixel_BP2 = torch.from_numpy(np.stack([pixel_P2 for pixel_P2, _ in projected])).to(device)
-    depth_BP = torch.from_numpy(np.stack([depth_P for _, depth_P in projected])).to(device)
-    camera_BP3 = torch.from_numpy(np.stack([view.to_camera(vertices_P3) for view in views])).float()
-    light_BF = shade(face_normals(camera_BP3.to(device)[:, faces_F3]))
-    depth_BHW, face_BHW = rasterize_views(pixel_BP2, depth_BP, faces_F3, samples)
+    camera_BP3 = torch.from_numpy(np.stack([view.to_camera(vertices_P3) for view in seen.views])).float()
+    light_BF = shade(face_normals(camera_BP3.to(faces_F3.device)[:, faces_F3]))
+    depth_BHW, face_BHW = surface.nearest(seen)
     color_BHW3 = None
     if paint is not None:
-        color_BHW3, face_BHW = _paint_layers(paint, pixel_BP2, depth_BP, faces_F3, depth_BHW, face_BHW)
+        color_BHW3, face_BHW = _paint_layers(paint, faces_F3, surface, seen, depth_BHW, face_BHW)
     light_BHW = light_BF.gather(1, face_BHW.clamp_min(0).flatten(1)).view(face_BHW.shape)
     pixels_BHWX = light_BHW.unsqueeze(-1) if color_BHW3 is None else light_BHW.unsqueeze(-1) * color_BHW3
     return torch.where(face_BHW.unsqueeze(-1) >= 0, pixels_BHWX, background)
 
 
 def _paint_layers(
-    paint: Paint, pixel_BP2: Tensor, depth_BP: Tensor, faces_F3: Tensor, depth_BHW: Tensor, face_BHW: Tensor
+    paint: Paint, faces_F3: Tensor, surface: Surface, seen: Projection, depth_BHW: Tensor, face_BHW: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Paints what is nearest, and through its holes what lies behind.
 
@@ -109,17 +108,16 @@ def _paint_layers(
         color_BHW3: (B, H, W, 3) colours.
         face_BHW: (B, H, W) the faces that are seen in the end, -1 where there is none.
     """
-    samples = face_BHW.shape[1]
-    color_BHW3, hole_BHW = paint(pixel_BP2, depth_BP, faces_F3, face_BHW)
+    color_BHW3, hole_BHW = paint(seen.pixel_BP2, seen.depth_BP, faces_F3, face_BHW)
     for _ in range(LAYERS if paint.has_holes else 0):
         if not hole_BHW.any():
             break
         behind_BHW = torch.where(hole_BHW, depth_BHW, 0.0)
-        next_depth_BHW, next_face_BHW = rasterize_views(pixel_BP2, depth_BP, faces_F3, samples, behind_BHW)
+        next_depth_BHW, next_face_BHW = surface.nearest(seen, behind_BHW)
         depth_BHW = torch.where(hole_BHW, next_depth_BHW, depth_BHW)
         face_BHW = torch.where(hole_BHW, next_face_BHW, face_BHW)
         seen_BHW = torch.where(hole_BHW, face_BHW, -1)
-        next_color_BHW3, next_hole_BHW = paint(pixel_BP2, depth_BP, faces_F3, seen_BHW)
+        next_color_BHW3, next_hole_BHW = paint(seen.pixel_BP2, seen.depth_BP, faces_F3, seen_BHW)
         color_BHW3 = torch.where(hole_BHW.unsqueeze(-1), next_color_BHW3, color_BHW3)
         hole_BHW = next_hole_BHW
     return color_BHW3, torch.where(hole_BHW, -1, face_BHW)

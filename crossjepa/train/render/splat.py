@@ -72,6 +72,7 @@ def render_cloud(
     normals_N3: NDArray[np.floating] | None = None,
     colors_N3: NDArray[np.floating] | None = None,
     background: float = 1.0,
+    device: str | torch.device = "cpu",
 ) -> NDArray[np.uint8]:
     """Renders a bare cloud with the light of `render_mesh`.
 
@@ -83,12 +84,13 @@ def render_cloud(
         normals_N3: (N, 3) normals of either sign; estimated from the neighbours by default.
         colors_N3: (N, 3) colours, 0 to 1; white by default.
         background: grey value of the background, 0 to 1.
+        device: where to render.
 
     Returns:
         (V, size, size, 3) uint8 RGB.
     """
-    splats = make_splats(points_N3, normals_N3)
-    colors = None if colors_N3 is None else torch.from_numpy(np.asarray(colors_N3, np.float32))
+    splats = make_splats(points_N3, normals_N3, device)
+    colors = None if colors_N3 is None else _tensor(colors_N3, device)
     images_VXHW = torch.stack(
         [
             torch.nn.functional.avg_pool2d(
@@ -98,15 +100,20 @@ def render_cloud(
         ]
     )
     images_VHW3 = (images_VXHW * 255).round().byte().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-    return np.asarray(images_VHW3.contiguous().numpy())
+    return np.asarray(images_VHW3.contiguous().cpu().numpy())
 
 
-def make_splats(points_N3: NDArray[np.floating], normals_N3: NDArray[np.floating] | None = None) -> Splats:
+def make_splats(
+    points_N3: NDArray[np.floating],
+    normals_N3: NDArray[np.floating] | None = None,
+    device: str | torch.device = "cpu",
+) -> Splats:
     """Estimates spacing and, unless they are given, normals.
 
     Args:
         points_N3: (N, 3) points, N >= 1.
         normals_N3: (N, 3) normals of either sign and any length.
+        device: where the discs shall be.
 
     Returns:
         The discs.
@@ -116,7 +123,7 @@ def make_splats(points_N3: NDArray[np.floating], normals_N3: NDArray[np.floating
     """
     if not len(points_N3):
         raise ValueError("a cloud without points cannot be rendered")
-    points = torch.from_numpy(np.asarray(points_N3, np.float32))
+    points = _tensor(points_N3, device)
     distance_NK, index_NK = _neighbours(points)
     spacing_N = distance_NK[:, min(SPACING_NEIGHBOUR, distance_NK.shape[1] - 1)]
     # The median over neighbours evens out the chances of single points.
@@ -124,7 +131,7 @@ def make_splats(points_N3: NDArray[np.floating], normals_N3: NDArray[np.floating
     radius_N = (RADIUS_PER_SPACING * spacing_N).clamp(SMALLEST_RADIUS, LARGEST_RADIUS)
     normals, axes, on_line_N = estimate_normals(points, index_NK)
     if normals_N3 is not None:
-        normals = torch.nn.functional.normalize(torch.from_numpy(np.asarray(normals_N3, np.float32)), dim=1)
+        normals = torch.nn.functional.normalize(_tensor(normals_N3, device), dim=1)
         on_line_N = torch.zeros_like(on_line_N)
     return Splats(points, normals, axes, on_line_N, radius_N, index_NK)
 
@@ -159,6 +166,10 @@ def estimate_normals(points_N3: Tensor, index_NK: Tensor) -> tuple[Tensor, Tenso
     return normals_N3, axes_N3, on_line_N
 
 
+def _tensor(values_N3: NDArray[np.floating], device: str | torch.device) -> Tensor:
+    return torch.from_numpy(np.asarray(values_N3, np.float32)).to(device)
+
+
 def _principal_axes(offset_NK3: Tensor, weight_NK: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the spreads (N, 3), ascending, and as columns (N, 3, 3) their directions."""
     weight_NK1 = (weight_NK / weight_NK.sum(dim=1, keepdim=True)).unsqueeze(2)
@@ -180,15 +191,14 @@ def _render_view(
     splats: Splats, colors_N3: Tensor | None, view: View, samples: int, background: float
 ) -> Tensor:
     """Returns (3, H, W) colours, or (1, H, W) brightness, one value a sample."""
-    towards_N3 = torch.from_numpy(view.position()).float() - splats.points_N3
+    device = splats.points_N3.device
+    towards_N3 = torch.from_numpy(view.position()).float().to(device) - splats.points_N3
     normals_N3 = _turned_normals(splats, towards_N3)
     rim_NS3 = _rims(splats, normals_N3, max(SMALLEST_RADIUS, SMALLEST_DIAMETER / samples))
-    vertices_P3 = torch.cat([splats.points_N3, rim_NS3.flatten(0, 1)]).numpy()
-    pixel_P2, depth_P = project(vertices_P3, view, samples)
-    _, face_HW = rasterize(
-        torch.from_numpy(pixel_P2), torch.from_numpy(depth_P), _fans(len(rim_NS3)), samples
-    )
-    light_N = shade(normals_N3 @ torch.from_numpy(view.rotation().T).float())
+    vertices_P3 = torch.cat([splats.points_N3, rim_NS3.flatten(0, 1)]).cpu().numpy()
+    pixel_P2, depth_P = (torch.from_numpy(part).to(device) for part in project(vertices_P3, view, samples))
+    _, face_HW = rasterize(pixel_P2, depth_P, _fans(len(rim_NS3), device), samples)
+    light_N = shade(normals_N3 @ torch.from_numpy(view.rotation().T).float().to(device))
     light_N = _shared_light(light_N, normals_N3, splats.index_NK)
     light_XN = light_N[None] if colors_N3 is None else light_N * colors_N3.T
     disc_HW = face_HW.clamp_min(0) // SIDES
@@ -223,7 +233,7 @@ def _rims(splats: Splats, normals_N3: Tensor, smallest: float) -> Tensor:
     first_N3 = torch.where(first_N3.norm(dim=1, keepdim=True) > 0.1, first_N3, spare_N3)
     first_N3 = torch.nn.functional.normalize(first_N3, dim=1)
     second_N3 = torch.linalg.cross(normals_N3, first_N3)
-    angle_S1 = (torch.arange(SIDES) * (2 * torch.pi / SIDES)).unsqueeze(1)
+    angle_S1 = (torch.arange(SIDES, device=normals_N3.device) * (2 * torch.pi / SIDES)).unsqueeze(1)
     direction_NS3 = angle_S1.cos() * first_N3[:, None] + angle_S1.sin() * second_N3[:, None]
     offset_NK3 = splats.points_N3[splats.index_NK] - splats.points_N3[:, None]
     reach_NS = (direction_NS3 @ offset_NK3.mT).amax(dim=2)
@@ -235,9 +245,10 @@ def _rims(splats: Splats, normals_N3: Tensor, smallest: float) -> Tensor:
     return rim_NS3
 
 
-def _fans(count: int) -> Tensor:
+def _fans(count: int, device: torch.device) -> Tensor:
     """Returns the (N * S, 3) triangles of the discs: the point and two neighbouring corners of its rim."""
-    side_S, disc_N1 = torch.arange(SIDES), torch.arange(count).unsqueeze(1)
+    side_S = torch.arange(SIDES, device=device)
+    disc_N1 = torch.arange(count, device=device).unsqueeze(1)
     rim_NS = count + disc_N1 * SIDES + side_S
     return torch.stack([disc_N1.expand(-1, SIDES), rim_NS, rim_NS.roll(-1, dims=1)], dim=2).flatten(0, 1)
 
