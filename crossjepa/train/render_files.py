@@ -10,7 +10,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from crossjepa.files import atomic_write, write_json
 from crossjepa.io import PointCloudError, find_files, read
 from crossjepa.train.cache import recipe_hash
 from crossjepa.train.render import contact_sheet, save_png
+from crossjepa.train.sources.cameras import POSE_NAMES, VIEWS_NAME
 from crossjepa.train.sources.collection import Item, digest, file_digest
-from crossjepa.train.sources.renderings import POINTS_NAME, POSE_NAMES, VIEWS_NAME, read_picture
+from crossjepa.train.sources.renderings import POINTS_NAME, read_picture
 from crossjepa.train.teacher import resize_images
 from crossjepa.train.views import ObjectViews, RenderConfig, make_views
 
@@ -62,7 +63,7 @@ def render_files(
         output: folder in which each object gets a folder.
         config: cameras and pictures.
         up_axis: the axis that points up in the files.
-        device: where meshes are rendered.
+        device: where to render.
         each: called with the number of files done and of all files, after each.
 
     Returns:
@@ -114,18 +115,22 @@ def write_preview(path: str | os.PathLike[str], folders: Iterable[Path]) -> None
 def _render_file(
     path: Path, folder: Path, name: str, config: RenderConfig, up_axis: Axis, device: str
 ) -> None:
+    partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
+    for left in (partial, old):  # by a call that was killed
+        shutil.rmtree(left, ignore_errors=True)
     shape = read(path, color=True)
-    recipe = {**asdict(config), "format": FORMAT, "up_axis": up_axis, "sha256": file_digest(path)}
+    recipe = {**config.facts(), "format": FORMAT, "up_axis": up_axis, "sha256": file_digest(path)}
     if _is_whole(folder, recipe_hash(recipe)):
         return
     # The cameras depend on the name alone, so that files can be added.
     row = int(digest([name]), 16) % 2**31
     views = make_views(Item(shape, up_axis), row, config, device)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _write(partial, views, path.name, recipe)
-    _replace(partial, folder)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]) -> None:
@@ -150,15 +155,6 @@ def _is_whole(folder: Path, wanted: str) -> bool:
         return bool(json.loads((folder / VIEWS_NAME).read_text())["recipe_hash"] == wanted)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _replace(partial: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _named_files(inputs: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from crossjepa.cli import main
+from crossjepa.cli import default_device, main
 from crossjepa.io import Mesh, read
+from crossjepa.train.cache import recipe_hash
+from crossjepa.train.caching import CacheConfig, make_recipe
 from crossjepa.train.render import View, color_histogram, render_mesh
 from crossjepa.train.render_files import render_files
+from crossjepa.train.sources.folder import FileFolder
+from crossjepa.train.sources.open import open_collection
 from crossjepa.train.sources.renderings import read_picture
+from crossjepa.train.teacher import Teacher
 from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES
+from tests.train.teachers import small_teacher
 
 CONFIG = RenderConfig(rig="mvcnn12", image_size=40, stored_points=128)
 
@@ -66,6 +75,59 @@ def test_what_is_whole_is_left_and_what_changed_is_made_again(tmp_path: Path) ->
     (tmp_path / "out" / "chair" / "views.json").unlink()
     assert stamp() != second
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["chair"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_a_killed_call_has_left_is_no_object(tmp_path: Path, whole: bool) -> None:
+    """Killed before or after the new folder got its name, and while another object was made."""
+    for name in ("chair", "horse"):
+        render_files([SAMPLES / f"{name}.obj"], tmp_path, CONFIG)
+    chair = tmp_path / "chair"
+    shutil.copytree(chair, tmp_path / ".chair.old")
+    shutil.copytree(tmp_path / "horse", tmp_path / ".table.partial")
+    if not whole:
+        chair.rename(tmp_path / ".chair.partial")
+        assert list(open_collection([tmp_path]).names) == ["horse"]
+    else:
+        assert list(open_collection([tmp_path]).names) == ["chair", "horse"]
+    assert render_files([SAMPLES / "chair.obj", SAMPLES / "table.obj"], tmp_path, CONFIG).errors == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chair", "horse", "table"]
+
+
+def test_only_another_renderer_is_another_recipe(tmp_path: Path) -> None:
+    """What was made before there was a choice must go on, and be found whole."""
+    before = {"rig": "orbit8", "image_size": 224, "supersample": 2, "stored_points": 4096, "seed": 0}
+    assert recipe_hash(RenderConfig().facts()) == recipe_hash(before) == "c86e01709deb3bcd"
+    render_files([SAMPLES / "chair.obj"], tmp_path, CONFIG)
+    assert views_of(tmp_path / "chair")["recipe_hash"] == "6f8ed739a05f596b"
+    path = small_teacher(tmp_path)
+    teacher, folder = Teacher(path, 224), FileFolder(SAMPLES)
+    recipe = make_recipe(folder, CacheConfig(path), teacher)
+    assert recipe["render"] == before
+    rays = make_recipe(folder, CacheConfig(path, render=RenderConfig(renderer="embree")), teacher)
+    assert rays == {**recipe, "render": {**before, "renderer": "embree"}}
+
+
+def test_a_renderer_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "embreex", None)
+    command = ["render", str(SAMPLES / "chair.obj"), "-o", str(tmp_path / "out"), "--renderer", "embree"]
+    assert main(command) == 2
+    assert capsys.readouterr().err == (
+        "crossjepa: the renderer embree needs embreex: pip install 'crossjepa[embree]'\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("gpus", "rank", "expected"), [(0, 3, "cpu"), (1, 3, "cuda:0"), (4, 3, "cuda:3")])
+def test_the_default_device_is_a_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    assert default_device() == expected
 
 
 def test_files_of_one_name_keep_apart(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ V views
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossjepa.io import PointCloudError, read
-from crossjepa.train.sources.renderings import RenderedObjects, read_picture
-
-THREADS = 8
+from crossjepa.train.sources.content import file_sizes
+from crossjepa.train.sources.renderings import THREADS, RenderedObjects, read_picture
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def check_renderings(collection: RenderedObjects, *, progress: bool = False) -> 
         bar = tqdm(found, "check", len(collection), unit="object", disable=not progress, file=sys.stderr)
         results = list(bar)
     return TreeReport(
-        kind=str(collection.facts["kind"]),
+        kind=collection.layout.kind,
         objects=len(collection),
         views=collection.views,
         gigabytes=sum(size for size, _ in results) / 1e9,
@@ -77,9 +75,7 @@ def _check_object(collection: RenderedObjects, name: str) -> tuple[int, str]:
     """Returns the bytes of an object's pictures, and what is wrong with it."""
     folder = collection.folders[name]
     try:
-        files, _ = collection.read_poses(folder)
-        if len(files) != collection.views:
-            raise PointCloudError(folder, f"{len(files)} views, the first object has {collection.views}")
+        files, _ = collection.read_views(name)
         size = _picture_bytes(folder, files)
         read_picture(folder / files[0])
         read(collection.shapes[name])
@@ -89,8 +85,7 @@ def _check_object(collection: RenderedObjects, name: str) -> tuple[int, str]:
 
 
 def _picture_bytes(folder: Path, files: Sequence[str]) -> int:
-    with os.scandir(folder) as entries:
-        sizes = {entry.name: entry.stat().st_size for entry in entries}
+    sizes = file_sizes(folder)
     for file in files:
         if not sizes.get(file):
             raise PointCloudError(folder / file, "empty" if file in sizes else "no such file")

@@ -11,11 +11,11 @@ V views, H x W pixels
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
-from abc import abstractmethod
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,14 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.train.sources.cameras import OWN, R2N2, Layout, disn
 from crossjepa.train.sources.collection import Collection, Item, Renderings, digest
+from crossjepa.train.sources.content import file_sizes, glimpse, whole
 
-METADATA = "rendering_metadata.txt"
-VIEWS_NAME, POINTS_NAME = "views.json", "points.npy"
-POSE_NAMES = ("azimuth", "elevation", "roll", "distance", "fov")
-# Both sets: shares of 1.75, about objects whose bounding box has a diagonal of 1, a radius of 0.5.
-MAX_DISTANCE, RADIUS = 1.75, 0.5
-# 3D-R2N2's file says 25, which is about half the angle of its lens of 35 mm before a sensor of 32 mm.
-LENS, SENSOR = 35.0, 32.0
+POINTS_NAME = "points.npy"
+THREADS = 8
+# Objects that are asked how many views there are.
+ASKED = 25
 _MODEL = re.compile(r"(?:^|/)(\d{8})[/-]([^/]+?)(?=/|\.[^/.]+$|$)")
 
 
@@ -41,68 +40,87 @@ class RenderedObjects(Collection):
 
     Args:
         folders: the folder of each object's pictures, by name.
-        kind: name of the layout.
+        layout: how their cameras are written down.
         shapes: points or surface of each object, by name.
         up_axis: the axis that points up in them.
+
+    Raises:
+        PointCloudError: no object has cameras that can be read.
     """
 
     def __init__(
-        self, folders: dict[str, Path], kind: str, shapes: dict[str, Path], up_axis: Axis = "y"
+        self, folders: dict[str, Path], layout: Layout, shapes: dict[str, Path], up_axis: Axis = "y"
     ) -> None:
-        self.folders, self.shapes, self.up_axis = folders, shapes, up_axis
+        self.folders, self.layout, self.shapes, self.up_axis = folders, layout, shapes, up_axis
         self.names = sorted(folders)
-        self.facts = {"kind": kind, "up_axis": up_axis, "names": digest(self.names)}
-        self.views = len(self.read_poses(folders[self.names[0]])[0])
+        self.views = self._usual_views()
 
-    @abstractmethod
-    def read_poses(self, folder: Path) -> tuple[list[str], NDArray[np.float32]]:
-        """Returns the names of the pictures in a folder and their (V, 5) poses."""
+    @cached_property
+    def facts(self) -> dict[str, Any]:  # type: ignore[override]
+        """What decides the content, for which all files are looked at, once and when it is asked for."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            contents = list(pool.map(self._content, self.names))
+        return {
+            "kind": self.layout.kind,
+            "up_axis": self.up_axis,
+            "names": digest(self.names),
+            "content": digest(contents),
+        }
+
+    def read_views(self, name: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Reads the cameras of an object.
+
+        Args:
+            name: the object.
+
+        Returns:
+            The names of the pictures in its folder, and their (V, 5) poses.
+
+        Raises:
+            PointCloudError: its table is damaged, or it has fewer or more views than most objects.
+        """
+        files, poses_V5 = self.layout.read(self.folders[name])
+        if len(files) != self.views:
+            raise PointCloudError(self.folders[name], f"{len(files)} views, most objects have {self.views}")
+        return files, poses_V5
+
+    def _usual_views(self) -> int:
+        """Returns how many views most of some objects have; all are asked where none of those answers."""
+        count = len(self.names)
+        asked = np.linspace(0, count - 1, min(ASKED, count)).astype(int)
+        for rows in (asked, range(count)):
+            counts = Counter(views for row in rows if (views := self._count_views(self.names[row])))
+            if counts:
+                # Of equally many the larger number: a table is rather cut short than too long.
+                return max(counts, key=lambda views: (counts[views], views))
+        return len(self.layout.read(self.folders[self.names[0]])[0])
+
+    def _count_views(self, name: str) -> int:
+        """Returns the number of views in the table of an object, 0 where it is damaged."""
+        try:
+            return len(self.layout.read(self.folders[name])[0])
+        except PointCloudError:
+            return 0
+
+    def _content(self, name: str) -> str:
+        """Returns a short name for the cameras, pictures and shape of an object, damaged ones as well."""
+        folder = self.folders[name]
+        try:
+            sizes, files = file_sizes(folder), self.layout.read(self.folders[name])[0]
+        except (PointCloudError, OSError):
+            sizes, files = {}, []
+        pictures = (f"{file} {sizes.get(file, 0)}" for file in files)
+        return digest([whole(folder / self.layout.table), *pictures, glimpse(self.shapes[name])])
 
     def __getitem__(self, row: int) -> Item:
         name = self.names[row]
         folder = self.folders[name]
-        files, poses_V5 = self.read_poses(folder)
-        if len(files) != self.views:
-            raise PointCloudError(folder, f"{len(files)} views, the first object has {self.views}")
+        files, poses_V5 = self.read_views(name)
         images = [read_picture(folder / file) for file in files]
         if len({image.shape for image in images}) > 1:
             raise PointCloudError(folder, "its pictures have different sizes")
         renderings = Renderings(np.stack(images), poses_V5)
         return Item(read(self.shapes[name]), self.up_axis, renderings)
-
-
-class R2N2(RenderedObjects):
-    """3D-R2N2's renderings, a line `azimuth elevation in-plane distance-share field-of-view` a view."""
-
-    def read_poses(self, folder: Path) -> tuple[list[str], NDArray[np.float32]]:
-        table = _table(folder / METADATA, 5)
-        # Blender's camera turned about its z axis, after objects were turned from y up to z up.
-        return _pictures(len(table)), _poses(90 - table[:, 0], table[:, 1], table[:, 2], table[:, 3])
-
-
-class DISN(RenderedObjects):
-    """DISN's renderings, a line `[azimuth, elevation, in-plane, share, lens, sensor, distance, x, y, z]`.
-
-    In the `hard` views the object is shifted by three further numbers; their poses are relative to it.
-    """
-
-    def read_poses(self, folder: Path) -> tuple[list[str], NDArray[np.float32]]:
-        table = _table(folder / METADATA, 10)
-        shift_V3 = table[:, [7, 9, 8]] * (1, 1, -1)
-        azimuth, elevation, share = _around(table[:, 0], table[:, 1], table[:, 3], shift_V3)
-        return _pictures(len(table)), _poses(90 - azimuth, elevation, table[:, 2], share)
-
-
-class OwnRenderings(RenderedObjects):
-    """What `crossjepa render` wrote; its points are always y up."""
-
-    def read_poses(self, folder: Path) -> tuple[list[str], NDArray[np.float32]]:
-        try:
-            views = json.loads((folder / VIEWS_NAME).read_text())["views"]
-            poses = [[float(view[name]) for name in POSE_NAMES] for view in views]
-            return [str(view["image"]) for view in views], np.array(poses, np.float32).reshape(-1, 5)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PointCloudError(folder / VIEWS_NAME, f"cannot be read ({error!r})") from error
 
 
 def open_renderings(
@@ -132,21 +150,24 @@ def open_renderings(
     """
     root = Path(folder)
     image = root / "image" if (root / "image").is_dir() else root
-    for base, inner, kind, reader in (
-        (root, "rendering", "r2n2", R2N2),
-        (image, difficulty, f"disn-{difficulty}", DISN),
-    ):
+    for base, inner, layout in ((root, "rendering", R2N2), (image, difficulty, disn(difficulty))):
         found = {
             f"{path.parent.parent.parent.name}/{path.parent.parent.name}": path.parent
-            for path in base.glob(f"*/*/{inner}/{METADATA}")
+            for path in base.glob(f"*/*/{inner}/{layout.table}")
         }
         if found:
             paired = _pair(root, found, shapes, skip_unpaired)
             found = {name: path for name, path in found.items() if name in paired}
-            return reader(found, kind, paired, up_axis)
-    own = {path.parent.relative_to(root).as_posix(): path.parent for path in root.rglob(VIEWS_NAME)}
+            return RenderedObjects(found, layout, paired, up_axis)
+    folders = ((path.parent.relative_to(root), path.parent) for path in root.rglob(OWN.table))
+    # Hidden ones are what a `crossjepa render` that was killed has left.
+    own = {
+        place.as_posix(): folder
+        for place, folder in folders
+        if not any(part.startswith(".") for part in place.parts)
+    }
     if own:
-        return OwnRenderings(own, "crossjepa", {name: path / POINTS_NAME for name, path in own.items()})
+        return RenderedObjects(own, OWN, {name: path / POINTS_NAME for name, path in own.items()})
     return None
 
 
@@ -190,44 +211,3 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise PointCloudError(path, f"not a readable picture ({error})") from error
     white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"), np.uint8)
-
-
-def _table(path: Path, columns: int) -> NDArray[np.float64]:
-    """Reads lines of numbers, with brackets and commas or without."""
-    try:
-        lines = [re.sub(r"[\[\],]", " ", line).split() for line in path.read_text().splitlines()]
-        table = np.array([line for line in lines if line], np.float64)
-    except (OSError, ValueError) as error:
-        raise PointCloudError(path, f"cannot be read ({error})") from error
-    if table.ndim != 2 or table.shape[1] != columns or not np.isfinite(table).all():
-        raise PointCloudError(path, f"expected {columns} numbers a line, found a table {table.shape}")
-    return table
-
-
-def _pictures(count: int) -> list[str]:
-    return [f"{number:02d}.png" for number in range(count)]
-
-
-def _poses(
-    azimuth_V: NDArray[Any], elevation_V: NDArray[Any], roll_V: NDArray[Any], share_V: NDArray[Any]
-) -> NDArray[np.float32]:
-    distance_V = share_V * MAX_DISTANCE / RADIUS
-    fov_V = np.full(len(share_V), math.degrees(2 * math.atan(SENSOR / 2 / LENS)))
-    return np.stack([azimuth_V % 360, elevation_V, roll_V, distance_V, fov_V], axis=1).astype(np.float32)
-
-
-def _around(
-    azimuth_V: NDArray[Any], elevation_V: NDArray[Any], share_V: NDArray[Any], shift_V3: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Returns where cameras are, as seen from the shifted objects."""
-    turn_V, rise_V = np.radians(azimuth_V), np.radians(elevation_V)
-    direction_V3 = np.stack(
-        [np.cos(rise_V) * np.cos(turn_V), np.sin(rise_V), np.cos(rise_V) * np.sin(turn_V)], axis=1
-    )
-    place_V3 = MAX_DISTANCE * share_V[:, None] * direction_V3 - shift_V3
-    distance_V = np.linalg.norm(place_V3, axis=1)
-    return (
-        np.degrees(np.arctan2(place_V3[:, 2], place_V3[:, 0])),
-        np.degrees(np.arcsin(place_V3[:, 1] / distance_V)),
-        distance_V / MAX_DISTANCE,
-    )

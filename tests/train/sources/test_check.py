@@ -34,7 +34,7 @@ def test_whole_trees(tmp_path: Path) -> None:
         ("rendering/02.png", None, "no such file"),
         ("rendering/02.png", b"", "empty"),
         ("rendering/00.png", b"\x89PNG\r\n", "not a readable picture"),
-        ("rendering/rendering_metadata.txt", b"1 25 0 0.7 25\n", "1 views, the first object has 3"),
+        ("rendering/rendering_metadata.txt", b"1 25 0 0.7 25\n", "1 views, most objects have 3"),
         ("rendering/rendering_metadata.txt", b"1 25 0\n", "expected 5 numbers"),
         ("", b"not an array", "not"),
     ],
@@ -60,6 +60,21 @@ def test_the_dry_run_names_what_is_damaged(
     assert reason in captured.out
     assert MODELS[1] in captured.out
     assert f"data         {len(MODELS) - 1} objects" in captured.out
+
+
+def test_a_damaged_first_table_is_one_bad_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "ShapeNetRendering"
+    write_r2n2(root, views=3)
+    write_clouds(tmp_path / "ShapeNet")
+    table = root / MODELS[0] / "rendering" / "rendering_metadata.txt"
+    words = ["--config", "shapenet-paper", *SMALL, "--dry-run", "--renderings", str(root), "--device", "cpu"]
+    for damage in ("no numbers\n", "".join(table.read_text().splitlines(keepends=True)[:-1])):
+        table.write_text(damage)
+        assert main(words) == 1
+        out = capsys.readouterr().out
+        assert f"{len(MODELS)} objects x 3 views" in out
+        assert "1 objects cannot be used" in out
+        assert MODELS[0] in out
 
 
 def test_what_is_no_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

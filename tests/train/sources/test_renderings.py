@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +16,11 @@ from PIL import Image
 from crossjepa.io import PointCloud, PointCloudError
 from crossjepa.train.render import View
 from crossjepa.train.render.camera import project
+from crossjepa.train.render_files import render_files
 from crossjepa.train.sources.open import open_collection
 from crossjepa.train.sources.renderings import open_renderings
+from crossjepa.train.views import RenderConfig
+from tests.conftest import SAMPLES
 
 SYNSETS = {"02691156": ("10155655850468db78d106ce0a280f87", "u1.2"), "03001627": ("a bc",)}
 MODELS = sorted(f"{synset}/{model}" for synset, models in SYNSETS.items() for model in models)
@@ -183,7 +189,14 @@ def test_objects_without_a_shape(published: Path, tmp_path: Path) -> None:
         (lambda folder: (folder / "03.png").write_bytes(b"\x89PNG\r\n"), "03.png: not a readable picture"),
         (lambda folder: (folder / "rendering_metadata.txt").write_text("1 2 3\n"), "expected 5 numbers"),
         (lambda folder: (folder / "rendering_metadata.txt").write_text("1 25 0 x 25\n"), "cannot be read"),
-        (lambda folder: (folder / "rendering_metadata.txt").write_text("1 25 0 0.7 25\n"), "1 views"),
+        (lambda folder: (folder / "rendering_metadata.txt").write_text("1 25 0 0.7 25\n2 3"), "found 2"),
+        (lambda folder: (folder / "rendering_metadata.txt").write_text("1 nan 0 1 25\n"), "not finite"),
+        (lambda folder: (folder / "rendering_metadata.txt").write_text("1 25 0 1e99 25\n"), "not finite"),
+        (lambda folder: (folder / "rendering_metadata.txt").write_text("\n"), "no views"),
+        (
+            lambda folder: (folder / "rendering_metadata.txt").write_text("1 25 0 0.7 25\n"),
+            "1 views, most objects have 4",
+        ),
         (lambda folder: Image.new("RGB", (9, 9)).save(folder / "03.png"), "different sizes"),
     ],
 )
@@ -196,3 +209,94 @@ def test_damage_is_named(tmp_path: Path, damage: object, word: str) -> None:
         collection[1]
     assert MODELS[1] in str(raised.value)
     assert collection[0].renderings is not None
+
+
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize("table", ["", "1 25 0 0.7 25\n", "1 25 0 0.7 25\n" * 5])
+def test_one_bad_table_does_not_make_the_others_bad(tmp_path: Path, row: int, table: str) -> None:
+    write_r2n2(tmp_path / "ShapeNetRendering", views=4)
+    write_clouds(tmp_path / "ShapeNet")
+    (tmp_path / "ShapeNetRendering" / MODELS[row] / "rendering" / "rendering_metadata.txt").write_text(table)
+    collection = open_collection([tmp_path / "ShapeNetRendering"])
+    assert collection.views == 4
+    with pytest.raises(PointCloudError, match=MODELS[row]):
+        collection[row]
+    for other in {0, 1, 2} - {row}:
+        assert collection[other].renderings is not None
+
+
+def test_a_tree_without_a_good_table_is_refused(tmp_path: Path) -> None:
+    write_r2n2(tmp_path / "ShapeNetRendering", views=2)
+    write_clouds(tmp_path / "ShapeNet")
+    for name in MODELS:
+        (tmp_path / "ShapeNetRendering" / name / "rendering" / "rendering_metadata.txt").write_text("1 2\n")
+    with pytest.raises(PointCloudError, match="expected 5 numbers"):
+        open_collection([tmp_path / "ShapeNetRendering"])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        # Another camera, a picture of another size, and another cloud of as many points.
+        ("ShapeNetRendering/{}/rendering/rendering_metadata.txt", b"25\n", b"26\n"),
+        ("ShapeNetRendering/{}/rendering/02.png", b"IEND", b"IEND "),
+        ("ShapeNet/{}.npy", b"", None),
+    ],
+)
+def test_facts_follow_cameras_pictures_and_shapes(
+    tmp_path: Path, file: str, old: bytes, new: bytes | None
+) -> None:
+    write_r2n2(tmp_path / "ShapeNetRendering", views=3)
+    write_clouds(tmp_path / "ShapeNet")
+    facts = open_collection([tmp_path / "ShapeNetRendering"]).facts
+    shutil.copytree(tmp_path / "ShapeNet", tmp_path / "copy")
+    for path in tmp_path.rglob("*.*"):
+        path.touch()
+    root = tmp_path / "ShapeNetRendering"
+    assert open_collection([root], shapes=tmp_path / "copy").facts == facts
+    path = tmp_path / file.format(MODELS[1])
+    if new is None:
+        np.save(path, np.load(path)[::-1])
+    else:
+        path.write_bytes(path.read_bytes().replace(old, new, 1))
+    assert open_collection([root]).facts != facts
+
+
+def test_our_own_pictures_from_other_cameras_are_other_facts(tmp_path: Path) -> None:
+    def facts(seed: int) -> dict[str, Any]:
+        config = RenderConfig(rig="r2n2", image_size=16, stored_points=32, seed=seed)
+        render_files([SAMPLES / "horse.obj"], tmp_path, config)
+        return dict(open_collection([tmp_path]).facts)
+
+    first = facts(0)
+    assert facts(1) != first
+    assert facts(0) == first
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"azimuth": float("nan")}, "camera of view 1 is not finite"),
+        ({"distance": 1e300}, "camera of view 1 is not finite"),
+        ({"elevation": "12"}, "elevation is '12', not a number"),
+        ({"elevation": None}, "elevation is None, not a number"),
+        ({"roll": True}, "roll is True, not a number"),
+        ({"fov": 10**400}, "cannot be read"),
+        ({"image": None}, "cannot be read"),
+    ],
+)
+def test_cameras_that_are_no_numbers_are_refused(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    config = RenderConfig(rig="mvcnn12", image_size=16, stored_points=32)
+    for name in ("chair", "horse"):
+        render_files([SAMPLES / f"{name}.obj"], tmp_path, config)
+    path = tmp_path / "chair" / "views.json"
+    described = json.loads(path.read_text())
+    described["views"][1].update(change)
+    path.write_text(json.dumps(described))
+    collection = open_collection([tmp_path])
+    with pytest.raises(PointCloudError, match=reason) as raised:
+        collection[0]
+    assert str(path) in str(raised.value)
+    assert collection[1].renderings is not None
