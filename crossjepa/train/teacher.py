@@ -37,8 +37,9 @@ class Teacher:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the weights do not fit the architecture, it is unknown, "both" would be twice the same, or
-            the model does not show its layers.
+        OSError: its weights cannot be had from the Hub.
+        ValueError: the weights do not fit the architecture, it is unknown, it does not take pictures of that
+            size, "both" would be twice the same, or the model does not show its layers.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Teacher:
         self.weights_sha256 = _digest(model)
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         names = ("cls", "patch") if embedding == "both" else (embedding,)
-        self.width = self.embed(np.zeros((1, image_size, image_size, 3), np.uint8)).shape[1]
+        self.width = self._measured_width()
         width = self.width // len(names)
         self.parts = {part: (width * place, width * (place + 1)) for place, part in enumerate(names)}
 
@@ -100,6 +101,13 @@ class Teacher:
         with torch.autocast(self.device.type, torch.bfloat16):
             embeddings_VD = self._embed(pixels.contiguous(memory_format=torch.channels_last))
         return embeddings_VD.float().cpu()
+
+    def _measured_width(self) -> int:
+        black_VHW3 = np.zeros((1, self.image_size, self.image_size, 3), np.uint8)
+        try:
+            return self.embed(black_VHW3).shape[1]
+        except (AssertionError, RuntimeError) as error:  # of timm and of torch, where sizes do not fit
+            raise _wrong_size(self.name, self.image_size, error) from error
 
     def _embed(self, pixels: Tensor) -> Tensor:
         model: Any = self.model
@@ -148,14 +156,34 @@ def _load(name: str, image_size: int) -> nn.Module:
         )
     except (RuntimeError, SafetensorError) as error:
         # Of unknown names, names without weights, weights that do not fit, and damaged files.
-        raise ValueError(f"teacher {name}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"teacher {name}: {_first_line(error)}") from error
+    except Exception as error:  # of the Hub's client, or of its HTTP library, which depends on its version
+        if local:
+            raise
+        raise OSError(
+            f"teacher {name}: no weights from the Hugging Face Hub ({_first_line(error)}); without a "
+            f"network, give a local file that is named after the architecture: FOLDER/{name}.safetensors"
+        ) from error
     if local:
         _check_file(path, model)
     # Transformers have positions for one size of image only; convolutional networks take any.
     set_input_size: Any = getattr(model, "set_input_size", None)
     if set_input_size is not None:
-        set_input_size(img_size=image_size)
+        try:
+            set_input_size(img_size=image_size)
+        except (AssertionError, RuntimeError) as error:
+            raise _wrong_size(architecture, image_size, error) from error
     return model
+
+
+def _wrong_size(name: str, image_size: int, error: Exception) -> ValueError:
+    return ValueError(
+        f"teacher {name} cannot embed pictures of {image_size} pixels a side: {_first_line(error)}"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _check_file(path: Path, model: nn.Module) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from crossjepa.cli import main
 from crossjepa.train.sources.folder import FileFolder
-from crossjepa.train.teacher import Teacher, resize_images
+from crossjepa.train.teacher import DEFAULT_TEACHER, Teacher, resize_images
 from crossjepa.train.views import RenderConfig, make_views
 from tests.conftest import SAMPLES
 from tests.train.teachers import REAL, small_teacher
@@ -97,6 +99,33 @@ def test_unusable_teachers_are_named(tmp_path: Path) -> None:
     (tmp_path / "test_vit.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="test_vit"):
         Teacher(str(tmp_path / "test_vit.safetensors"))
+
+
+@pytest.mark.parametrize(("size", "reason"), [(100, "divisible by patch size"), (7, "greater than 0")])
+def test_sizes_that_a_teacher_does_not_take_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int, reason: str
+) -> None:
+    words = ["cache", str(SAMPLES), "-o", str(tmp_path / "cache"), "--teacher", small_teacher(tmp_path)]
+    assert main([*words, "--size", str(size)]) == 2
+    message = capsys.readouterr().err
+    assert f"teacher test_vit cannot embed pictures of {size} pixels" in message
+    assert reason in message
+    assert len(message.splitlines()) == 1
+
+
+def test_the_default_teacher_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert main(["cache", str(SAMPLES), "-o", str(tmp_path / "cache")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"crossjepa: teacher {DEFAULT_TEACHER}: no weights from the Hugging Face Hub")
+    assert f"/{DEFAULT_TEACHER}.safetensors" in message
+    assert len(message.splitlines()) == 1
+    with pytest.raises(SystemExit):
+        main(["cache", "--help"])
+    assert DEFAULT_TEACHER in capsys.readouterr().out
 
 
 def test_pictures_are_resized_smoothly() -> None:
