@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +53,26 @@ class RenderedObjects(Collection):
     ) -> None:
         self.folders, self.layout, self.shapes, self.up_axis = folders, layout, shapes, up_axis
         self.names = sorted(folders)
+        self.facts = {"kind": layout.kind, "up_axis": up_axis, "names": digest(self.names)}
         self.views = self._usual_views()
 
-    @cached_property
-    def facts(self) -> dict[str, Any]:  # type: ignore[override]
-        """What decides the content, for which all files are looked at, once and when it is asked for."""
+    def fingerprint(self, row: int) -> int:
+        """Returns a number for the cameras, pictures and shape of an object, damaged ones as well."""
+        name = self.names[row]
+        folder = self.folders[name]
+        try:
+            sizes, files = file_sizes(folder), self.layout.read(folder)[0]
+        except (PointCloudError, OSError):
+            sizes, files = {}, []
+        pictures = (f"{file} {sizes.get(file, 0)}" for file in files)
+        content = [whole(folder / self.layout.table), *pictures, glimpse(self.shapes[name])]
+        return int(digest(content), 16)
+
+    def contents(self) -> Mapping[str, Any]:
+        """Returns the facts with what the files hold, for which all of them are looked at."""
         with ThreadPoolExecutor(THREADS) as pool:
-            contents = list(pool.map(self._content, self.names))
-        return {
-            "kind": self.layout.kind,
-            "up_axis": self.up_axis,
-            "names": digest(self.names),
-            "content": digest(contents),
-        }
+            prints = pool.map(self.fingerprint, range(len(self)))
+            return {**self.facts, "content": digest(f"{number:016x}" for number in prints)}
 
     def read_views(self, name: str) -> tuple[list[str], NDArray[np.float32]]:
         """Reads the cameras of an object.
@@ -101,16 +108,6 @@ class RenderedObjects(Collection):
             return len(self.layout.read(self.folders[name])[0])
         except PointCloudError:
             return 0
-
-    def _content(self, name: str) -> str:
-        """Returns a short name for the cameras, pictures and shape of an object, damaged ones as well."""
-        folder = self.folders[name]
-        try:
-            sizes, files = file_sizes(folder), self.layout.read(self.folders[name])[0]
-        except (PointCloudError, OSError):
-            sizes, files = {}, []
-        pictures = (f"{file} {sizes.get(file, 0)}" for file in files)
-        return digest([whole(folder / self.layout.table), *pictures, glimpse(self.shapes[name])])
 
     def __getitem__(self, row: int) -> Item:
         name = self.names[row]

@@ -243,34 +243,39 @@ def test_a_tree_without_a_good_table_is_refused(tmp_path: Path) -> None:
         ("ShapeNet/{}.npy", b"", None),
     ],
 )
-def test_facts_follow_cameras_pictures_and_shapes(
+def test_contents_follow_cameras_pictures_and_shapes(
     tmp_path: Path, file: str, old: bytes, new: bytes | None
 ) -> None:
     write_r2n2(tmp_path / "ShapeNetRendering", views=3)
     write_clouds(tmp_path / "ShapeNet")
-    facts = open_collection([tmp_path / "ShapeNetRendering"]).facts
+    before = open_collection([tmp_path / "ShapeNetRendering"])
+    contents, prints = before.contents(), [before.fingerprint(row) for row in range(len(before))]
     shutil.copytree(tmp_path / "ShapeNet", tmp_path / "copy")
     for path in tmp_path.rglob("*.*"):
         path.touch()
     root = tmp_path / "ShapeNetRendering"
-    assert open_collection([root], shapes=tmp_path / "copy").facts == facts
+    assert open_collection([root], shapes=tmp_path / "copy").contents() == contents
     path = tmp_path / file.format(MODELS[1])
     if new is None:
         np.save(path, np.load(path)[::-1])
     else:
         path.write_bytes(path.read_bytes().replace(old, new, 1))
-    assert open_collection([root]).facts != facts
+    after = open_collection([root])
+    assert after.contents() != contents
+    # An unfinished cache goes on with all other objects.
+    assert after.facts == before.facts
+    assert [row for row, old in enumerate(prints) if after.fingerprint(row) != old] == [1]
 
 
-def test_our_own_pictures_from_other_cameras_are_other_facts(tmp_path: Path) -> None:
-    def facts(seed: int) -> dict[str, Any]:
+def test_our_own_pictures_from_other_cameras_are_other_contents(tmp_path: Path) -> None:
+    def contents(seed: int) -> dict[str, Any]:
         config = RenderConfig(rig="r2n2", image_size=16, stored_points=32, seed=seed)
         render_files([SAMPLES / "horse.obj"], tmp_path, config)
-        return dict(open_collection([tmp_path]).facts)
+        return dict(open_collection([tmp_path]).contents())
 
-    first = facts(0)
-    assert facts(1) != first
-    assert facts(0) == first
+    first = contents(0)
+    assert contents(1) != first
+    assert contents(0) == first
 
 
 @pytest.mark.parametrize(
