@@ -14,8 +14,8 @@ from PIL import Image
 
 from crossjepa.cli import default_device, main
 from crossjepa.io import Mesh, read
-from crossjepa.train.cache import recipe_hash
-from crossjepa.train.caching import CacheConfig, make_recipe
+from crossjepa.train.cache import CacheConfig, recipe_hash
+from crossjepa.train.cache.recipe import make_recipe
 from crossjepa.train.render import View, color_histogram, render_mesh
 from crossjepa.train.render_files import render_files
 from crossjepa.train.sources.folder import FileFolder
