@@ -125,6 +125,8 @@ class PredictorConfig:
         conditioning: what the query is told about the view.
         histogram_bins: bins of the colour histogram, all channels together.
         joint_attention: whether the point tokens see the query (a sequence a view) or not (views share them).
+        camera_positions: whether the point tokens also say where they are as the camera sees them; needs
+            `joint_attention`.
     """
 
     width: int = 192
@@ -134,6 +136,7 @@ class PredictorConfig:
     conditioning: Literal["both", "pose", "histogram", "none"] = "both"
     histogram_bins: int = 48
     joint_attention: bool = True
+    camera_positions: bool = False
 
     def __post_init__(self) -> None:
         for name in ("width", "depth", "num_heads", "target_width", "histogram_bins"):
@@ -143,7 +146,12 @@ class PredictorConfig:
         )
         _require(self.width % 2 == 0, f"width must be even, not {self.width}")
         _require(self.conditioning in ("both", "pose", "histogram", "none"), f"unknown {self.conditioning!r}")
-        _require(isinstance(self.joint_attention, bool), f"joint_attention: {self.joint_attention!r}")
+        for name in ("joint_attention", "camera_positions"):
+            _require(isinstance(getattr(self, name), bool), f"{name}: {getattr(self, name)!r}")
+        _require(
+            self.joint_attention or not self.camera_positions,
+            "camera_positions needs joint_attention, since views cannot share tokens that differ",
+        )
 
 
 @dataclass(frozen=True)

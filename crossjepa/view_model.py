@@ -137,10 +137,11 @@ class CrossJEPA(nn.Module):
         Returns:
             (B, V, D) predicted embeddings.
         """
-        tokens_BGC = self.encoder(points_BN3).tokens
+        encoded = self.encoder(points_BN3)
         # Of a cloud with fewer points than groups only as many tokens are real.
-        real = min(tokens_BGC.shape[1], points_BN3.shape[1])
-        embeddings_BVD: Tensor = self.predictor(tokens_BGC[:, :real], pose_BV3, histogram_BVH)
+        real = min(encoded.tokens.shape[1], points_BN3.shape[1])
+        tokens_BGC, centers_BG3 = encoded.tokens[:, :real], encoded.centers[:, :real]
+        embeddings_BVD: Tensor = self.predictor(tokens_BGC, centers_BG3, pose_BV3, histogram_BVH)
         return embeddings_BVD
 
     @torch.inference_mode()

@@ -116,9 +116,9 @@ def test_predictor_without_its_section(tmp_path: Path) -> None:
 # Views
 
 
-@pytest.mark.parametrize("joint_attention", [False, True])
-def test_views_are_what_the_network_makes_of_radians(joint_attention: bool) -> None:
-    model, points_BN3 = make_view_model(joint_attention=joint_attention), clouds()
+@pytest.mark.parametrize("apart", [False, True])
+def test_views_are_what_the_network_makes_of_radians(apart: bool) -> None:
+    model, points_BN3 = make_view_model(joint_attention=apart, camera_positions=apart), clouds()
     azimuth_BV = torch.tensor([[0.0, 90.0], [10.0, -20.0], [180.0, 370.0]])
     histogram_BVH = torch.rand(3, 2, 48)
     several = model.predict_view(points_BN3, azimuth_BV, 20, distance=2.5, histogram=histogram_BVH)
@@ -128,8 +128,8 @@ def test_views_are_what_the_network_makes_of_radians(joint_attention: bool) -> N
         [azimuth_BV.deg2rad(), torch.full((3, 2), 20.0).deg2rad(), torch.full((3, 2), 2.5)], dim=-1
     )
     with torch.inference_mode():
-        tokens_BGC = model.encoder(points_BN3).tokens
-        expected = model.predictor(tokens_BGC, pose_BV3, histogram_BVH)
+        encoded = model.encoder(points_BN3)
+        expected = model.predictor(encoded.tokens, encoded.centers, pose_BV3, histogram_BVH)
     torch.testing.assert_close(several, expected)
     alone = model.predict_view(points_BN3, azimuth_BV[:, 1], 20.0, 2.5, histogram_BVH[:, 1].numpy())
     torch.testing.assert_close(alone, several[:, 1], rtol=1e-4, atol=1e-5)

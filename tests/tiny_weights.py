@@ -26,10 +26,14 @@ def make_encoder(seed: int = 0) -> CrossJEPAEncoder:
     return CrossJEPAEncoder(config).with_provenance(licence="Apache-2.0", data="none").eval()
 
 
-def make_view_model(seed: int = 0, *, joint_attention: bool = False) -> CrossJEPA:
+def make_view_model(
+    seed: int = 0, *, joint_attention: bool = False, camera_positions: bool = False
+) -> CrossJEPA:
     """Returns the tiny encoder of a seed with a tiny predictor of random weights."""
     encoder = make_encoder(seed)
-    network = PredictorConfig(24, 2, 2, target_width=10, joint_attention=joint_attention)
+    network = PredictorConfig(
+        24, 2, 2, target_width=10, joint_attention=joint_attention, camera_positions=camera_positions
+    )
     histogram = tuple(round(number / 1000, 3) for number in range(48))
     return CrossJEPA(encoder, ViewPredictionConfig(network, "blobs", "cls", 3.0, histogram)).eval()
 

@@ -67,5 +67,21 @@ def _apply(mlp: nn.Sequential, features: Tensor) -> Tensor:
     return mlp(features.to(next(mlp.parameters()).dtype))  # type: ignore[no-any-return]
 
 
+def camera_rotation(pose_BV3: Tensor) -> Tensor:
+    """Rotations from the object's frame to those of upright cameras: right, up, back.
+
+    Args:
+        pose_BV3: (B, V, 3) azimuth and elevation in radians, distance.
+
+    Returns:
+        (B, V, 3, 3) rotations, whose rows are the camera's axes.
+    """
+    azimuth_BV, elevation_BV, _ = pose_BV3.unbind(dim=-1)
+    sine_BV, cosine_BV = elevation_BV.sin(), elevation_BV.cos()
+    right_BV3 = torch.stack([azimuth_BV.cos(), torch.zeros_like(azimuth_BV), -azimuth_BV.sin()], dim=-1)
+    back_BV3 = torch.stack([cosine_BV * azimuth_BV.sin(), sine_BV, cosine_BV * azimuth_BV.cos()], dim=-1)
+    return torch.stack([right_BV3, torch.linalg.cross(back_BV3, right_BV3), back_BV3], dim=-2)
+
+
 def _mlp(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width))

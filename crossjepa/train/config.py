@@ -62,6 +62,8 @@ class PretrainConfig:
         gradient_clip: largest norm of the gradient; inf leaves it as it is.
         predictor_depth: blocks of the predictor.
         joint_attention: whether the point tokens see the query, see `PredictorConfig`.
+        camera_positions: whether the predictor is told where tokens are as the camera sees them, see
+            `PredictorConfig`.
         conditioning: what the predictor is told about a view.
         target_scaling: "standardise" each channel of the targets; "whiten" them half as well, so that
             rare differences count for more; "center" each and scale all alike; or "none".
@@ -115,6 +117,7 @@ class PretrainConfig:
     gradient_clip: float = 1.0
     predictor_depth: int = 4
     joint_attention: bool = False
+    camera_positions: bool = False
     conditioning: Conditioning = "both"
     target_scaling: TargetScaling = "standardise"
     learnable_teacher: bool = False
@@ -154,6 +157,8 @@ class PretrainConfig:
             raise ValueError(f"size must be one of {sorted(NAMED_SIZES)}, not {self.size!r}")
         if (self.steps > 0) == (self.epochs > 0):
             raise ValueError("give either steps or epochs, and set the other to 0")
+        if self.camera_positions and not self.joint_attention:
+            raise ValueError("camera_positions needs joint_attention")
         if self.learnable_teacher and self.contrast_with == "cache":
             raise ValueError("contrast_with 'cache' needs a frozen teacher, not learnable_teacher")
         try:

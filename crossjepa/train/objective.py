@@ -98,6 +98,7 @@ class PretrainModel(nn.Module):
             target_width=target_width,
             conditioning=config.conditioning,
             joint_attention=config.joint_attention,
+            camera_positions=config.camera_positions,
         )
         width = self.encoder.num_features
         self.predictor = ViewPredictor(predictor, width)
@@ -135,7 +136,9 @@ class PretrainModel(nn.Module):
         enabled = self.config.precision == "bfloat16"
         with torch.autocast(batch.points_BN3.device.type, torch.bfloat16, enabled=enabled):
             encoded = self.encoder(batch.points_BN3, pool="max+mean")
-            predicted_BVD = self.predictor(encoded.tokens, batch.pose_BV3, batch.histogram_BVH)
+            predicted_BVD = self.predictor(
+                encoded.tokens, encoded.centers, batch.pose_BV3, batch.histogram_BVH
+            )
             predicted_BD = self.object_head(encoded.pooled) if self.object_head else None
             told_apart_BD = self.contrast.readout(encoded.pooled) if self.contrast else None
             predicted_BC = self.points_head(encoded.pooled) if self.points_head else None

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from crossjepa import CrossJEPA, hub
 from crossjepa.train.cache import open_cache
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint
-from crossjepa.train.config import PretrainConfig
+from crossjepa.train.config import PretrainConfig, TargetScaling
+from crossjepa.train.data import Batch
 from crossjepa.train.distributed import process_group
 from crossjepa.train.export import export, export_predictor
 from crossjepa.train.objective import Targets
@@ -23,7 +24,7 @@ from crossjepa.train.release import to_targets, to_teacher
 from tests.train.small_cache import CONFIG, TEACHER, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, probe_every=0)
-SCALINGS = ("none", "center", "standardise", "whiten")
+SCALINGS: tuple[TargetScaling, ...] = ("none", "center", "standardise", "whiten")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,15 @@ def trainer(config: PretrainConfig, run: Path) -> Trainer:
         return Trainer(config, run, process, QUIET)
 
 
+def predicted(run: Trainer, batch: Batch) -> torch.Tensor:
+    """Returns what the model of a run predicts of a batch, (B, V, D)."""
+    encoded = run.model.eval().encoder(batch.points_BN3)
+    predicted_BVD: torch.Tensor = run.model.predictor(
+        encoded.tokens, encoded.centers, batch.pose_BV3, batch.histogram_BVH
+    )
+    return predicted_BVD
+
+
 def unscaled(targets: Targets, target_BVD: torch.Tensor) -> torch.Tensor:
     """Solves for the embeddings that have these targets."""
     target_BVD = target_BVD.double()
@@ -67,18 +77,17 @@ def unscaled(targets: Targets, target_BVD: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("scaling", SCALINGS)
 @torch.inference_mode()
 def test_a_released_model_predicts_what_the_run_predicts(
-    config: PretrainConfig, tmp_path: Path, scaling: str
+    config: PretrainConfig, tmp_path: Path, scaling: TargetScaling
 ) -> None:
-    scaled = replace(config, target_scaling=scaling, joint_attention=scaling == "none")  # type: ignore[arg-type]
+    apart = scaling == "none"
+    scaled = replace(config, target_scaling=scaling, joint_attention=apart, camera_positions=apart)
     with torch.inference_mode(False):
         pretrain(scaled, tmp_path / "run", QUIET)
         export(tmp_path / "run", tmp_path / "out")
     run, released = trainer(scaled, tmp_path / "run"), CrossJEPA.from_pretrained(tmp_path / "out")
     assert run.step == scaled.steps
     batch = run.batches.held_out(0, 4)
-    run.model.eval()
-    tokens_BGC = run.model.encoder(batch.points_BN3).tokens
-    expected_BVD = unscaled(run.targets, run.model.predictor(tokens_BGC, batch.pose_BV3, batch.histogram_BVH))
+    expected_BVD = unscaled(run.targets, predicted(run, batch))
     azimuth_BV, elevation_BV = (batch.pose_BV3[..., place].rad2deg() for place in (0, 1))
     predicted_BVD = released.predict_view(
         batch.points_BN3, azimuth_BV, elevation_BV, batch.pose_BV3[..., 2], batch.histogram_BVH
@@ -110,15 +119,7 @@ def test_a_run_goes_on_with_a_released_predictor(
     )
     batch = second.batches.held_out(0, 4)
     with torch.inference_mode():
-        predictions = [
-            unscaled(
-                run.targets,
-                run.model.eval().predictor(
-                    run.model.encoder(batch.points_BN3).tokens, batch.pose_BV3, batch.histogram_BVH
-                ),
-            )
-            for run in (second, third)
-        ]
+        predictions = [unscaled(run.targets, predicted(run, batch)) for run in (second, third)]
     torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-4)
 
 
