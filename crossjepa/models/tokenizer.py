@@ -91,12 +91,14 @@ class PatchEmbedding(nn.Module):
     def forward_unfolded(self, groups_BGK3: Tensor) -> Tensor:
         """The layers as they are trained; arguments and result as in `forward`."""
         batch, groups, neighbours, _ = groups_BGK3.shape
-        hidden_M = F.relu(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
-        hidden_M = self.point_out(hidden_M)
-        pooled = hidden_M.view(batch * groups, neighbours, -1).amax(dim=1)
-        shared = self.pooled(pooled).repeat_interleave(neighbours, dim=0)
-        hidden_M = F.relu(self.norm_out(self.local(hidden_M) + shared))
-        return torch.amax(self.out(hidden_M).view(batch, groups, neighbours, -1), dim=2)
+        hidden_M = F.relu_(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
+        hidden_M = F.linear(hidden_M, self.point_out.weight)
+        # All biases are added once a group; so their gradients need no sums over all points.
+        pooled = _group_maximum(hidden_M, neighbours) + self.point_out.bias
+        shared = self.pooled(pooled) + F.linear(self.point_out.bias, self.local.weight, self.local.bias)
+        hidden = F.linear(hidden_M, self.local.weight).unflatten(0, (-1, neighbours)) + shared.unsqueeze(1)
+        hidden_M = F.linear(F.relu_(self.norm_out(hidden.flatten(0, 1))), self.out.weight)
+        return (_group_maximum(hidden_M, neighbours) + self.out.bias).view(batch, groups, -1)
 
     def _forward_folded(self, groups_BGK3: Tensor) -> Tensor:
         """The same function with the batch norms folded into the layers before them."""
@@ -112,6 +114,11 @@ class PatchEmbedding(nn.Module):
         hidden_BGKH = (hidden_BGKH + shared_BGH.unsqueeze(2)).relu_()
         # The bias does not move the maximum, so it is added once a group.
         return F.linear(hidden_BGKH, self.out.weight).amax(dim=2) + self.out.bias
+
+
+def _group_maximum(rows_M: Tensor, neighbours: int) -> Tensor:
+    """Returns the maximum of each group's rows; the gradient goes to one row, so no ties are counted."""
+    return rows_M.unflatten(0, (-1, neighbours)).max(dim=1).values
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

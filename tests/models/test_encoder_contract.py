@@ -155,6 +155,30 @@ def test_folded_batch_norms_compute_the_same_function() -> None:
         torch.testing.assert_close(layer(groups_BGK3), expected, rtol=1e-4, atol=1e-5)
 
 
+def published_embedding(layer: PatchEmbedding, groups_BGK3: Tensor) -> Tensor:
+    """Point-BERT's mini-PointNet: the 512-wide layer reads [maximum of the group, point] of every point."""
+    batch, groups, neighbours, _ = groups_BGK3.shape
+    hidden_M = layer.norm_in(layer.point_in(groups_BGK3.flatten(0, 2))).relu()
+    hidden_BGKH = layer.point_out(hidden_M).view(batch, groups, neighbours, -1)
+    both_BGKH = torch.cat([hidden_BGKH.amax(dim=2, keepdim=True).expand_as(hidden_BGKH), hidden_BGKH], dim=-1)
+    weight = torch.cat([layer.pooled.weight, layer.local.weight], dim=1)
+    wide_M = torch.nn.functional.linear(both_BGKH.flatten(0, 2), weight, layer.local.bias)
+    out_M = layer.out(layer.norm_out(wide_M).relu())
+    return torch.amax(out_M.view(batch, groups, neighbours, -1), dim=2)
+
+
+def test_the_fast_embedding_has_the_values_and_gradients_of_the_published_one() -> None:
+    torch.manual_seed(0)
+    layer, groups_BGK3 = PatchEmbedding(24).double().train(), torch.randn(3, 5, 7, 3, dtype=torch.float64)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    fast, published = layer(groups_BGK3), published_embedding(layer, groups_BGK3)
+    torch.testing.assert_close(fast, published)
+    parameters = list(layer.parameters())
+    gradients, expected = (torch.autograd.grad(out.sin().sum(), parameters) for out in (fast, published))
+    torch.testing.assert_close(gradients, expected)
+
+
 @pytest.mark.parametrize(
     "points",
     [torch.zeros(3), torch.zeros(5, 3), torch.zeros(2, 5, 4), torch.zeros(0, 5, 3), torch.zeros(2, 0, 3)],
