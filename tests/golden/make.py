@@ -1,24 +1,50 @@
-"""Writes the golden files that the tests hold the bundled weights to. Run only when the weights change.
+"""Writes the golden files: what the bundled weights answer, and the first losses of a small run.
 
-python -m tests.golden.make
+    python -m tests.golden.make [NAME ...]
+
+A name is that of a registered checkpoint, or "losses"; without names all are written. Run it only when the
+weights change, or when training is meant to change.
 """
 
 from __future__ import annotations
 
+import json
+import sys
+import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from crossjepa import CrossJEPAEncoder, list_models
+from crossjepa.train.config import PretrainConfig
+from crossjepa.train.distributed import process_group
+from crossjepa.train.pretrain import RunOptions, Trainer
+from tests.train.small_cache import CONFIG, make_cache
 
 FOLDER = Path(__file__).resolve().parent
+LOSSES = FOLDER / "losses.json"
+# Every loss, both sizes of clouds, both ways to draw points. AdamW and a low rate: Muon orthogonalises in
+# bfloat16, and at a high rate rounding grows from step to step, so that other processors would end elsewhere.
+RECIPE = replace(
+    CONFIG,
+    steps=20,
+    few_share=0.5,
+    optimizer="adamw",
+    learning_rate=3e-4,
+    precision="float32",
+    points_weight=0.5,
+    occupancy_weight=4.0,
+    occupancy_nodes=2,
+    even_probability=0.5,
+)
 
 
-def main() -> None:
-    """Writes the file of every registered checkpoint."""
-    for name in list_models():
-        make(name)
+def main(names: list[str]) -> None:
+    """Writes the files of the named checkpoints, or the losses."""
+    for name in names or [*list_models(), "losses"]:
+        make_losses() if name == "losses" else make(name)
 
 
 def make(name: str) -> None:
@@ -44,5 +70,31 @@ def make(name: str) -> None:
     print(f"{target}: features of shape {encoder.encode(points).shape}")
 
 
+def make_losses() -> None:
+    """Trains for a few steps on one thread and stores the recipe, the losses and how they came about."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        losses = first_losses(Path(folder))
+    made = f"by `python -m tests.golden.make losses`: torch {torch.__version__}, CPU, float32, one thread"
+    content = {"made": made, "recipe": changed_keys(), "losses": losses}
+    LOSSES.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"{LOSSES}: {len(losses)} losses, {losses[0]:.4f} to {losses[-1]:.4f}")
+
+
+def changed_keys() -> dict[str, object]:
+    """Returns what the recipe has otherwise than by default; keys that are new later leave it as it is."""
+    usual = asdict(PretrainConfig())
+    return {key: value for key, value in asdict(RECIPE).items() if value != usual[key]}
+
+
+def first_losses(folder: Path) -> list[float]:
+    """Returns the loss of every step of the recipe, on a cache that it makes in a folder."""
+    make_cache(folder / "cache")
+    config = replace(RECIPE, cache=str(folder / "cache"))
+    with process_group("cpu") as process:
+        trainer = Trainer(config, folder / "run", process, RunOptions(device="cpu", progress=False))
+        return [trainer.update(step)["loss"] for step in range(trainer.steps)]
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
