@@ -74,14 +74,18 @@ def _whitening(scaled_RD: Tensor, share: float = WHITENING) -> Tensor:
 
 
 class Losses(NamedTuple):
-    """Float32 scalars: the sum that is minimised and its parts."""
+    """Float32 scalars: the sum that is minimised and its parts, None for those that the recipe leaves out."""
 
     total: Tensor
     view: Tensor
-    object: Tensor
-    contrast: Tensor
-    points: Tensor
-    occupancy: Tensor
+    object: Tensor | None
+    contrast: Tensor | None
+    points: Tensor | None
+    occupancy: Tensor | None
+
+    def named(self) -> dict[str, Tensor]:
+        """Returns those that there are, by name and without their graph."""
+        return {name: value.detach() for name, value in self._asdict().items() if value is not None}
 
 
 class PretrainModel(nn.Module):
@@ -144,10 +148,9 @@ class PretrainModel(nn.Module):
             predicted_BC = self.points_head(encoded.pooled) if self.points_head else None
         if self.teacher_layer:
             target_BVD = self.teacher_layer(target_BVD)
-        zero = target_BVD.new_zeros(())
         beta = self.config.smooth_l1_beta
         view = F.smooth_l1_loss(predicted_BVD.float(), target_BVD, beta=beta)
-        of_object = contrast = of_points = of_occupancy = zero
+        of_object = contrast = of_points = of_occupancy = None
         mean_BD = target_BVD.mean(dim=1)
         if predicted_BD is not None:
             of_object = F.smooth_l1_loss(predicted_BD.float(), mean_BD, beta=beta)
@@ -159,9 +162,14 @@ class PretrainModel(nn.Module):
             occupancy_BL = occupancy(batch.points_BN3, self.config.occupancy_nodes)
             mean_BL = encoded.tokens.mean(dim=1, dtype=torch.float32)[:, : occupancy_BL.shape[1]]
             of_occupancy = F.smooth_l1_loss(mean_BL, occupancy_BL, beta=beta)
-        total = view + self.config.object_weight * of_object
-        total = total + self.config.contrast_weight * contrast + self.config.points_weight * of_points
-        total = total + self.config.occupancy_weight * of_occupancy
+        total = view
+        for weight, loss in (
+            (self.config.object_weight, of_object),
+            (self.config.contrast_weight, contrast),
+            (self.config.points_weight, of_points),
+            (self.config.occupancy_weight, of_occupancy),
+        ):
+            total = total if loss is None else total + weight * loss
         return Losses(total, view, of_object, contrast, of_points, of_occupancy)
 
     def _point_to_point(self, predicted_BC: Tensor, other_points_BN3: Tensor) -> Tensor:

@@ -6,14 +6,13 @@ B clouds, V views, D teacher width
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -48,7 +47,7 @@ class RunOptions:
         keep: checkpoints to keep.
         stop_after: steps after which this process ends, to go on later; 0 for none.
         device: torch device; by default a GPU where there is one.
-        progress: show a bar with the time left.
+        progress: show a bar with the time left, the loss and the samples a second.
         tensorboard: also log to TensorBoard.
         wandb: W&B project to log to as well.
     """
@@ -180,21 +179,38 @@ class Trainer:
 
     def _train(self, last: int, log: RunLog | None) -> None:
         self.model.train()
-        for step in self._numbers(last):
-            self.meter.add(self.update(step))
-            self.step = step + 1
-            ended = self.step == last
-            if log and (self.step % self.options.log_every == 0 or ended):
-                log.write(step=self.step, **self.meter.read(), learning_rate=self._rate(step))
-            if self.options.probe_every and (self.step % self.options.probe_every == 0 or ended):
-                figures = self.look()
-                if log:
-                    log.write(step=self.step, **figures)
-            if self.process.is_main and (self.step % self.options.save_every == 0 or ended):
-                self.save()
+        with self._bar() as bar:
+            for step in range(self.step, last):
+                figures = self.update(step)
+                self.step = step + 1
+                self.meter.add(figures)
+                speed = f"{self.meter.speed():.0f}"
+                bar.set_postfix({"loss": f"{figures['loss']:.4f}", "samples/s": speed}, refresh=False)
+                bar.update()
+                self._record(log, ended=self.step == last)
+
+    def _record(self, log: RunLog | None, ended: bool) -> None:
+        """Logs, looks and saves where it is time to."""
+        options = self.options
+        if log and (self.step % options.log_every == 0 or ended):
+            log.write(step=self.step, **self.meter.read(), learning_rate=self._rate(self.step - 1))
+        if options.probe_every and (self.step % options.probe_every == 0 or ended):
+            figures = self.look()
+            if log:
+                log.write(step=self.step, **figures)
+        if self.process.is_main and (self.step % options.save_every == 0 or ended):
+            self.save()
 
     def update(self, step: int) -> dict[str, float]:
-        """Takes one optimizer step and returns the losses over all processes, and seconds spent on data."""
+        """Takes one optimizer step.
+
+        Returns:
+            The losses over all processes, the seconds of the step, and those of this process for its data.
+
+        Raises:
+            FloatingPointError: the loss or its gradient is not finite; all processes say so, and no parameter
+                has changed.
+        """
         started = time.perf_counter()
         batch = self.batches(step).to(self.process.device)
         waited = time.perf_counter() - started
@@ -203,17 +219,15 @@ class Trainer:
             self._freeze(False)
         losses = self.forward(batch, self.targets(batch.embeddings_BVD))
         losses.total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+        measured = {**losses.named(), "norm": norm}
+        means = all_mean(torch.stack(list(measured.values()))).tolist()
+        named = dict(zip(measured, means, strict=True))
+        _refuse_infinite(step, {"loss": named["total"], "norm of the gradient": named.pop("norm")})
         self.optimizers.step(self._rate(step))
-        means = all_mean(torch.stack([value.detach() for value in losses])).tolist()
-        named = dict(zip(losses._fields, means, strict=True))
-        if not np.isfinite(named["total"]):
-            raise FloatingPointError(
-                f"the loss is {named['total']} at step {step + 1}; lower the learning rate"
-            )
         return {
             "loss": named.pop("total"),
-            **{f"{name}_loss": value for name, value in named.items() if value},
+            **{f"{name}_loss": value for name, value in named.items()},
             "seconds": time.perf_counter() - started,
             "data_seconds": waited,
         }
@@ -260,14 +274,20 @@ class Trainer:
     def _rate(self, step: int) -> float:
         return learning_rate(self.config, step, self.steps)
 
-    def _numbers(self, last: int) -> Iterator[int]:
+    def _bar(self) -> Any:
         from tqdm.auto import tqdm
 
         hidden = not (self.options.progress and self.process.is_main)
-        with tqdm(total=self.steps, initial=self.step, desc="pretrain", unit="step", disable=hidden) as bar:
-            for step in range(self.step, last):
-                yield step
-                bar.update()
+        return tqdm(total=self.steps, initial=self.step, desc="pretrain", unit="step", disable=hidden)
+
+
+def _refuse_infinite(step: int, figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the {name} is {value} at step {step + 1}; lower the learning rate or try precision "
+                "float32, in a new run, which can start from the last checkpoint (init_from)"
+            )
 
 
 class Meter:
@@ -281,14 +301,19 @@ class Meter:
         """Adds the figures of a step."""
         self.rows.append(values)
 
+    def speed(self) -> float:
+        """Returns the samples a second of the steps since the last `read`."""
+        return self.batch_size * len(self.rows) / sum(row["seconds"] for row in self.rows)
+
     def read(self) -> dict[str, float]:
         """Returns the means, the samples a second and the share of time spent on data, and starts anew."""
+        speed = self.speed()
         means = {name: sum(row[name] for row in self.rows) / len(self.rows) for name in self.rows[0]}
         seconds, data_seconds = means.pop("seconds"), means.pop("data_seconds")
         self.rows = []
         return {
             **means,
-            "samples_per_second": self.batch_size / seconds,
+            "samples_per_second": speed,
             "data_share": data_seconds / seconds,
         }
 
@@ -312,7 +337,7 @@ def pretrain(
     Raises:
         FileNotFoundError: there is no finished cache.
         ValueError: the run was started with another recipe, or the recipe does not fit the cache.
-        FloatingPointError: the loss is not finite.
+        FloatingPointError: the loss or its gradient is not finite; the last checkpoint is from before.
     """
     options = options or RunOptions()
     with process_group(options.device) as process:

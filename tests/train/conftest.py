@@ -1,0 +1,18 @@
+"""What the tests of pretraining share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from crossjepa.train.config import PretrainConfig
+from tests.train.small_cache import CONFIG, make_cache
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
+    """A small recipe with its cache."""
+    folder = tmp_path_factory.mktemp("cache") / "cache"
+    make_cache(folder)
+    return replace(CONFIG, cache=str(folder))
