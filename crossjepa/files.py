@@ -7,7 +7,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +26,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
     handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:
+            _take(file)
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -34,6 +35,29 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def remove_partials(folder: str | os.PathLike[str]) -> None:
+    """Removes what killed processes left of the files that they were writing to a folder.
+
+    Args:
+        folder: where `atomic_write` wrote; what others are still writing there stays.
+    """
+    for path in Path(folder).glob(".*.partial"):
+        with suppress(OSError), path.open("r+b") as file:
+            if _take(file):
+                path.unlink()
+
+
+def _take(file: BinaryIO) -> bool:
+    """Locks an open file until it is closed or its process ends; returns whether that could be done."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # another has it; or there are no locks: Windows, some network drives
+        return False
+    return True
 
 
 def write_json(path: str | os.PathLike[str], values: Any) -> None:

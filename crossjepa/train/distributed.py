@@ -43,14 +43,13 @@ def process_group(device: str | None = None) -> Iterator[Process]:
     """Joins the other processes that torchrun started, if any.
 
     Args:
-        device: torch device; by default the GPU of this process where there is one, else the CPU.
+        device: torch device, see `own_device`.
 
     Yields:
         This process.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    local = int(os.environ.get("LOCAL_RANK", 0))
-    chosen = torch.device(device or (f"cuda:{local}" if torch.cuda.is_available() else "cpu"))
+    chosen = own_device(device, int(os.environ.get("LOCAL_RANK", 0)))
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if world > 1:
@@ -60,6 +59,18 @@ def process_group(device: str | None = None) -> Iterator[Process]:
     finally:
         if world > 1:
             dist.destroy_process_group()
+
+
+def own_device(name: str | None, local_rank: int) -> torch.device:
+    """Returns the device of one of the processes of a machine.
+
+    Args:
+        name: torch device; "cuda" without a number is the GPU of this process, None the same where there is
+            one, else the CPU.
+        local_rank: number of the process on its machine.
+    """
+    chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return torch.device("cuda", local_rank) if chosen.type == "cuda" and chosen.index is None else chosen
 
 
 def leave_group() -> None:

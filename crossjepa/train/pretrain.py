@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from crossjepa.files import write_json
+from crossjepa.files import remove_partials, write_json
 from crossjepa.hub import compare_shapes
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint, load_released, save_checkpoint
 from crossjepa.train.config import PretrainConfig
@@ -146,6 +146,8 @@ class Trainer:
     def _resume(self) -> int:
         """Restores the last checkpoint and returns the steps done; refuses another recipe's run."""
         recipe = self.recipe()
+        if self.process.is_main:
+            remove_partials(self.run)
         found = checkpoints(self.run)
         if not found:
             self._start_from(self.config.init_from)

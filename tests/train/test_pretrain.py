@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 
 from crossjepa import CrossJEPAEncoder
@@ -25,42 +21,11 @@ from crossjepa.train.data import Batches
 from crossjepa.train.export import export, record
 from crossjepa.train.loggers import read_log
 from crossjepa.train.optim import learning_rate
-from crossjepa.train.pretrain import RunOptions, pretrain
+from crossjepa.train.pretrain import pretrain
 from crossjepa.train.probe import probe, spread
 from tests.train.ends import assert_same_end
-from tests.train.small_cache import CONFIG, VIEWS, WIDTH, make_cache
-
-QUIET = RunOptions(device="cpu", progress=False, save_every=3, log_every=4, probe_every=6)
-KILLS = int(os.environ.get("CROSSJEPA_KILLS", "3"))
-# As many threads as in this process: sums of other shares round otherwise.
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
-    """A small recipe with its cache."""
-    folder = tmp_path_factory.mktemp("cache") / "cache"
-    make_cache(folder)
-    return replace(CONFIG, cache=str(folder))
-
-
-def command(config: PretrainConfig, run: Path, *options: str) -> list[str]:
-    """The command line of a run."""
-    recipe = run.parent / f"{run.name}.yaml"
-    recipe.write_text(yaml.safe_dump(asdict(config)))
-    words = ["-m", "crossjepa.train", "--config", str(recipe), "-o", str(run), "--device", "cpu"]
-    return [*words, "--save-every", "3", "--log-every", "4", "--probe-every", "6", *options]
-
-
-def run_to_the_end(words: list[str]) -> None:
-    """Runs a command, and shows what it printed if it fails."""
-    done = subprocess.run(words, capture_output=True, env=ONE_THREAD, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
-
-
-def losses(run: Path) -> list[float]:
-    """The logged losses of a run."""
-    return [line["loss"] for line in read_log(run) if "loss" in line]
+from tests.train.runs import KILLS, QUIET, command, losses, run_to_the_end, run_until_killed, seconds_a_step
+from tests.train.small_cache import VIEWS, WIDTH
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
@@ -81,56 +46,20 @@ def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> Non
     assert json.loads((tmp_path / "config.json").read_text())["size"] == "crossjepa-test"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConfig, tmp_path: Path) -> None:
-    """Kills the process at random moments, also while it writes."""
-    longer = replace(config, steps=60)
-    pretrain(longer, tmp_path / "whole", replace(QUIET, keep=1))
-    parts = tmp_path / "parts"
-    generator = np.random.default_rng(KILLS)
-    for _ in range(KILLS):
-        words = [sys.executable, *command(longer, parts)]
-        process = subprocess.Popen(words, stderr=subprocess.PIPE, env=ONE_THREAD)
-        before = checkpoints(parts)
-        while process.poll() is None and checkpoints(parts) == before:
-            time.sleep(0.02)
-        time.sleep(generator.uniform(0, 0.3))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+    """Kills the process at random moments, also while it writes: `CROSSJEPA_KILLS` times."""
+    longer = replace(config, steps=20 * KILLS)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    pretrain(longer, whole, replace(QUIET, keep=1))
     words = [sys.executable, *command(longer, parts)]
+    # The kills spread over the whole run: each comes at most four checkpoints after the one before it.
+    pause, generator = 9 * seconds_a_step(longer, whole), np.random.default_rng(KILLS)
+    killed = [run_until_killed(words, parts, generator.uniform(0, pause)) for _ in range(KILLS)]
+    assert any(killed)
     run_to_the_end(words)
-    assert_same_end(tmp_path / "whole", parts)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"points_weight": 0.5, "joint_attention": True},
-        {"contrast_with": "cache", "target_scaling": "whiten"},
-        {"occupancy_weight": 4.0, "occupancy_nodes": 2},
-        {"frozen_steps": 4},
-    ],
-)
-def test_two_processes_equal_one_with_the_whole_batch(
-    config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
-) -> None:
-    # Slow enough for rounding to stay what it is: AdamW's first steps are signs of gradients.
-    slow = replace(config, precision="float32", optimizer="adamw", learning_rate=1e-4)
-    same = replace(slow, **changes)  # type: ignore[arg-type]
-    pretrain(same, tmp_path / "one", replace(QUIET, log_every=1))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for stop in ("7", "0"):  # the second call goes on where the first stopped
-        words = [*torchrun, *command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")]
-        run_to_the_end(words)
-    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
-    assert len(one) == 12
-    np.testing.assert_allclose(one, two, rtol=1e-5)
-
-
-def test_gradient_checkpointing_changes_nothing(config: PretrainConfig, tmp_path: Path) -> None:
-    for name, enabled in (("with", True), ("without", False)):
-        pretrain(replace(config, gradient_checkpointing=enabled), tmp_path / name, QUIET)
-    np.testing.assert_allclose(losses(tmp_path / "with"), losses(tmp_path / "without"), rtol=1e-5)
+    assert_same_end(whole, parts)
+    assert not list(parts.glob(".*")), "what was cut while it was written is still there"
 
 
 def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_path: Path) -> None:
