@@ -16,10 +16,19 @@ from crossjepa.ops import farthest_point_sampling, gather_points
 
 
 class Draws:
-    """Random numbers for a batch, a generator a cloud, so that they do not depend on who else is in it."""
+    """Random numbers for a batch, a generator a cloud, so that they do not depend on who else is in it.
 
-    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
-        self.generators = generators
+    Args:
+        generators: one a cloud.
+        device: where the numbers are wanted. They are drawn on the CPU, so that they are the same everywhere.
+    """
+
+    def __init__(self, generators: Sequence[np.random.Generator], device: torch.device | str = "cpu") -> None:
+        self.generators, self.device = generators, device
+
+    def on(self, device: torch.device | str) -> Draws:
+        """Returns further numbers of the same generators on another device."""
+        return Draws(self.generators, device)
 
     def uniform(self, *shape: int) -> Tensor:
         """Returns (B, *shape) float32 in [0, 1)."""
@@ -29,9 +38,8 @@ class Draws:
         """Returns (B, *shape) float32 with mean 0 and deviation 1."""
         return self._stack([generator.standard_normal(shape, np.float32) for generator in self.generators])
 
-    @staticmethod
-    def _stack(parts: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(parts))
+    def _stack(self, parts: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(parts)).to(self.device)
 
 
 def draw_points(stored_BP3: Tensor, count: int, draws: Draws, even: bool) -> Tensor:
@@ -43,7 +51,7 @@ def draw_points(stored_BP3: Tensor, count: int, draws: Draws, even: bool) -> Ten
     Args:
         stored_BP3: (B, P, 3) points uniform by area, in random order.
         count: points to draw (N).
-        draws: source of randomness.
+        draws: source of randomness, on the device of the points.
         even: whether to take a farthest point sample of twice as many points.
 
     Returns:
@@ -51,7 +59,8 @@ def draw_points(stored_BP3: Tensor, count: int, draws: Draws, even: bool) -> Ten
     """
     drawn = 2 * count if even else count
     start_B1 = (draws.uniform(1) * stored_BP3.shape[1]).long()
-    points_BM3 = gather_points(stored_BP3, (start_B1 + torch.arange(drawn)) % stored_BP3.shape[1])
+    index_BM = (start_B1 + torch.arange(drawn, device=start_B1.device)) % stored_BP3.shape[1]
+    points_BM3 = gather_points(stored_BP3, index_BM)
     return gather_points(points_BM3, farthest_point_sampling(points_BM3, count)) if even else points_BM3
 
 
@@ -60,16 +69,20 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """Turns and mirrors clouds together with the cameras, stretches them a little, and normalises again.
 
+    The picture that the teacher saw stays what it was. Of a turned cloud the cameras see that picture. Of a
+    mirrored one they see its mirror image, but for the light, which comes from the same side as before: the
+    teacher's embedding of the picture stands for that of its mirror image.
+
     Args:
         points_BN3: (B, N, 3) points, y up.
         azimuth_BV: (B, V) azimuth of the cameras in radians.
-        draws: source of randomness.
+        draws: source of randomness, on the device of the points.
         scale_range: each axis is scaled by 1 - range to 1 + range.
         jitter: standard deviation of the noise, in radii.
 
     Returns:
         points_BN3: (B, N, 3) augmented, centroid 0, largest radius 1.
-        azimuth_BV: (B, V) azimuth from which the cameras see the same image.
+        azimuth_BV: (B, V) azimuth of the cameras that were turned and mirrored with the clouds, in radians.
     """
     angle_B, flip_B = draws.uniform(2).unbind(dim=1)
     angle_B, flip_B = 2 * math.pi * angle_B, torch.where(flip_B < 0.5, -1.0, 1.0)

@@ -51,10 +51,16 @@ class Batches:
         config: the recipe.
         rank: number of this process.
         world: processes; each takes its rows of the same global batch.
+        device: where points are drawn and augmented, and where the batches lie.
     """
 
     def __init__(
-        self, cache: Cache | JoinedCaches, config: PretrainConfig, rank: int = 0, world: int = 1
+        self,
+        cache: Cache | JoinedCaches,
+        config: PretrainConfig,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | str = "cpu",
     ) -> None:
         if config.batch_size % world:
             raise ValueError(f"batch_size {config.batch_size} must be a multiple of the {world} processes")
@@ -70,7 +76,7 @@ class Batches:
             raise ValueError(
                 f"views_per_step is {config.views_per_step}, but the cache has {cache.views} views"
             )
-        self.cache, self.config, self.rank, self.world = cache, config, rank, world
+        self.cache, self.config, self.rank, self.world, self.device = cache, config, rank, world, device
         self.steps_per_epoch = len(self.train_rows) // config.batch_size
         self.steps = config.steps or config.epochs * self.steps_per_epoch
 
@@ -80,29 +86,37 @@ class Batches:
         epoch, number = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([config.seed, _ORDER, epoch]).permutation(self.train_rows)
         row_B = order[number * config.batch_size : (number + 1) * config.batch_size][self.rank :: self.world]
-        whole = np.random.default_rng([config.seed, _STEP, step])
-        even = whole.random() < config.even_probability
+        even = np.random.default_rng([config.seed, _STEP, step]).random() < config.even_probability
         draws = Draws([np.random.default_rng([config.seed, _SAMPLE, epoch, row]) for row in row_B])
         others = Draws([np.random.default_rng([config.seed, _OTHER, epoch, row]) for row in row_B])
-        return self._assemble(row_B, step, even, draws, others if config.points_weight else None)
+        count = config.encoder_at(step / self.steps).num_points
+        return self._assemble(row_B, count, even, draws, others if config.points_weight else None)
 
-    def held_out(self, start: int, stop: int) -> Batch:
-        """Returns held-out objects, with the first views and always the same augmentation."""
+    def held_out(self, start: int, stop: int, count: int) -> Batch:
+        """Returns held-out objects as they are drawn in training, but always with the same random numbers.
+
+        Args:
+            start: the first of them.
+            stop: the one after the last.
+            count: points of a cloud (N).
+        """
         row_B = self.held_out_rows[start:stop]
+        even = np.random.default_rng([0, _STEP, start]).random() < self.config.even_probability
         draws = Draws([np.random.default_rng([0, _HELD_OUT, row]) for row in row_B])
-        return self._assemble(row_B, self.steps, False, draws, None)
+        return self._assemble(row_B, count, even, draws, None)
 
     def _assemble(
-        self, row_B: NDArray[np.int64], step: int, even: bool, draws: Draws, others: Draws | None
+        self, row_B: NDArray[np.int64], count: int, even: bool, draws: Draws, others: Draws | None
     ) -> Batch:
         config, cache = self.config, self.cache
-        count = config.encoder_at(step / self.steps).num_points
-        stored_BP3 = torch.from_numpy(cache.points_of(row_B))
+        # Farthest point sampling of a whole batch takes a CPU seconds, so points go to the device as stored.
+        stored_BP3 = torch.from_numpy(cache.points_of(row_B)).to(self.device)
         order_BV = draws.uniform(cache.views).argsort(dim=1)
         views = cache.views_of(row_B, order_BV[:, : config.views_per_step].numpy())
-        pose_BV5 = torch.from_numpy(views.poses_BV5)
+        pose_BV5 = torch.from_numpy(views.poses_BV5).to(self.device)
 
-        def drawn(source: Draws, azimuth_BV: Tensor) -> tuple[Tensor, Tensor]:
+        def drawn(generators: Draws, azimuth_BV: Tensor) -> tuple[Tensor, Tensor]:
+            source = generators.on(self.device)
             points_BN3 = draw_points(stored_BP3, count, source, even)
             return augment(points_BN3, azimuth_BV, source, config.scale_range, config.jitter)
 
@@ -111,6 +125,6 @@ class Batches:
             points_BN3,
             drawn(others, azimuth_BV)[0] if others else points_BN3,
             torch.stack([azimuth_BV, torch.deg2rad(pose_BV5[..., 1]), pose_BV5[..., 3]], dim=-1),
-            torch.from_numpy(views.histograms_BVH),
-            torch.from_numpy(views.embeddings_BVD),
+            torch.from_numpy(views.histograms_BVH).to(self.device),
+            torch.from_numpy(views.embeddings_BVD).to(self.device),
         )

@@ -92,7 +92,7 @@ class Trainer:
         self.probe_data = probe_data
         torch.manual_seed(config.seed)
         cache = open_caches(config.cache)
-        self.batches = Batches(cache, config, process.rank, process.world)
+        self.batches = Batches(cache, config, process.rank, process.world, process.device)
         self.steps = self.batches.steps
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
         views = cache.views_of(rows, np.tile(np.arange(cache.views), (len(rows), 1)))
@@ -214,7 +214,7 @@ class Trainer:
                 has changed.
         """
         started = time.perf_counter()
-        batch = self.batches(step).to(self.process.device)
+        batch = self.batches(step)
         waited = time.perf_counter() - started
         self.model.encoder.config = self.config.encoder_at(step / self.steps)
         if self.model.encoder_is_frozen and step >= self.config.frozen_steps:
@@ -239,9 +239,9 @@ class Trainer:
         """Returns the loss on held-out objects and, with probe data, how good and how spread features are."""
         self.model.eval()
         figures: dict[str, float] = {}
-        rows = len(self.batches.held_out_rows)
+        rows, count = len(self.batches.held_out_rows), self.model.encoder.config.num_points
         if rows:
-            batches = (self.batches.held_out(start, start + 64) for start in range(0, rows, 64))
+            batches = (self.batches.held_out(start, start + 64, count) for start in range(0, rows, 64))
             figures["held_out_loss"] = (
                 sum(self._loss(batch) * len(batch.points_BN3) for batch in batches) / rows
             )
@@ -253,7 +253,6 @@ class Trainer:
         return figures
 
     def _loss(self, batch: Batch) -> float:
-        batch = batch.to(self.process.device)
         return float(self.model(batch, self.targets(batch.embeddings_BVD)).view)
 
     def save(self) -> None:
