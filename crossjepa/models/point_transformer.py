@@ -5,14 +5,14 @@ B clouds, N points, G groups, K neighbours, C encoder width
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from crossjepa.config import EncoderConfig, Pooling
+from crossjepa.models.recompute import run
 from crossjepa.models.tokenizer import Groups, PatchEmbedding, group_points
 from crossjepa.models.transformer import Block
 
@@ -157,7 +157,8 @@ class PointTransformer(nn.Module):
     def embed(self, groups: Groups) -> tuple[Tensor, Tensor]:
         """Returns tokens and positions, both (B, G, C), that enter the transformer."""
         dtype = self.norm.weight.dtype
-        tokens_BGC = self.patch_embedding(groups.groups_BGK3.to(dtype))
+        groups_BGK3 = groups.groups_BGK3.to(dtype)
+        tokens_BGC = run(self.patch_embedding, groups_BGK3, recompute=self.grad_checkpointing)
         return tokens_BGC, self.position_mlp(groups.centers_BG3.to(dtype))
 
     def transform(self, groups: Groups, last: int | None = None) -> tuple[Tensor, list[Tensor]]:
@@ -169,17 +170,12 @@ class PointTransformer(nn.Module):
         for number, block in enumerate(self.blocks):
             if last is not None and number > last:
                 break
-            tokens_BGC = self._run(block, tokens_BGC + position_BGC, mask_B11G)
+            tokens_BGC = run(block, tokens_BGC + position_BGC, mask_B11G, recompute=self.grad_checkpointing)
             every.append(tokens_BGC)
         return tokens_BGC, every
 
-    def _run(self, block: Callable[..., Tensor], tokens_BGC: Tensor, mask: Tensor | None) -> Tensor:
-        if self.grad_checkpointing and self.training and torch.is_grad_enabled():
-            return checkpoint(block, tokens_BGC, mask, use_reentrant=False)
-        return block(tokens_BGC, mask)
-
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Recomputes block activations in the backward pass to save memory."""
+        """Recomputes activations of patch embedding and blocks in the backward pass to save memory."""
         self.grad_checkpointing = enable
 
     def no_weight_decay(self) -> set[str]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from crossjepa.config import PredictorConfig
 from crossjepa.models.conditioning import ViewConditioning, camera_rotation
+from crossjepa.models.recompute import run
 from crossjepa.models.transformer import Block
 
 POSITION_HIDDEN = 128
@@ -37,6 +38,7 @@ class ViewPredictor(nn.Module):
         self.blocks = nn.ModuleList(Block(config.width, config.num_heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.target_width)
+        self.grad_checkpointing = False
         nn.init.normal_(self.query, std=0.02)
 
     def forward(
@@ -68,8 +70,12 @@ class ViewPredictor(nn.Module):
 
     def _readout(self, sequence: Tensor, mask: Tensor | None, queries: int) -> Tensor:
         for block in self.blocks:
-            sequence = block(sequence, mask)
+            sequence = run(block, sequence, mask, recompute=self.grad_checkpointing)
         return self.head(self.norm(sequence[:, :queries]))  # type: ignore[no-any-return]
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Recomputes activations of blocks in the backward pass to save memory."""
+        self.grad_checkpointing = enable
 
 
 def _position_mlp(width: int) -> nn.Sequential:

@@ -104,9 +104,9 @@ class SyncedBatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def _update(self, mean_C: Tensor, variance_C: Tensor, count: int) -> None:
-        assert self.running_mean is not None and self.running_var is not None
-        assert self.num_batches_tracked is not None and self.momentum is not None
-        self.num_batches_tracked += 1
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
         self.running_mean.lerp_(mean_C, self.momentum)
         self.running_var.lerp_(variance_C * (count / (count - 1)), self.momentum)
 

@@ -106,6 +106,7 @@ class PretrainModel(nn.Module):
         )
         width = self.encoder.num_features
         self.predictor = ViewPredictor(predictor, width)
+        self.predictor.set_grad_checkpointing(config.gradient_checkpointing)
         self.teacher_layer = nn.Linear(target_width, target_width) if config.learnable_teacher else None
         self.object_head = nn.Linear(2 * width, target_width) if config.object_weight else None
         self.contrast = Contrast(2 * width, target_width) if config.contrast_weight else None
