@@ -78,7 +78,9 @@ class Optimizers:
 
 
 def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
-    """AdamW with weight decay on matrices only; with "muon" the blocks' matrices go to Muon.
+    """AdamW with weight decay on matrices; with "muon" the blocks' matrices go to Muon.
+
+    Biases, norms and other vectors, and what a module's `no_weight_decay` (timm's hook) names, do not decay.
 
     Muon (Jordan et al. 2024) steps along the orthogonalised momentum. `match_rms_adamw` scales its steps to
     the size of AdamW's, so that both share a learning rate (Liu et al. 2025, "Muon is scalable").
@@ -86,16 +88,22 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
     Raises:
         ValueError: this torch is too old to have Muon.
     """
-    inner = (
-        []
-        if config.optimizer == "adamw"
-        else [value for name, value in _trainable(model) if _inner(name, value)]
-    )
-    chosen = {id(parameter) for parameter in inner}
-    others = [parameter for _, parameter in _trainable(model) if id(parameter) not in chosen]
-    groups = [
-        {"params": [value for value in others if value.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [value for value in others if value.ndim < 2], "weight_decay": 0.0},
+    inner: list[Tensor] = []
+    others: list[Tensor] = []
+    without_decay: list[Tensor] = []
+    spared = _spared(model)
+    for name, value in model.named_parameters():
+        if not value.requires_grad:
+            continue
+        if value.ndim < 2 or name in spared:
+            without_decay.append(value)
+        elif config.optimizer == "muon" and _inner(name, value):
+            inner.append(value)
+        else:
+            others.append(value)
+    groups: list[dict[str, Any]] = [
+        {"params": others, "weight_decay": config.weight_decay},
+        {"params": without_decay, "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     if not inner:
@@ -108,8 +116,14 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
     return Optimizers(muon, adamw)
 
 
-def _trainable(model: nn.Module) -> list[tuple[str, Tensor]]:
-    return [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+def _spared(model: nn.Module) -> set[str]:
+    """Returns the parameters that modules want to keep without weight decay."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in model.named_modules()
+        if hasattr(module, "no_weight_decay")
+        for name in module.no_weight_decay()
+    }
 
 
 def _inner(name: str, value: Tensor) -> bool:
