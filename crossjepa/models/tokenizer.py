@@ -96,7 +96,8 @@ class PatchEmbedding(nn.Module):
         # All biases are added once a group; so their gradients need no sums over all points.
         pooled = _group_maximum(hidden_M, neighbours) + self.point_out.bias
         shared = self.pooled(pooled) + F.linear(self.point_out.bias, self.local.weight, self.local.bias)
-        hidden = F.linear(hidden_M, self.local.weight).unflatten(0, (-1, neighbours)) + shared.unsqueeze(1)
+        hidden = F.linear(hidden_M, self.local.weight).view(-1, neighbours, shared.shape[1])
+        hidden = hidden + shared.unsqueeze(1)
         hidden_M = F.linear(F.relu_(self.norm_out(hidden.flatten(0, 1))), self.out.weight)
         return (_group_maximum(hidden_M, neighbours) + self.out.bias).view(batch, groups, -1)
 
@@ -118,7 +119,7 @@ class PatchEmbedding(nn.Module):
 
 def _group_maximum(rows_M: Tensor, neighbours: int) -> Tensor:
     """Returns the maximum of each group's rows; the gradient goes to one row, so no ties are counted."""
-    return rows_M.unflatten(0, (-1, neighbours)).max(dim=1).values
+    return rows_M.view(-1, neighbours, rows_M.shape[1]).max(dim=1).values
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -197,7 +197,7 @@ def _measure(
 
 
 def _seconds_of_data(cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device) -> float:
-    batches = Batches(cache, config)
+    batches = Batches(cache, config, device=device)
 
     def draw(step: int) -> Batch:
         return batches(step).to(device)

@@ -86,7 +86,7 @@ def test_a_released_model_predicts_what_the_run_predicts(
         export(tmp_path / "run", tmp_path / "out")
     run, released = trainer(scaled, tmp_path / "run"), CrossJEPA.from_pretrained(tmp_path / "out")
     assert run.step == scaled.steps
-    batch = run.batches.held_out(0, 4)
+    batch = run.batches.held_out(0, 4, 64)
     expected_BVD = unscaled(run.targets, predicted(run, batch))
     azimuth_BV, elevation_BV = (batch.pose_BV3[..., place].rad2deg() for place in (0, 1))
     predicted_BVD = released.predict_view(
@@ -117,7 +117,7 @@ def test_a_run_goes_on_with_a_released_predictor(
         replace(first, init_from=str(tmp_path / "out"), target_scaling=other),  # type: ignore[arg-type]
         tmp_path / "third",
     )
-    batch = second.batches.held_out(0, 4)
+    batch = second.batches.held_out(0, 4, 64)
     with torch.inference_mode():
         predictions = [unscaled(run.targets, predicted(run, batch)) for run in (second, third)]
     torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-4)
