@@ -93,13 +93,16 @@ class PatchEmbedding(nn.Module):
         batch, groups, neighbours, _ = groups_BGK3.shape
         hidden_M = F.relu_(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
         hidden_M = F.linear(hidden_M, self.point_out.weight)
-        # All biases are added once a group; so their gradients need no sums over all points.
-        pooled = _group_maximum(hidden_M, neighbours) + self.point_out.bias
-        shared = self.pooled(pooled) + F.linear(self.point_out.bias, self.local.weight, self.local.bias)
+        # Biases are added once a group, so that their gradients need no sums over all points; as in a linear
+        # layer they have the precision of its product.
+        point_bias = self.point_out.bias.to(hidden_M.dtype)
+        pooled = _group_maximum(hidden_M, neighbours) + point_bias
+        shared = self.pooled(pooled) + F.linear(point_bias, self.local.weight, self.local.bias)
         hidden = F.linear(hidden_M, self.local.weight).view(-1, neighbours, shared.shape[1])
         hidden = hidden + shared.unsqueeze(1)
         hidden_M = F.linear(F.relu_(self.norm_out(hidden.flatten(0, 1))), self.out.weight)
-        return (_group_maximum(hidden_M, neighbours) + self.out.bias).view(batch, groups, -1)
+        tokens_BGC = _group_maximum(hidden_M, neighbours).view(batch, groups, -1)
+        return tokens_BGC + self.out.bias.to(tokens_BGC.dtype)
 
     def _forward_folded(self, groups_BGK3: Tensor) -> Tensor:
         """The same function with the batch norms folded into the layers before them."""

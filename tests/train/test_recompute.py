@@ -53,7 +53,7 @@ def test_the_patch_embedding_keeps_its_groups_alone() -> None:
 @pytest.mark.parametrize("joint", [True, False])
 def test_the_predictor_keeps_little_but_the_inputs_of_its_blocks(joint: bool) -> None:
     predictor = ViewPredictor(PredictorConfig(24, 4, 2, WIDTH, joint_attention=joint), 24)
-    given = torch.randn(4, 8, 24), torch.randn(4, 2, 3), torch.rand(4, 2, 48)
+    given = torch.randn(4, 8, 24), torch.randn(4, 8, 3), torch.randn(4, 2, 3), torch.rand(4, 2, 48)
     sizes = []
     for enable in (False, True):
         predictor.set_grad_checkpointing(enable)
