@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from crossjepa.config import EncoderConfig, Pooling
 from crossjepa.models.recompute import run
 from crossjepa.models.tokenizer import Groups, PatchEmbedding, group_points
-from crossjepa.models.transformer import Block
-
-POSITION_HIDDEN = 128
+from crossjepa.models.transformer import Block, position_mlp
 
 
 class EncoderOutput(NamedTuple):
@@ -55,9 +53,7 @@ class PointTransformer(nn.Module):
         self.config = config or EncoderConfig()
         width = self.config.width
         self.patch_embedding = PatchEmbedding(width)
-        self.position_mlp = nn.Sequential(
-            nn.Linear(3, POSITION_HIDDEN), nn.GELU(), nn.Linear(POSITION_HIDDEN, width)
-        )
+        self.position_mlp = position_mlp(width)
         self.blocks = nn.ModuleList(
             Block(width, self.config.num_heads, self.config.mlp_ratio) for _ in range(self.config.depth)
         )

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from crossjepa.config import PredictorConfig
 from crossjepa.models.conditioning import ViewConditioning, camera_rotation
 from crossjepa.models.recompute import run
-from crossjepa.models.transformer import Block
-
-POSITION_HIDDEN = 128
+from crossjepa.models.transformer import Block, position_mlp
 
 
 class ViewPredictor(nn.Module):
@@ -32,7 +30,7 @@ class ViewPredictor(nn.Module):
         super().__init__()
         self.config = config
         self.project = nn.Linear(encoder_width, config.width)
-        self.position_mlp = _position_mlp(config.width) if config.camera_positions else None
+        self.position_mlp = position_mlp(config.width) if config.camera_positions else None
         self.query = nn.Parameter(torch.zeros(config.width))
         self.conditioning = ViewConditioning(config)
         self.blocks = nn.ModuleList(Block(config.width, config.num_heads) for _ in range(config.depth))
@@ -76,10 +74,6 @@ class ViewPredictor(nn.Module):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recomputes activations of blocks in the backward pass to save memory."""
         self.grad_checkpointing = enable
-
-
-def _position_mlp(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(3, POSITION_HIDDEN), nn.GELU(), nn.Linear(POSITION_HIDDEN, width))
 
 
 def shared_token_mask(views: int, tokens: int, device: torch.device) -> Tensor:

@@ -10,6 +10,13 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+POSITION_HIDDEN = 128
+
+
+def position_mlp(width: int) -> nn.Sequential:
+    """What turns a point of space into something that can be added to a token."""
+    return nn.Sequential(nn.Linear(3, POSITION_HIDDEN), nn.GELU(), nn.Linear(POSITION_HIDDEN, width))
+
 
 class Attention(nn.Module):
     """Multi-head self-attention."""

@@ -64,7 +64,8 @@ class PretrainConfig:
         joint_attention: whether the point tokens see the query, see `PredictorConfig`.
         camera_positions: whether the predictor is told where tokens are as the camera sees them, see
             `PredictorConfig`.
-        conditioning: what the predictor is told about a view.
+        conditioning: what the predictor's query is told about a view; `camera_positions` tells the pose in
+            any case.
         target_scaling: "standardise" each channel of the targets; "whiten" them half as well, so that
             rare differences count for more; "center" each and scale all alike; or "none".
         learnable_teacher: put a layer that learns on top of the teacher's embedding, with gradient. It shows

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,13 +38,13 @@ class Plan:
     """What a run would take on this machine.
 
     Attributes:
-        encoder_parameters: trainable numbers of the encoder.
+        encoder_parameters: numbers of the encoder.
         predictor_parameters: trainable numbers of all else.
         objects: objects to train on.
         steps: optimizer steps.
         clouds: clouds to be seen.
-        seconds_few: measured seconds of a step in the first part of the run, with its data.
-        seconds_full: measured seconds of a step in the last part.
+        seconds_first: measured seconds of a step at the start of the run, with its data.
+        seconds_last: measured seconds of a step at its end.
         hours: expected duration of the run.
         data_share: share of it for drawing and augmenting points and reading views.
         gigabytes: largest memory of this process during the measured steps, or of the GPU if there is one.
@@ -55,8 +56,8 @@ class Plan:
     objects: int
     steps: int
     clouds: int
-    seconds_few: float
-    seconds_full: float
+    seconds_first: float
+    seconds_last: float
     hours: float
     data_share: float
     gigabytes: float
@@ -70,7 +71,7 @@ class Plan:
                 f"{self.predictor_parameters / 1e6:.2f}M predictor = {total:.1f}M",
                 f"data         {self.objects:,} objects to train on, {self.steps:,} steps, "
                 f"{self.clouds:,} clouds",
-                f"step         {self.seconds_few:.2f} s at first, {self.seconds_full:.2f} s at full size, "
+                f"step         {self.seconds_first:.2f} s at first, {self.seconds_last:.2f} s at the end, "
                 f"on {self.device}",
                 f"memory       {self.gigabytes:.1f} GB",
                 f"time         {self.hours:.1f} hours, {self.data_share:.0%} of them for the data",
@@ -108,22 +109,21 @@ def plan_run(
     model = PretrainModel(config, cache.width).to(chosen)
     if model.contrast and config.contrast_with == "cache":
         model.contrast.compare_with(torch.randn(len(batches.train_rows), cache.width, device=chosen))
-    full = few = _measure(model, cache, replace(config, few_share=0.0), chosen)
-    if config.encoder_at(0) != config.encoder_at(1):
-        few = _measure(model, cache, replace(config, few_share=1.0), chosen)
-    steps, first = batches.steps, round(config.few_share * batches.steps)
+    phases = _phases(config, batches.steps)
+    measured = [_measure(model, cache, config, phase, chosen) for phase in phases]
     seconds, data_seconds = (
-        first * at_first + (steps - first) * later for at_first, later in zip(few, full, strict=True)
+        sum(phase.steps * part for phase, part in zip(phases, parts, strict=True))
+        for parts in zip(*measured, strict=True)
     )
     encoder = sum(value.numel() for value in model.encoder.parameters())
     return Plan(
         encoder_parameters=encoder,
         predictor_parameters=sum(value.numel() for value in model.parameters()) - encoder,
         objects=len(batches.train_rows),
-        steps=steps,
-        clouds=steps * config.batch_size,
-        seconds_few=few.seconds,
-        seconds_full=full.seconds,
+        steps=batches.steps,
+        clouds=batches.steps * config.batch_size,
+        seconds_first=measured[0].seconds,
+        seconds_last=measured[-1].seconds,
         hours=seconds / 3600,
         data_share=data_seconds / seconds,
         gigabytes=_peak_bytes(chosen) / 1e9,
@@ -145,7 +145,7 @@ def random_batch(config: PretrainConfig, target_width: int, points: int, device:
     points_BN3 = torch.randn(batch, points, 3)
     parts = (
         torch.rand(batch, views, 3),
-        torch.rand(batch, views, 48),
+        torch.rand(batch, views, HISTOGRAM_BINS),
         torch.randn(batch, views, target_width),
     )
     return Batch(points_BN3, points_BN3, *parts).to(device)
@@ -178,6 +178,22 @@ def _open(config: PretrainConfig, objects: int, views: int, target_width: int) -
     return random_cache(objects, views or config.views_per_step, target_width)
 
 
+class _Phase(NamedTuple):
+    """A part of the run in which all steps cost the same."""
+
+    steps: int
+    few_points: bool
+    frozen: bool
+
+
+def _phases(config: PretrainConfig, steps: int) -> list[_Phase]:
+    """Divides a run where its clouds become larger, and where its encoder begins to learn."""
+    few = round(config.few_share * steps) if config.encoder_at(0) != config.encoder_at(1) else 0
+    frozen = min(config.frozen_steps, steps)
+    edges = sorted({0, few, frozen, steps})
+    return [_Phase(end - start, start < few, start < frozen) for start, end in pairwise(edges)]
+
+
 class _Step(NamedTuple):
     """Seconds of a step in all, and of its data."""
 
@@ -186,9 +202,15 @@ class _Step(NamedTuple):
 
 
 def _measure(
-    model: PretrainModel, cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device
+    model: PretrainModel,
+    cache: Cache | JoinedCaches,
+    config: PretrainConfig,
+    phase: _Phase,
+    device: torch.device,
 ) -> _Step:
-    """Measures a step of the size with which the recipe begins: the model's part, and that of the data."""
+    """Measures a step: the model's part, and that of the data."""
+    model.freeze_encoder(phase.frozen)
+    config = replace(config, few_share=float(phase.few_points))
     data_seconds = 0.0
     for even, share in ((0.0, 1 - config.even_probability), (1.0, config.even_probability)):
         if share:

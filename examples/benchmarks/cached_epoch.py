@@ -55,7 +55,7 @@ def main() -> None:
         views = (time.perf_counter() - started) / len(some)
         recipe = load_config(options.config, ["--cache", str(cache), "--held-out", "0"])
         plan = plan_run(recipe, device="cpu")
-    half, full = plan.seconds_few / recipe.batch_size, plan.seconds_full / recipe.batch_size
+    half, full = plan.seconds_first / recipe.batch_size, plan.seconds_last / recipe.batch_size
     print(f"render and embed, {options.rig:<10} {views * 1e3:>8.1f} ms an object")
     print(f"{'step':<10} {'ms an object':>13} {'epoch, cached':>14} {'not cached':>11} {'ratio':>6}")
     for name, seconds in (("half size", half), ("full size", full)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -12,8 +13,8 @@ from torch import Tensor
 from crossjepa.ops import farthest_point_sampling
 from crossjepa.train.__main__ import main
 from crossjepa.train.config import load_config
-from crossjepa.train.objective import PretrainModel
-from crossjepa.train.plan import PAPER_WIDTH, plan_run, random_cache
+from crossjepa.train.objective import Losses, PretrainModel
+from crossjepa.train.plan import PAPER_WIDTH, _phases, plan_run, random_cache
 from tests.train.small_cache import CONFIG, OBJECTS, VIEWS, make_cache
 
 SMALL = ["--size", "crossjepa-test", "--predictor-depth", "1", "--few-points", "32", "--device", "cpu"]
@@ -42,12 +43,31 @@ def test_counts(cache: Path, cached: bool) -> None:
     plan = plan_run(config, objects=OBJECTS, target_width=16, device="cpu")
     assert (plan.objects, plan.steps, plan.clouds) == (24, 12, 96)
     first = round(config.few_share * plan.steps)
-    seconds = first * plan.seconds_few + (plan.steps - first) * plan.seconds_full
+    seconds = first * plan.seconds_first + (plan.steps - first) * plan.seconds_last
     assert plan.hours * 3600 == pytest.approx(seconds)
     assert plan.predictor_parameters == plan_run(replace(config, cache=str(cache))).predictor_parameters
 
 
-@pytest.mark.parametrize(("even", "cached"), [(1.0, False), (0.5, True), (0.0, True)])
+def test_frozen_steps_are_measured_with_a_frozen_encoder(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(CONFIG, cache=str(cache), few_share=0.5, frozen_steps=3)
+    assert _phases(config, 12) == [(3, True, True), (3, True, False), (6, False, False)]
+    assert _phases(replace(config, frozen_steps=99), 12) == [(6, True, True), (6, False, True)]
+    frozen = []
+
+    def watched(model: PretrainModel, *given: Any) -> Losses:
+        frozen.append(not model.encoder.norm.weight.requires_grad)
+        return forward(model, *given)
+
+    forward = PretrainModel.forward
+    monkeypatch.setattr(PretrainModel, "forward", watched)
+    plan_run(config, device="cpu")
+    assert frozen == sorted(frozen, reverse=True)
+    assert set(frozen) == {True, False}
+
+
+@pytest.mark.parametrize(("even", "cached"), [(1.0, False), (0.5, True)])
 def test_hours_count_the_data(
     cache: Path, monkeypatch: pytest.MonkeyPatch, even: float, cached: bool
 ) -> None:
@@ -58,7 +78,7 @@ def test_hours_count_the_data(
     monkeypatch.setattr("crossjepa.train.augment.farthest_point_sampling", slow)
     config = replace(CONFIG, cache=str(cache) if cached else "", even_probability=even, few_points=1024)
     plan = plan_run(config, objects=OBJECTS, device="cpu")
-    assert min(plan.seconds_few, plan.seconds_full) >= even * SECONDS
+    assert min(plan.seconds_first, plan.seconds_last) >= even * SECONDS
     assert plan.data_share * plan.hours * 3600 >= even * SECONDS * plan.steps
     assert 0 < plan.data_share < 1
     assert f"{plan.data_share:.0%} of them for the data" in str(plan)
@@ -107,4 +127,4 @@ def test_random_caches_of_many_objects_take_no_memory() -> None:
 def test_a_recipe_that_does_not_grow_is_measured_once(cache: Path) -> None:
     config = replace(CONFIG, cache=str(cache), few_points=1024)
     plan = plan_run(config, device="cpu")
-    assert plan.seconds_few == plan.seconds_full
+    assert plan.seconds_first == plan.seconds_last
