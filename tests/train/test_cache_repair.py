@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crossjepa.train.cache import Cache, CacheConfig, check_cache, make_cache, open_cache, partial_folder
+from crossjepa.train.render_files import render_files
 from crossjepa.train.sources.collection import Item, digest
 from crossjepa.train.sources.folder import FileFolder
+from crossjepa.train.sources.open import open_collection
 from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES
 from tests.train.teachers import small_teacher
@@ -140,3 +144,17 @@ def test_a_cache_that_an_earlier_version_began_is_gone_on_with(
     cache = make(files, folder, config, skip_bad=True)
     assert marked(cache) == list(GOOD)
     assert check_cache(folder).problems == []
+
+
+def test_pictures_with_other_numbers_of_views_do_not_go_on_with_a_cache(
+    files: Path, tmp_path: Path, config: CacheConfig
+) -> None:
+    views, folder = tmp_path / "views", tmp_path / "cache"
+    render_files([files], views, RENDER)
+    (views / "chair" / "points.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match="1 of 3 objects cannot be used"):
+        make_cache(open_collection([views]), folder, config, progress=False)
+    render_files([files], views, replace(RENDER, rig="orbit8"))
+    reason = f"{partial_folder(folder)}: unfinished cache of 12 views an object, not 8; remove it"
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        make_cache(open_collection([views]), folder, config, progress=False)

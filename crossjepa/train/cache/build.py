@@ -53,7 +53,8 @@ def start_cache(
         The folder of the unfinished cache.
 
     Raises:
-        ValueError: an unfinished cache of another recipe is in the way.
+        ValueError: an unfinished cache of another recipe, or of other numbers of views or channels, is in
+            the way.
     """
     partial = partial_folder(folder)
     manifest = {
@@ -76,6 +77,13 @@ def start_cache(
                 f"{partial}: unfinished cache of another recipe ({found['recipe_hash']}); remove it or "
                 "change the name"
             )
+        # Of pictures that exist the recipe has no rig, and they can be made anew with another one.
+        for number, what in (("views", "views an object"), ("width", "numbers a view")):
+            if found.get(number) != manifest[number]:
+                raise ValueError(
+                    f"{partial}: unfinished cache of {found.get(number)} {what}, not {manifest[number]}; "
+                    "remove it or change the name"
+                )
         return partial
     partial.mkdir(parents=True, exist_ok=True)
     _lay_out(partial, len(names), views, points, width)
