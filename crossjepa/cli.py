@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -172,7 +171,7 @@ def _render(options: argparse.Namespace) -> int:
         options.output,
         _render_config(options),
         up_axis=options.up_axis,
-        device=options.device or default_device(),
+        device=_device(options),
         each=_show_count if shown else None,
     )
     if options.preview:
@@ -206,12 +205,11 @@ def _render_config(options: argparse.Namespace) -> RenderConfig:
     )
 
 
-def default_device() -> str:
-    """Returns a GPU where there is one, shared by the ranks of torchrun, else the CPU."""
-    import torch
+def _device(options: argparse.Namespace) -> str:
+    from crossjepa.train.distributed import check_device, own_device
 
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % gpus}" if gpus else "cpu"
+    check_device(options.device)
+    return str(own_device(options.device))
 
 
 def _cache(options: argparse.Namespace) -> int:
@@ -219,7 +217,7 @@ def _cache(options: argparse.Namespace) -> int:
     from crossjepa.train.sources.open import open_collection
     from crossjepa.train.teacher import DEFAULT_TEACHER
 
-    device = options.device or default_device()
+    device = _device(options)
     config = CacheConfig(options.teacher or DEFAULT_TEACHER, options.embedding, _render_config(options))
     collection = open_collection(
         options.data,

@@ -6,10 +6,8 @@ import argparse
 import logging
 import sys
 
-import torch
-
 from crossjepa.train.config import PretrainConfig, load_config
-from crossjepa.train.distributed import leave_group
+from crossjepa.train.distributed import check_device, leave_group
 from crossjepa.train.plan import cache_gigabytes, plan_run
 from crossjepa.train.pretrain import RunOptions, pretrain
 from crossjepa.train.probe import ProbeData, read_probe_data
@@ -34,22 +32,6 @@ def main(words: list[str] | None = None) -> int:
         return 1
     leave_group()
     return 0
-
-
-def check_device(name: str | None) -> None:
-    """Refuses a device that torch does not know or that is not there.
-
-    Raises:
-        ValueError: the message says why.
-    """
-    try:
-        device, gpus = torch.device(name or "cpu"), torch.cuda.device_count()
-        if device.type != "cuda":  # a tensor on "cuda" would take memory of the first GPU in every process
-            torch.empty(0, device=device)
-        elif (device.index or 0) >= gpus:
-            raise RuntimeError(f"torch sees {gpus} GPUs")
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {name} cannot be used ({str(error).splitlines()[0]})") from error
 
 
 def dry_run(config: PretrainConfig, options: argparse.Namespace) -> bool:

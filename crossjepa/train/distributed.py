@@ -49,7 +49,7 @@ def process_group(device: str | None = None) -> Iterator[Process]:
         This process.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    chosen = own_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+    chosen = own_device(device)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if world > 1:
@@ -61,16 +61,35 @@ def process_group(device: str | None = None) -> Iterator[Process]:
             dist.destroy_process_group()
 
 
-def own_device(name: str | None, local_rank: int) -> torch.device:
-    """Returns the device of one of the processes of a machine.
+def own_device(name: str | None = None) -> torch.device:
+    """Returns the device of this process.
 
     Args:
-        name: torch device; "cuda" without a number is the GPU of this process, None the same where there is
-            one, else the CPU.
-        local_rank: number of the process on its machine.
+        name: torch device; "cuda" without a number is the GPU of this process among those of torchrun on
+            its machine, which share the GPUs if there are fewer; None the same where there is a GPU, else
+            the CPU.
     """
     chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return torch.device("cuda", local_rank) if chosen.type == "cuda" and chosen.index is None else chosen
+    if chosen.type != "cuda" or chosen.index is not None:
+        return chosen
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    return torch.device("cuda", local_rank % max(torch.cuda.device_count(), 1))
+
+
+def check_device(name: str | None) -> None:
+    """Refuses a device that torch does not know or that is not there.
+
+    Raises:
+        ValueError: the message says why.
+    """
+    try:
+        device, gpus = torch.device(name or "cpu"), torch.cuda.device_count()
+        if device.type != "cuda":  # a tensor on "cuda" would take memory of the first GPU in every process
+            torch.empty(0, device=device)
+        elif (device.index or 0) >= gpus:
+            raise RuntimeError(f"torch sees {gpus} GPUs")
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name} cannot be used ({str(error).splitlines()[0]})") from error
 
 
 def leave_group() -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from crossjepa.cli import default_device, main
+from crossjepa.cli import main
 from crossjepa.io import Mesh, read
 from crossjepa.train.cache import CacheConfig, recipe_hash
 from crossjepa.train.cache.recipe import make_recipe
@@ -120,14 +119,17 @@ def test_a_renderer_that_is_not_installed(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("gpus", "rank", "expected"), [(0, 3, "cpu"), (1, 3, "cuda:0"), (4, 3, "cuda:3")])
-def test_the_default_device_is_a_gpu_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, expected: str
+@pytest.mark.parametrize("command", ["render", "cache"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, device: str
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setenv("LOCAL_RANK", str(rank))
-    assert default_device() == expected
+    words = [command, str(SAMPLES / "chair.obj"), "-o", str(tmp_path / "out"), "--device", device]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"crossjepa: --device {device} cannot be used (")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_of_one_name_keep_apart(tmp_path: Path) -> None:

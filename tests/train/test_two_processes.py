@@ -107,8 +107,22 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
     assert not checkpoints(tmp_path / "run")
 
 
-def test_cuda_without_a_number_is_the_gpu_of_the_process() -> None:
-    assert own_device("cuda", 1) == torch.device("cuda:1")
-    assert own_device("cuda:0", 1) == torch.device("cuda:0")
-    assert own_device("cpu", 1) == torch.device("cpu")
-    assert own_device(None, 1) == torch.device("cuda:1" if torch.cuda.is_available() else "cpu")
+@pytest.mark.parametrize(
+    ("gpus", "rank", "cuda", "default"),
+    [
+        (0, 3, "cuda:0", "cpu"),
+        (1, 3, "cuda:0", "cuda:0"),
+        (2, 1, "cuda:1", "cuda:1"),
+        (4, 3, "cuda:3", "cuda:3"),
+    ],
+)
+def test_cuda_without_a_number_is_the_gpu_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, cuda: str, default: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    assert own_device("cuda") == torch.device(cuda)
+    assert own_device() == torch.device(default)
+    assert own_device("cuda:0") == torch.device("cuda:0")
+    assert own_device("cpu") == torch.device("cpu")
