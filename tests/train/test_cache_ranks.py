@@ -87,3 +87,22 @@ def test_whoever_comes_to_a_finished_cache_waits_for_nobody(launch: Callable[[],
     rank = launch()
     assert [rank(number, skip_bad=True) is None for number in (0, 1)] == [True, False]
     assert [rank(number, skip_bad=True) is None for number in (0, 1)] == [False, False]
+
+
+def test_files_are_looked_at_when_a_rank_starts_makes_a_row_and_finishes(
+    launch: Callable[[], Rank], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+    fingerprint = FileFolder.fingerprint
+
+    def counted(self: FileFolder, row: int) -> int:
+        looked_at.append(row)
+        return fingerprint(self, row)
+
+    monkeypatch.setattr(FileFolder, "fingerprint", counted)
+    rank = launch()
+    assert rank(0, skip_bad=True) is None
+    assert sorted(looked_at) == [0, 0, 1, 2, 2, 3]
+    looked_at.clear()
+    assert rank(1, skip_bad=True) is not None
+    assert sorted(looked_at) == [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]

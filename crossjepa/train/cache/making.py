@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from crossjepa.train.cache.ranks import Ranks
 from crossjepa.train.cache.recipe import CacheConfig, fitted, make_recipe, with_contents
 from crossjepa.train.cache.store import Cache, open_cache
 from crossjepa.train.cache.work import ERRORS, Run, Share, one_thread
+from crossjepa.train.distributed import own_device
 from crossjepa.train.render import rig
 from crossjepa.train.sources.collection import Collection
 from crossjepa.train.teacher import Teacher
@@ -52,12 +54,11 @@ def make_cache(
         ValueError: objects cannot be used, or a cache of another recipe is in the way.
     """
     folder, ranks = Path(folder), Ranks()
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    device = str(own_device(device))
     teacher = Teacher(config.teacher, config.render.image_size, device, embedding=config.embedding)
     config = fitted(config, collection)
     recipe = make_recipe(collection, config, teacher)
-    finished_recipe = with_contents(recipe, collection)
+    finished_recipe = with_contents(recipe, collection, collection.fingerprints())
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         finished = _finished(folder, finished_recipe)
@@ -82,11 +83,13 @@ def make_cache(
         del teacher
         run.spawn(workers, ranks.rank, ranks.world)
     # Until all have ended some rows have yet to be tried, whatever notes of an earlier run say of them.
-    is_last = ranks.is_last(str(folder.absolute()))
-    finished_recipe = with_contents(recipe, collection)
+    if not ranks.is_last(str(folder.absolute())):
+        return None
+    prints = collection.fingerprints()
+    finished_recipe = with_contents(recipe, collection, prints)
     with locked(folder):
-        if is_last and not folder.exists():
-            _finish(folder, collection, finished_recipe, skip_bad)
+        if not folder.exists():
+            _finish(folder, prints, finished_recipe, skip_bad)
         return _finished(folder, finished_recipe)
 
 
@@ -121,7 +124,7 @@ def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
     return cache
 
 
-def _finish(folder: Path, collection: Collection, recipe: dict[str, Any], skip_bad: bool) -> None:
+def _finish(folder: Path, prints: Sequence[int], recipe: dict[str, Any], skip_bad: bool) -> None:
     partial = partial_folder(folder)
     unfinished = open_cache(partial, writable=True)
     done_S = unfinished.done_S
@@ -135,11 +138,11 @@ def _finish(folder: Path, collection: Collection, recipe: dict[str, Any], skip_b
         )
     if len(errors) == len(done_S):
         raise ValueError(f"{folder}: no object can be used: {next(iter(errors.values()))}")
-    changed = unfinished.changed_rows(collection.fingerprint)
+    changed = unfinished.changed_rows(prints.__getitem__)
     if changed:
         raise ValueError(
             f"{folder}: {len(changed)} files have changed while they were cached, such as "
-            f"{collection.names[changed[0]]}; run the same command again"
+            f"{unfinished.manifest['names'][changed[0]]}; run the same command again"
         )
     shutil.rmtree(partial / ERRORS, ignore_errors=True)
     finish_cache(folder, leave_out=list(errors), recipe=recipe)

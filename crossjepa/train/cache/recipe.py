@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crossjepa.train.cache.manifest import FORMAT
@@ -41,15 +42,13 @@ def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -
     }
 
 
-def with_contents(recipe: dict[str, Any], collection: Collection) -> dict[str, Any]:
-    """Returns the recipe of a finished cache, which names what is in the files by now."""
-    return {**recipe, "data": dict(collection.contents())}
+def with_contents(recipe: dict[str, Any], collection: Collection, prints: Sequence[int]) -> dict[str, Any]:
+    """Returns the recipe of a finished cache, which names what is in the files by their prints."""
+    return {**recipe, "data": dict(collection.contents(prints))}
 
 
 def fitted(config: CacheConfig, collection: Collection) -> CacheConfig:
     """No more points are stored than there are."""
     points = config.render.stored_points
     points = min(points, collection.points) if collection.points else points
-    return CacheConfig(
-        config.teacher, config.embedding, RenderConfig(**{**asdict(config.render), "stored_points": points})
-    )
+    return replace(config, render=replace(config.render, stored_points=points))

@@ -80,8 +80,16 @@ class Collection(ABC):
         """
         return 0
 
-    def contents(self) -> Mapping[str, Any]:
-        """Returns what `facts` say of a finished cache: also what is in the files now."""
+    def fingerprints(self) -> list[int]:
+        """Returns the `fingerprint` of every object."""
+        return [self.fingerprint(row) for row in range(len(self))]
+
+    def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
+        """Returns what `facts` say of a finished cache: also what is in the files.
+
+        Args:
+            prints: the `fingerprints` of its files.
+        """
         return self.facts
 
 
@@ -108,8 +116,12 @@ class Joined(Collection):
         part, own = self._place(row)
         return part.fingerprint(own)
 
-    def contents(self) -> Mapping[str, Any]:
-        return {"parts": [dict(part.contents()) for part in self.parts]}
+    def fingerprints(self) -> list[int]:
+        return [number for part in self.parts for number in part.fingerprints()]
+
+    def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
+        spans = zip(self.parts, self.starts, self.starts[1:], strict=False)
+        return {"parts": [dict(part.contents(prints[first:last])) for part, first, last in spans]}
 
     def _place(self, row: int) -> tuple[Collection, int]:
         """Returns the collection of an object and its row there."""

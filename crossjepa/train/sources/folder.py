@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,9 @@ class FileFolder(Collection):
         path = self.files[row]
         return path.stat().st_size if path.exists() else 0
 
-    def contents(self) -> Mapping[str, Any]:
+    def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
         """Returns the facts with the sizes of the files."""
-        return self._facts(f"{name} {self.fingerprint(row)}" for row, name in enumerate(self.names))
+        return self._facts(f"{name} {size}" for name, size in zip(self.names, prints, strict=True))
 
     def _facts(self, names: Iterable[str]) -> dict[str, Any]:
         return {"kind": "files", "up_axis": self.up_axis, "names": digest(names)}

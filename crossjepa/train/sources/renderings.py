@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,14 @@ class RenderedObjects(Collection):
         content = [whole(folder / self.layout.table), *pictures, glimpse(self.shapes[name])]
         return int(digest(content), 16)
 
-    def contents(self) -> Mapping[str, Any]:
-        """Returns the facts with what the files hold, for which all of them are looked at."""
+    def fingerprints(self) -> list[int]:
+        """Returns the `fingerprint` of every object, for which all files are looked at."""
         with ThreadPoolExecutor(THREADS) as pool:
-            prints = pool.map(self.fingerprint, range(len(self)))
-            return {**self.facts, "content": digest(f"{number:016x}" for number in prints)}
+            return list(pool.map(self.fingerprint, range(len(self))))
+
+    def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
+        """Returns the facts with what the files hold."""
+        return {**self.facts, "content": digest(f"{number:016x}" for number in prints)}
 
     def read_views(self, name: str) -> tuple[list[str], NDArray[np.float32]]:
         """Reads the cameras of an object.

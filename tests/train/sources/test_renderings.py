@@ -249,19 +249,21 @@ def test_contents_follow_cameras_pictures_and_shapes(
     write_r2n2(tmp_path / "ShapeNetRendering", views=3)
     write_clouds(tmp_path / "ShapeNet")
     before = open_collection([tmp_path / "ShapeNetRendering"])
-    contents, prints = before.contents(), [before.fingerprint(row) for row in range(len(before))]
+    prints = before.fingerprints()
+    contents = before.contents(prints)
     shutil.copytree(tmp_path / "ShapeNet", tmp_path / "copy")
     for path in tmp_path.rglob("*.*"):
         path.touch()
     root = tmp_path / "ShapeNetRendering"
-    assert open_collection([root], shapes=tmp_path / "copy").contents() == contents
+    moved = open_collection([root], shapes=tmp_path / "copy")
+    assert moved.contents(moved.fingerprints()) == contents
     path = tmp_path / file.format(MODELS[1])
     if new is None:
         np.save(path, np.load(path)[::-1])
     else:
         path.write_bytes(path.read_bytes().replace(old, new, 1))
     after = open_collection([root])
-    assert after.contents() != contents
+    assert after.contents(after.fingerprints()) != contents
     # An unfinished cache goes on with all other objects.
     assert after.facts == before.facts
     assert [row for row, old in enumerate(prints) if after.fingerprint(row) != old] == [1]
@@ -271,7 +273,8 @@ def test_our_own_pictures_from_other_cameras_are_other_contents(tmp_path: Path) 
     def contents(seed: int) -> dict[str, Any]:
         config = RenderConfig(rig="r2n2", image_size=16, stored_points=32, seed=seed)
         render_files([SAMPLES / "horse.obj"], tmp_path, config)
-        return dict(open_collection([tmp_path]).contents())
+        collection = open_collection([tmp_path])
+        return dict(collection.contents(collection.fingerprints()))
 
     first = contents(0)
     assert contents(1) != first
