@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
+from crossjepa.datasets.sample import file_digest
 from crossjepa.files import atomic_write, write_json
 from crossjepa.io import PointCloudError, find_files, read
 from crossjepa.train.cache import recipe_hash
 from crossjepa.train.render import contact_sheet, save_png
-from crossjepa.train.sources.cameras import POSE_NAMES, VIEWS_NAME
-from crossjepa.train.sources.collection import Item, digest, file_digest
+from crossjepa.train.render.camera import POSE_FIELDS
+from crossjepa.train.sources.cameras import VIEWS_NAME
+from crossjepa.train.sources.collection import Item, digest
 from crossjepa.train.sources.renderings import POINTS_NAME, read_picture
 from crossjepa.train.teacher import resize_images
 from crossjepa.train.views import ObjectViews, RenderConfig, make_views
@@ -140,7 +142,7 @@ def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]
     ):
         file = f"{number:02d}.png"
         save_png(folder / file, image_HW3)
-        pose = dict(zip(POSE_NAMES, map(float, pose_5), strict=True))
+        pose = dict(zip(POSE_FIELDS, map(float, pose_5), strict=True))
         described.append({"image": file, **pose, "histogram": [float(share) for share in histogram_H]})
     points_P3 = views.points_P3.astype(np.float16)
     atomic_write(folder / POINTS_NAME, lambda file: np.save(file, points_P3, allow_pickle=False))

@@ -6,7 +6,8 @@ from crossjepa.train.cache.info import CacheReport, check_cache
 from crossjepa.train.cache.making import default_workers, make_cache
 from crossjepa.train.cache.manifest import partial_folder, recipe_hash
 from crossjepa.train.cache.recipe import CacheConfig
-from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, POSE_FIELDS, Cache, Views, open_cache
+from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, Cache, Views, open_cache
+from crossjepa.train.render.camera import POSE_FIELDS
 
 __all__ = [
     "ARRAYS",

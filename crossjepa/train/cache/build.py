@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from crossjepa.files import write_json
 from crossjepa.train.cache.arrays import file_sha256
 from crossjepa.train.cache.manifest import FORMAT, MANIFEST, partial_folder, read_manifest, recipe_hash, seal
-from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, POSE_FIELDS, SOURCES, Cache, open_cache
+from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, SOURCES, Cache, open_cache
+from crossjepa.train.render.camera import POSE_FIELDS
 
 
 def start_cache(

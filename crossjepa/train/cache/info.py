@@ -14,7 +14,8 @@ import numpy as np
 
 from crossjepa.train.cache.arrays import file_sha256
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder, recipe_hash, seal
-from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, POSE_FIELDS, Cache, map_cache
+from crossjepa.train.cache.store import ARRAYS, HISTOGRAM_BINS, Cache, map_cache
+from crossjepa.train.render.camera import POSE_FIELDS
 
 # Rows whose embeddings are looked at for the summary.
 SAMPLED_ROWS = 2000

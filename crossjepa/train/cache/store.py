@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from crossjepa.train.cache.arrays import FloatRows, row_checksum
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder, read_manifest
 
-POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
 HISTOGRAM_BINS = 48
 ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
 ARRAYS = (*ROW_ARRAYS, "checksums", "done")

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 FIELD_OF_VIEW = 40.0
 FITTING_DISTANCE = 1 / math.sin(math.radians(FIELD_OF_VIEW / 2))
-# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a distance of
-# 1.75 from objects whose bounding box has a diagonal of 1.
+# The numbers of a pose, in their order wherever poses are kept.
+POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
+# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a largest
+# distance from objects whose bounding box has a diagonal of 1, a radius of 0.5.
 BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
-BLENDER_DISTANCE = 1.75 / 0.5
+BLENDER_LENGTH = 1.75
+BLENDER_DISTANCE = BLENDER_LENGTH / 0.5
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.io import PointCloudError
+from crossjepa.train.render.camera import (
+    BLENDER_DISTANCE,
+    BLENDER_FIELD_OF_VIEW,
+    BLENDER_LENGTH,
+    POSE_FIELDS,
+)
 
 METADATA, VIEWS_NAME = "rendering_metadata.txt", "views.json"
-POSE_NAMES = ("azimuth", "elevation", "roll", "distance", "fov")
-# Both sets: shares of 1.75, about objects whose bounding box has a diagonal of 1, a radius of 0.5.
-MAX_DISTANCE, RADIUS = 1.75, 0.5
-# 3D-R2N2's file says 25, which is about half the angle of its lens of 35 mm before a sensor of 32 mm.
-LENS, SENSOR = 35.0, 32.0
 # Names of the pictures in a folder and their (V, 5) poses.
 Cameras: TypeAlias = tuple[list[str], NDArray[np.float32]]
 
@@ -88,7 +89,7 @@ def _parse_own(path: Path) -> Cameras:
     """What `crossjepa render` wrote."""
     try:
         views = json.loads(path.read_text())["views"]
-        poses = [[_number(view[name], name) for name in POSE_NAMES] for view in views]
+        poses = [[_number(view[name], name) for name in POSE_FIELDS] for view in views]
         files = [os.fspath(view["image"]) for view in views]
         return files, np.array(poses, np.float32).reshape(-1, 5)
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -132,8 +133,9 @@ def _pictures(count: int) -> list[str]:
 def _poses(
     azimuth_V: NDArray[Any], elevation_V: NDArray[Any], roll_V: NDArray[Any], share_V: NDArray[Any]
 ) -> NDArray[np.float32]:
-    distance_V = share_V * MAX_DISTANCE / RADIUS
-    fov_V = np.full(len(share_V), math.degrees(2 * math.atan(SENSOR / 2 / LENS)))
+    distance_V = share_V * BLENDER_DISTANCE
+    # 3D-R2N2's file says 25, which is about half the angle of its lens.
+    fov_V = np.full(len(share_V), BLENDER_FIELD_OF_VIEW)
     return np.stack([azimuth_V % 360, elevation_V, roll_V, distance_V, fov_V], axis=1).astype(np.float32)
 
 
@@ -145,10 +147,10 @@ def _around(
     direction_V3 = np.stack(
         [np.cos(rise_V) * np.cos(turn_V), np.sin(rise_V), np.cos(rise_V) * np.sin(turn_V)], axis=1
     )
-    place_V3 = MAX_DISTANCE * share_V[:, None] * direction_V3 - shift_V3
+    place_V3 = BLENDER_LENGTH * share_V[:, None] * direction_V3 - shift_V3
     distance_V = np.linalg.norm(place_V3, axis=1)
     return (
         np.degrees(np.arctan2(place_V3[:, 2], place_V3[:, 0])),
         np.degrees(np.arcsin(place_V3[:, 1] / distance_V)),
-        distance_V / MAX_DISTANCE,
+        distance_V / BLENDER_LENGTH,
     )

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
+from crossjepa.datasets.sample import file_digest
 from crossjepa.io import PointCloud, PointCloudError, validate_points
-from crossjepa.train.sources.collection import Collection, Item, digest, file_digest
+from crossjepa.train.sources.collection import Collection, Item, digest
 
 
 class CloudArchive(Collection):

@@ -9,7 +9,6 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,12 +134,3 @@ def digest(texts: Iterable[str]) -> str:
     for text in texts:
         hasher.update(text.encode() + b"\0")
     return hasher.hexdigest()[:16]
-
-
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file."""
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()

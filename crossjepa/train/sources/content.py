@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from crossjepa.train.sources.collection import file_digest
+from crossjepa.datasets.sample import file_digest
 
 MIDDLE = 4096
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
+from crossjepa.datasets.sample import file_digest
 from crossjepa.io import validate_mesh
 from crossjepa.surface import face_areas
-from crossjepa.train.sources.collection import Collection, Item, digest, file_digest
+from crossjepa.train.sources.collection import Collection, Item, digest
 
 # Sources of the evaluation sets, and licences that are absent or not the same for all of a source.
 EVALUATION_SOURCES = r"PSB|INFOMR|Labeled"
