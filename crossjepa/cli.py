@@ -163,8 +163,10 @@ def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _render(options: argparse.Namespace) -> int:
+    from crossjepa.train.render import check_renderer
     from crossjepa.train.render_files import render_files, write_preview
 
+    check_renderer(options.renderer)
     shown = not options.no_progress
     result = render_files(
         options.inputs,
@@ -188,11 +190,10 @@ def _show_count(done: int, total: int) -> None:
 
 
 def _render_config(options: argparse.Namespace) -> RenderConfig:
-    from crossjepa.train.render import check_renderer, rig
+    from crossjepa.train.render import rig
     from crossjepa.train.views import RenderConfig
 
     rig(options.rig)
-    check_renderer(options.renderer)
     for name in ("size", "points"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
@@ -214,6 +215,7 @@ def _device(options: argparse.Namespace) -> str:
 
 def _cache(options: argparse.Namespace) -> int:
     from crossjepa.train.cache import CacheConfig, default_workers, make_cache
+    from crossjepa.train.render import check_renderer
     from crossjepa.train.sources.open import open_collection
     from crossjepa.train.teacher import DEFAULT_TEACHER
 
@@ -228,6 +230,8 @@ def _cache(options: argparse.Namespace) -> int:
         difficulty=options.difficulty,
         skip_bad=options.skip_bad,
     )
+    if not collection.views:  # pictures that exist need no renderer
+        check_renderer(options.renderer)
     cache = make_cache(
         collection,
         options.output,

@@ -119,6 +119,28 @@ def test_a_renderer_that_is_not_installed(
     assert not list(tmp_path.iterdir())
 
 
+def test_pictures_that_exist_need_no_renderer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    render_files([SAMPLES / "chair.obj"], tmp_path / "views", CONFIG)
+    teacher = small_teacher(tmp_path)
+    monkeypatch.setitem(sys.modules, "embreex", None)
+    options = [
+        "--teacher",
+        teacher,
+        "--size",
+        "32",
+        "--renderer",
+        "embree",
+        "--workers",
+        "1",
+        "--no-progress",
+    ]
+    assert main(["cache", str(SAMPLES / "chair.obj"), "-o", str(tmp_path / "cache"), *options]) == 2
+    assert "the renderer embree needs embreex" in capsys.readouterr().err
+    assert main(["cache", str(tmp_path / "views"), "-o", str(tmp_path / "cache"), *options]) == 0
+
+
 @pytest.mark.parametrize("command", ["render", "cache"])
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])
 def test_a_device_that_is_not_there(

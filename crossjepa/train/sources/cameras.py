@@ -64,6 +64,9 @@ class Layout:
         bad_V = ~np.isfinite(poses_V5).all(axis=1)
         if bad_V.any():
             raise PointCloudError(path, f"the camera of view {int(bad_V.argmax())} is not finite")
+        near_V = poses_V5[:, POSE_FIELDS.index("distance")] <= 0
+        if near_V.any():
+            raise PointCloudError(path, f"the distance of view {int(near_V.argmax())} is not positive")
         return files, poses_V5
 
 

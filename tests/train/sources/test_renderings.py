@@ -286,6 +286,7 @@ def test_our_own_pictures_from_other_cameras_are_other_contents(tmp_path: Path) 
     [
         ({"azimuth": float("nan")}, "camera of view 1 is not finite"),
         ({"distance": 1e300}, "camera of view 1 is not finite"),
+        ({"distance": 0}, "the distance of view 1 is not positive"),
         ({"elevation": "12"}, "elevation is '12', not a number"),
         ({"elevation": None}, "elevation is None, not a number"),
         ({"roll": True}, "roll is True, not a number"),
@@ -293,9 +294,7 @@ def test_our_own_pictures_from_other_cameras_are_other_contents(tmp_path: Path) 
         ({"image": None}, "cannot be read"),
     ],
 )
-def test_cameras_that_are_no_numbers_are_refused(
-    tmp_path: Path, change: dict[str, object], reason: str
-) -> None:
+def test_cameras_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, object], reason: str) -> None:
     config = RenderConfig(rig="mvcnn12", image_size=16, stored_points=32)
     for name in ("chair", "horse"):
         render_files([SAMPLES / f"{name}.obj"], tmp_path, config)
