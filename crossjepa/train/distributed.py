@@ -70,10 +70,8 @@ def own_device(name: str | None = None) -> torch.device:
             the CPU.
     """
     chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if chosen.type != "cuda" or chosen.index is not None:
-        return chosen
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    return torch.device("cuda", local_rank % max(torch.cuda.device_count(), 1))
+    number = int(os.environ.get("LOCAL_RANK", 0)) % max(torch.cuda.device_count(), 1)
+    return torch.device("cuda", number) if chosen.type == "cuda" and chosen.index is None else chosen
 
 
 def check_device(name: str | None) -> None:
