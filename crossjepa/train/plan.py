@@ -22,6 +22,7 @@ from crossjepa.config import NAMED_SIZES
 from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch, Batches
+from crossjepa.train.distributed import own_device
 from crossjepa.train.joined import JoinedCaches, open_caches
 from crossjepa.train.objective import PretrainModel
 from crossjepa.train.optim import make_optimizers
@@ -104,7 +105,7 @@ def plan_run(
     """
     cache = _open(config, objects, views, target_width)
     batches = Batches(cache, config)
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = own_device(device)
     torch.manual_seed(config.seed)
     model = PretrainModel(config, cache.width).to(chosen)
     if model.contrast and config.contrast_with == "cache":

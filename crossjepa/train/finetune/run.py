@@ -22,6 +22,7 @@ from crossjepa.evaluate.features import weights_digest
 from crossjepa.evaluate.result import Outcome, Result, versions
 from crossjepa.files import write_json
 from crossjepa.train.checkpoint import checkpoints
+from crossjepa.train.distributed import own_device
 from crossjepa.train.finetune.clouds import LabelledClouds, Split, read_clouds, split_dataset
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.data import head_config, open_data
@@ -87,7 +88,7 @@ def finetune(
     )
     head = head_config(dataset, clouds, config)
     torch.manual_seed(config.seed)
-    encoder.set_head(head).to(_device(options))
+    encoder.set_head(head).to(own_device(options.device))
     # Not before the data could be read: whoever mends a file may go on in the same folder.
     write_json(folder / RECIPE_NAME, recipe)
     trainer = Finetuner(
@@ -145,10 +146,6 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
     shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)  # perhaps of other data
     folder.mkdir(parents=True, exist_ok=True)
     return None
-
-
-def _device(options: FinetuneOptions) -> torch.device:
-    return torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _test(
