@@ -19,7 +19,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from crossjepa.files import remove_partials, write_json
-from crossjepa.hub import compare_shapes
 from crossjepa.train.checkpoint import checkpoints, load_checkpoint, load_released, save_checkpoint
 from crossjepa.train.config import PretrainConfig
 from crossjepa.train.data import Batch, Batches
@@ -29,7 +28,7 @@ from crossjepa.train.loggers import RunLog
 from crossjepa.train.objective import PretrainModel, Targets
 from crossjepa.train.optim import learning_rate, make_optimizers
 from crossjepa.train.probe import ProbeData, encode_all, probe
-from crossjepa.train.release import describe_predictor, take_released
+from crossjepa.train.release import describe_predictor, take_checkpoint, take_released
 
 logger = logging.getLogger(__name__)
 
@@ -122,12 +121,11 @@ class Trainer:
     def _start_from(self, source: str) -> None:
         """Takes the weights of another run, or released ones."""
         if source.endswith(".pt"):
-            found, own = load_checkpoint(source)["model"], self.model.state_dict()
-            shapes = [{name: tuple(each[name].shape) for name in each} for each in (found, own)]
-            mismatch = compare_shapes(*shapes)
-            if mismatch:
-                raise ValueError(f"{source} is of another recipe or teacher: {mismatch}")
-            self.model.load_state_dict(found, strict=True)
+            state = load_checkpoint(source)
+            try:
+                take_checkpoint(self.model, state, self.prediction, self.targets.state_dict())
+            except ValueError as error:
+                raise ValueError(f"{source} is of another recipe or teacher: {error}") from error
         elif source:
             released = load_released(source, self.config.size)
             taken = take_released(self.model, released, self.prediction, self.targets.state_dict())

@@ -6,11 +6,13 @@ B clouds, V views, P predictor width, D teacher width
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from crossjepa.config import PredictorConfig, ViewPredictionConfig
+from crossjepa.hub import compare_shapes
 from crossjepa.train.cache import Cache, Views
 from crossjepa.train.checkpoint import Released
 from crossjepa.train.joined import JoinedCaches
@@ -61,14 +63,70 @@ def take_released(
     return "its encoder and predictor"
 
 
+def take_checkpoint(
+    model: PretrainModel, state: Mapping[str, Any], prediction: ViewPredictionConfig, targets: State
+) -> None:
+    """Fills a model with the weights of another run, whose targets may have been scaled otherwise.
+
+    Then the last layers of the predictor and of the head of objects change, so that they stand for the same
+    embeddings. The readout of the contrast stays as it is, since its length and offset stand for nothing, and
+    so does all of it with a learnable teacher, and from older versions, which kept no scaling.
+
+    Args:
+        model: the model to fill.
+        state: the checkpoint.
+        prediction: what the model's own predictor is.
+        targets: state of `Targets`, the scaling in which it predicts.
+
+    Raises:
+        ValueError: the checkpoint is of another teacher or another recipe.
+    """
+    if "prediction" in state:
+        found = ViewPredictionConfig.from_dict(state["prediction"])
+        if other := _other_teacher(found, prediction):
+            raise ValueError(other)
+    weights, own = state["model"], model.state_dict()
+    shapes = [{name: tuple(each[name].shape) for name in each} for each in (weights, own)]
+    if mismatch := compare_shapes(*shapes):
+        raise ValueError(mismatch)
+    if "targets" in state and model.teacher_layer is None and not _equal(state["targets"], targets):
+        for layer in ("predictor.head.", "object_head."):
+            weights = _rescaled(weights, layer, state["targets"], targets)
+    model.load_state_dict(weights, strict=True)
+
+
+def _rescaled(weights: State, layer: str, before: State, after: State) -> State:
+    """Returns the weights with a layer, where there is one, that predicts targets of another scaling."""
+    names = {f"head.{kind}": f"{layer}{kind}" for kind in ("weight", "bias")}
+    if f"{layer}weight" not in weights:
+        return weights
+    head = to_targets(to_teacher({own: weights[name] for own, name in names.items()}, before), after)
+    return {**weights, **{name: head[own] for own, name in names.items()}}
+
+
+def _equal(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name].cpu(), other[name].cpu()) for name in one)
+
+
+def _other_teacher(found: ViewPredictionConfig, wanted: ViewPredictionConfig) -> str:
+    """Says whose embeddings a predictor predicts, where they are not those that are wanted."""
+    if (found.teacher, found.embedding) == (wanted.teacher, wanted.embedding):
+        return ""
+    return f"its teacher is {_teacher(found)}, not {_teacher(wanted)}"
+
+
+def _teacher(prediction: ViewPredictionConfig) -> str:
+    return f"{prediction.teacher}, embedding {prediction.embedding}"
+
+
 def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig, learnable: bool) -> str:
     """Says why a released predictor is of no use; "" where it is."""
     if released is None:
         return "it has none"
     if released.network != wanted.network:
         return f"its own is {released.network}"
-    if (released.teacher, released.embedding) != (wanted.teacher, wanted.embedding):
-        return f"its teacher is {released.teacher}, embedding {released.embedding}"
+    if other := _other_teacher(released, wanted):
+        return other
     return "the teacher is learnable" if learnable else ""
 
 

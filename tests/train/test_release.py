@@ -123,6 +123,52 @@ def test_a_run_goes_on_with_a_released_predictor(
     torch.testing.assert_close(*predictions, rtol=1e-4, atol=1e-4)
 
 
+@torch.inference_mode()
+def test_a_run_goes_on_with_the_predictor_of_a_checkpoint(config: PretrainConfig, tmp_path: Path) -> None:
+    first = replace(config, object_weight=1.0, precision="float32")
+    with torch.inference_mode(False):
+        pretrain(first, tmp_path / "first", QUIET)
+    start = checkpoints(tmp_path / "first")[-1]
+    make_cache(tmp_path / "cache", seed=1)
+    again = replace(first, init_from=str(start), seed=9)
+    expected = trainer(first, tmp_path / "first")
+    batch = expected.batches.held_out(0, 4, 64)
+    for name, changed in (
+        ("scaling", replace(again, target_scaling="whiten")),
+        ("cache", replace(again, cache=str(tmp_path / "cache"))),
+    ):
+        run = trainer(changed, tmp_path / name)
+        for predict in (predicted, predicted_of_objects):
+            embeddings = [unscaled(each.targets, predict(each, batch)) for each in (run, expected)]
+            torch.testing.assert_close(*embeddings, rtol=1e-4, atol=1e-4)
+    same = trainer(again, tmp_path / "same").model.state_dict()
+    for name, value in load_checkpoint(start)["model"].items():
+        assert torch.equal(same[name], value), name
+
+
+def predicted_of_objects(run: Trainer, batch: Batch) -> torch.Tensor:
+    """Returns what the model of a run predicts of the mean of an object's views, (B, D)."""
+    assert run.model.object_head
+    predicted_BD: torch.Tensor = run.model.object_head(
+        run.model.eval().encoder(batch.points_BN3, pool="max+mean").pooled
+    )
+    return predicted_BD
+
+
+def test_a_checkpoint_of_another_teacher_is_refused(config: PretrainConfig, tmp_path: Path) -> None:
+    pretrain(replace(config, steps=1), tmp_path / "first", QUIET)
+    start = checkpoints(tmp_path / "first")[-1]
+    make_cache(tmp_path / "cache", teacher={**TEACHER, "embedding": "mean"})
+    other = replace(config, init_from=str(start), cache=str(tmp_path / "cache"))
+    reason = "its teacher is blobs, embedding cls, not blobs, embedding mean"
+    with pytest.raises(ValueError, match=rf"{start.name} is of another recipe or teacher: {reason}"):
+        trainer(other, tmp_path / "second")
+    state = load_checkpoint(start)
+    torch.save({name: state[name] for name in ("model", "step", "recipe")}, start)  # an older version's
+    predictor = trainer(other, tmp_path / "second").model.predictor
+    assert torch.equal(predictor.head.weight, state["model"]["predictor.head.weight"])
+
+
 def test_a_released_predictor_that_does_not_fit_stays_behind(
     config: PretrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
