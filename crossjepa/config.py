@@ -164,6 +164,7 @@ class ViewPredictionConfig:
         embedding: which of the teacher's embeddings, see `crossjepa.train.teacher.Teacher`.
         distance: mean distance of the cameras in training, in radii of the object.
         histogram: mean colour histogram of the views in training.
+        teacher_sha256: checksum of the teacher's weights, which can have several names; "" where unknown.
     """
 
     network: PredictorConfig
@@ -171,11 +172,12 @@ class ViewPredictionConfig:
     embedding: str
     distance: float
     histogram: tuple[float, ...]
+    teacher_sha256: str = ""
 
     def __post_init__(self) -> None:
         _require(isinstance(self.histogram, (list, tuple)), f"histogram: {self.histogram!r}")
         object.__setattr__(self, "histogram", tuple(self.histogram))  # a list, as JSON has it
-        for name in ("teacher", "embedding"):
+        for name in ("teacher", "embedding", "teacher_sha256"):
             _require(isinstance(getattr(self, name), str), f"{name} must be a text")
         _require(
             all(isinstance(each, (int, float)) for each in (self.distance, *self.histogram)),
@@ -193,8 +195,8 @@ class ViewPredictionConfig:
         Raises:
             ValueError: a field is unknown, missing or impossible.
         """
-        names = sorted(entry.name for entry in dataclasses.fields(cls))
-        missing = sorted(set(names) - set(values))
+        needed = {entry.name for entry in dataclasses.fields(cls) if entry.default is dataclasses.MISSING}
+        missing = sorted(needed - set(values))
         _require(not missing, f"the predictor has no {missing}")
         _require(isinstance(values["network"], Mapping), "the predictor's network is no object")
         return from_dict(cls, {**values, "network": from_dict(PredictorConfig, values["network"])})

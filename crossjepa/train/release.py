@@ -41,6 +41,7 @@ def describe_predictor(
         embedding=str(teacher["embedding"]),
         distance=round(float(views.poses_BV5[..., 3].mean()), 4),
         histogram=tuple(round(share, 5) for share in views.histograms_BVH.mean(axis=(0, 1)).tolist()),
+        teacher_sha256=str(teacher.get("weights_sha256") or ""),
     )
 
 
@@ -110,13 +111,17 @@ def _equal(one: State, other: State) -> bool:
 
 def _other_teacher(found: ViewPredictionConfig, wanted: ViewPredictionConfig) -> str:
     """Says whose embeddings a predictor predicts, where they are not those that are wanted."""
-    if (found.teacher, found.embedding) == (wanted.teacher, wanted.embedding):
+    known = bool(found.teacher_sha256 and wanted.teacher_sha256)
+    # A file and a tag of timm may be one teacher, and one name may stand for several.
+    same = found.teacher_sha256 == wanted.teacher_sha256 if known else found.teacher == wanted.teacher
+    if same and found.embedding == wanted.embedding:
         return ""
-    return f"its teacher is {_teacher(found)}, not {_teacher(wanted)}"
+    return f"its teacher is {_teacher(found, known)}, not {_teacher(wanted, known)}"
 
 
-def _teacher(prediction: ViewPredictionConfig) -> str:
-    return f"{prediction.teacher}, embedding {prediction.embedding}"
+def _teacher(prediction: ViewPredictionConfig, with_sum: bool) -> str:
+    checksum = f", weights {prediction.teacher_sha256[:12]}" if with_sum else ""
+    return f"{prediction.teacher}, embedding {prediction.embedding}{checksum}"
 
 
 def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig, learnable: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -160,7 +161,7 @@ def test_a_checkpoint_of_another_teacher_is_refused(config: PretrainConfig, tmp_
     start = checkpoints(tmp_path / "first")[-1]
     make_cache(tmp_path / "cache", teacher={**TEACHER, "embedding": "mean"})
     other = replace(config, init_from=str(start), cache=str(tmp_path / "cache"))
-    reason = "its teacher is blobs, embedding cls, not blobs, embedding mean"
+    reason = "its teacher is blobs, embedding cls, weights 0, not blobs, embedding mean, weights 0"
     with pytest.raises(ValueError, match=rf"{start.name} is of another recipe or teacher: {reason}"):
         trainer(other, tmp_path / "second")
     state = load_checkpoint(start)
@@ -174,7 +175,7 @@ def test_a_released_predictor_that_does_not_fit_stays_behind(
 ) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
-    make_cache(tmp_path / "cache", teacher={**TEACHER, "name": "other"})
+    make_cache(tmp_path / "cache", teacher={**TEACHER, "name": "other", "weights_sha256": "1"})
     start = replace(config, init_from=str(tmp_path / "out"))
     caplog.set_level("INFO")
     for name, changed, reason in (
@@ -188,6 +189,37 @@ def test_a_released_predictor_that_does_not_fit_stays_behind(
         released = CrossJEPA.from_pretrained(tmp_path / "out")
         assert torch.equal(run.model.encoder.norm.weight, released.encoder.norm.weight)
         assert not torch.equal(run.model.predictor.query, released.predictor.query)
+
+
+def test_a_teacher_is_known_by_its_weights(
+    config: PretrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pretrain(replace(config, steps=1), tmp_path / "first", QUIET)
+    export(tmp_path / "first", tmp_path / "out")
+    released = hub.read_config(tmp_path / "out")
+    assert released.predictor is not None
+    assert released.predictor.teacher_sha256 == TEACHER["weights_sha256"]
+    caplog.set_level("INFO")
+
+    def taken(name: str, teacher: object) -> str:
+        make_cache(tmp_path / name / "cache", teacher=teacher)
+        caplog.clear()
+        start = replace(config, init_from=str(tmp_path / "out"), cache=str(tmp_path / name / "cache"))
+        trainer(start, tmp_path / name / "run")
+        return caplog.text
+
+    both, other = "its encoder and predictor", "a new predictor (its teacher is blobs, embedding cls"
+    assert both in taken("renamed", {**TEACHER, "name": "stem-of-a-file"})
+    assert f"{other}, weights 0, not blobs, embedding cls, weights 1" in taken(
+        "other weights", {**TEACHER, "weights_sha256": "1"}
+    )
+    assert both in taken("format 1", "blobs.safetensors")
+    assert f"{other}, not others, embedding cls" in taken("format 1, other", "others")
+    values = released.to_dict()
+    del values["predictor"]["teacher_sha256"]  # a release of an older version
+    (tmp_path / "out" / hub.CONFIG_NAME).write_text(json.dumps(values))
+    assert both in taken("older", {**TEACHER, "weights_sha256": "1"})
+    assert other in taken("older, other", {**TEACHER, "name": "other"})
 
 
 def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainConfig, tmp_path: Path) -> None:
