@@ -64,8 +64,8 @@ class Released(NamedTuple):
 
     Attributes:
         encoder: state of the encoder, without a head.
-        predictor: state of the predictor, {} where there is none.
-        prediction: what config.json says about the predictor, None where there is none.
+        predictor: state of the predictor, {} where there is none or none was asked for.
+        prediction: what config.json says about the predictor, None without one.
     """
 
     encoder: dict[str, Tensor]
@@ -73,22 +73,21 @@ class Released(NamedTuple):
     prediction: ViewPredictionConfig | None
 
 
-def load_released(source: str | os.PathLike[str], size: str) -> Released:
+def load_released(source: str | os.PathLike[str], size: str, *, predictor: bool = True) -> Released:
     """Reads released weights.
 
     Args:
         source: as for `CrossJEPAEncoder.from_pretrained`: a name, an org/repo, or a folder.
         size: the named size that the encoder must have.
+        predictor: whether to read the predictor, where there is one.
 
     Raises:
         ValueError: it is of another size.
     """
-    folder = hub.locate(source)
-    if hub.read_config(folder).predictor is None:
-        encoder, model = CrossJEPAEncoder.from_pretrained(folder), None
-    else:
+    folder, model = hub.locate(source), None
+    if predictor and hub.read_config(folder).predictor is not None:
         model = CrossJEPA.from_pretrained(source)
-        encoder = model.encoder
+    encoder = model.encoder if model else CrossJEPAEncoder.from_pretrained(folder)
     encoder.set_head(None)
     if encoder.config != NAMED_SIZES[size]:
         raise ValueError(f"{source}: its encoder is not of size {size}")

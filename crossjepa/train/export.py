@@ -53,7 +53,8 @@ def export(
     weights, facts = _part(state, "encoder."), _facts(state)
     size, no_predictor = facts["recipe"]["size"], _why_no_predictor(state)
     if average_with:
-        weights = _mean([weights, *(load_released(source, size).encoder for source in average_with)])
+        others = (load_released(source, size, predictor=False) for source in average_with)
+        weights = _mean([weights, *(other.encoder for other in others)])
         facts["averaged_with"] = [Path(source).name for source in average_with]
         no_predictor = "a mean of weights has none"
     if no_predictor:
@@ -77,7 +78,8 @@ def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLi
 
     Args:
         run_folder: folder of a run that left the encoder of these weights as it was (`frozen_steps`).
-        folder: folder of the weights; its config.json gets a section on the predictor.
+        folder: folder of the weights; its config.json gets a section on the predictor. An old
+            predictor goes away, even if it is damaged.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.
@@ -87,7 +89,7 @@ def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLi
     no_predictor = _why_no_predictor(state)
     if no_predictor:
         raise ValueError(f"{run_folder}: no predictor to export: {no_predictor}")
-    released = _half(load_released(target, state["recipe"]["size"]).encoder)
+    released = _half(load_released(target, state["recipe"]["size"], predictor=False).encoder)
     weights = _half(_part(state, "encoder."))
     changed = [name for name in weights if not torch.equal(weights[name], released[name])]
     if changed:

@@ -248,6 +248,22 @@ def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainCon
         assert torch.equal(value, predictor[name]), name
 
 
+@pytest.mark.parametrize("damage", ["cut off", "gone"])
+def test_a_damaged_predictor_is_in_nobodys_way(config: PretrainConfig, tmp_path: Path, damage: str) -> None:
+    pretrain(config, tmp_path / "run", QUIET)
+    export(tmp_path / "run", tmp_path / "out")
+    predictor = tmp_path / "out" / hub.PREDICTOR_NAME
+    whole = predictor.read_bytes()
+    if damage == "gone":
+        predictor.unlink()
+    else:
+        predictor.write_bytes(whole[:-1])
+    export(tmp_path / "run", tmp_path / "mean", average_with=[tmp_path / "out"])
+    assert (tmp_path / "mean" / hub.WEIGHTS_NAME).is_file()
+    export_predictor(tmp_path / "run", tmp_path / "out")
+    assert predictor.read_bytes() == whole
+
+
 def test_the_predictor_of_another_encoder_is_refused(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
