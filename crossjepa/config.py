@@ -254,7 +254,8 @@ class ModelConfig:
         encoder: shape of the encoder.
         processor: preprocessing that travels with the weights.
         head: what a fine-tuned model answers, None for a bare encoder.
-        provenance: data seen, teacher, steps, measured figures and licence, as plain JSON values.
+        provenance: data seen, teacher, steps, measured figures and licence, as plain JSON values; under
+            "predictor" the same of a predictor with a training of its own.
         format_version: version of this layout, raised when a migration is needed.
         predictor: what the release predicts of views, None for an encoder alone.
     """
@@ -273,6 +274,11 @@ class ModelConfig:
             if values[name] is None:
                 del values[name]
         return values
+
+    def without_predictor(self) -> ModelConfig:
+        """Returns what is true of the encoder alone."""
+        provenance = {name: value for name, value in self.provenance.items() if name != "predictor"}
+        return dataclasses.replace(self, predictor=None, provenance=provenance)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:

@@ -50,7 +50,7 @@ class CrossJEPAEncoder(PredictingTransformer):
     ) -> None:
         self_config = config or ModelConfig()
         super().__init__(self_config.encoder, device=device, dtype=dtype)
-        self.model_config = replace(self_config, predictor=None)  # `CrossJEPA` has that
+        self.model_config = self_config.without_predictor()  # `CrossJEPA` has that
         self.processor = PointCloudProcessor(self_config.processor)
         self.set_head(self_config.head)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ class CrossJEPA(nn.Module):
     Args:
         encoder: the encoder.
         prediction: shape of the predictor, its teacher, and the view that stands where none is given.
+        provenance: facts about the training of the predictor, where it had one of its own.
 
     Example:
         >>> model = CrossJEPA.from_pretrained("my-weights")
@@ -40,9 +42,14 @@ class CrossJEPA(nn.Module):
         torch.Size([1, 768])
     """
 
-    def __init__(self, encoder: CrossJEPAEncoder, prediction: ViewPredictionConfig) -> None:
+    def __init__(
+        self,
+        encoder: CrossJEPAEncoder,
+        prediction: ViewPredictionConfig,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
-        self.encoder, self.prediction = encoder, prediction
+        self.encoder, self.prediction, self.provenance = encoder, prediction, provenance
         self.predictor = ViewPredictor(prediction.network, encoder.num_features)
 
     @classmethod
@@ -81,12 +88,12 @@ class CrossJEPA(nn.Module):
             name, revision=revision, cache_dir=cache_dir, token=token,
             local_files_only=local_files_only, force_download=force_download, predictor=True,
         )  # fmt: skip
-        prediction = hub.read_config(folder).predictor
-        if prediction is None:
+        config = hub.read_config(folder)
+        if config.predictor is None:
             raise hub.WeightsError(name, hub.no_predictor(f"{hub.CONFIG_NAME} says nothing of one"))
         # Without storage until the files have been checked: a wrong config costs no memory.
         with torch.device("meta"):
-            model = cls(CrossJEPAEncoder(hub.read_config(folder)), prediction)
+            model = cls(CrossJEPAEncoder(config), config.predictor, config.provenance.get("predictor"))
         hub.load_weights(model.encoder, folder / hub.WEIGHTS_NAME)
         hub.load_weights(model.predictor, folder / hub.PREDICTOR_NAME)
         return model.to(device=device, dtype=dtype).eval()
@@ -94,7 +101,10 @@ class CrossJEPA(nn.Module):
     @property
     def model_config(self) -> ModelConfig:
         """All of config.json."""
-        return replace(self.encoder.model_config, predictor=self.prediction)
+        config = replace(self.encoder.model_config, predictor=self.prediction)
+        if not self.provenance:
+            return config
+        return replace(config, provenance={**config.provenance, "predictor": self.provenance})
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
         """Writes config.json, model.safetensors and predictor.safetensors, which `from_pretrained` reads.

@@ -49,11 +49,22 @@ def test_the_encoder_does_not_know_of_the_predictor(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "both").iterdir()} == alone
 
 
-@pytest.mark.parametrize("name", ["crossjepa-base", "folder"])
-def test_weights_without_a_predictor(tmp_path: Path, name: str) -> None:
+def test_the_training_of_a_predictor_is_told_of_with_it_only(tmp_path: Path) -> None:
+    made = make_view_model()
+    model = CrossJEPA(made.encoder, made.prediction, {"steps": 7})
+    written = saved_files(model, tmp_path / "both")
+    loaded = CrossJEPA.from_pretrained(tmp_path / "both")
+    assert loaded.model_config.provenance["predictor"] == {"steps": 7}
+    assert saved_files(loaded, tmp_path / "again") == written
+    alone = saved_files(make_encoder(), tmp_path / "alone")
+    for encoder in (loaded.encoder, CrossJEPAEncoder.from_pretrained(tmp_path / "both")):
+        assert saved_files(encoder, tmp_path / "encoder") == alone
+
+
+def test_weights_without_a_predictor(tmp_path: Path) -> None:
     make_encoder().save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match=rf"these weights have no predictor: has no {PREDICTOR_NAME}"):
-        CrossJEPA.from_pretrained(tmp_path if name == "folder" else name)
+        CrossJEPA.from_pretrained(tmp_path)
 
 
 def refused(folder: Path, name: str) -> str:
