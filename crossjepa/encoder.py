@@ -6,10 +6,8 @@ B clouds, N points, G groups, C encoder width, E embedding width (C, or 2C for "
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,13 +123,7 @@ class CrossJEPAEncoder(PredictingTransformer):
         Returns:
             The address of the commit.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            card = hub.model_card(self.model_config, repo)
-            (Path(folder) / hub.CARD_NAME).write_text(card, encoding="utf-8")
-            return hub.push_folder(
-                folder, repo, token=token, private=private, revision=revision, message=commit_message
-            )
+        return hub.push(self, repo, token=token, private=private, revision=revision, message=commit_message)
 
     def preprocess(self, source: Source, *, up_axis: Axis | None = None) -> Tensor:
         """Shows what the network sees of an input: `encode` does exactly this first.

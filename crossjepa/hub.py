@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -268,6 +269,38 @@ def _write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
     atomic_write(path, lambda file: file.write(content))
 
 
+class Savable(Protocol):
+    """A model that writes itself to a folder."""
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """All of config.json."""
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes config.json and the weights."""
+
+
+def push(
+    model: Savable,
+    repo: str,
+    *,
+    token: str | bool | None = None,
+    private: bool = False,
+    revision: str | None = None,
+    message: str = "Upload crossjepa weights",
+) -> str:
+    """Uploads a model and its card to a Hub repository, which is made when it is not there.
+
+    Returns:
+        The address of the commit.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        card = model_card(model.model_config, repo)
+        (Path(folder) / CARD_NAME).write_text(card, encoding="utf-8")
+        return push_folder(folder, repo, token=token, private=private, revision=revision, message=message)
+
+
 def push_folder(
     folder: str | os.PathLike[str],
     repo: str,
@@ -278,6 +311,8 @@ def push_folder(
     message: str = "Upload crossjepa weights",
 ) -> str:
     """Uploads a folder written by `save_pretrained` to a Hub repository, which is made when it is not there.
+
+    As in a folder, the predictor of an older release goes away where the new one has none.
 
     Returns:
         The address of the commit.
@@ -292,6 +327,7 @@ def push_folder(
         revision=revision,
         commit_message=message,
         allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, PREDICTOR_NAME, CARD_NAME],
+        delete_patterns=None if (Path(folder) / PREDICTOR_NAME).is_file() else [PREDICTOR_NAME],
     )
     return str(commit.commit_url)
 

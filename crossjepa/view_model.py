@@ -6,10 +6,8 @@ B clouds, N points, G tokens, V views, H histogram bins, D teacher width
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -128,13 +126,7 @@ class CrossJEPA(nn.Module):
         commit_message: str = "Upload crossjepa weights",
     ) -> str:
         """Uploads weights, config and a model card, as `CrossJEPAEncoder.push_to_hub` does."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            card = hub.model_card(self.model_config, repo)
-            (Path(folder) / hub.CARD_NAME).write_text(card, encoding="utf-8")
-            return hub.push_folder(
-                folder, repo, token=token, private=private, revision=revision, message=commit_message
-            )
+        return hub.push(self, repo, token=token, private=private, revision=revision, message=commit_message)
 
     def forward(self, points_BN3: Tensor, pose_BV3: Tensor, histogram_BVH: Tensor) -> Tensor:
         """Predicts embeddings, with gradients; see `predict_view` for the same in plain units.

@@ -159,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     routes: ClassVar[list[tuple[str, str, str]]] = [
         ("HEAD|GET", r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)", "serve_file"),
         ("GET", r"/api/models/(?P<repo>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?", "serve_info"),
+        ("GET", r"/api/models/(?P<repo>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)", "serve_tree"),
         ("POST", r"/api/repos/create", "create"),
         ("POST", r"/api/validate-yaml", "validate_card"),
         ("POST", r"/api/models/(?P<repo>[^/]+/[^/]+)/preupload/(?P<revision>[^/]+)", "preupload"),
@@ -280,6 +281,17 @@ class _Handler(BaseHTTPRequestHandler):
         files = [{"rfilename": path} for path in sorted(repository.trees[commit])]
         self.answer_json(
             {"id": repo, "modelId": repo, "sha": commit, "private": repository.private, "siblings": files}
+        )
+
+    def serve_tree(self, repo: str, revision: str) -> None:
+        """The files of a revision."""
+        repository = self.repository(repo)
+        tree = repository.trees[self.commit_of(repository, revision)]
+        self.answer_json(
+            [
+                {"type": "file", "path": path, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+                for path, content in sorted(tree.items())
+            ]
         )
 
     def create(self) -> None:

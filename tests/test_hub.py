@@ -344,6 +344,17 @@ def test_predictor_is_pushed_and_downloaded_of_one_commit(hub: HubServer, client
     assert hub.requests == []
 
 
+def test_an_encoder_pushed_over_a_predictor_takes_it_away(hub: HubServer, client: Client) -> None:
+    client(push_view_model, "me/views", 7, token=TOKEN)
+    client(push_view_model, "me/views", 8, token=TOKEN)
+    assert client(load_view_model, "me/views") == fingerprint(make_view_model(8))
+    client(push, "me/views", 9, token=TOKEN)
+    repository = hub.repositories["me/views"]
+    tree = repository.trees[repository.branches["main"]]
+    assert sorted(tree) == sorted([".gitattributes", CARD_NAME, CONFIG_NAME, WEIGHTS_NAME])
+    assert client(load, "me/views") == fingerprint(make_encoder(9))
+
+
 def test_an_encoder_is_downloaded_without_its_predictor(
     hub: HubServer, client: Client, tmp_path: Path
 ) -> None:
