@@ -54,6 +54,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
             name="crossjepa-base",
             description="8.5M parameters; openly licensed objects and game models, no benchmark data",
             sha256="21c497d9d441c00cb766d438457a703344ef266c1ccb516d4b0347bde524eb6d",
+            predictor_sha256="be13918674779ac1923099d96625b6771912f44c9d595587a606d5b6cf1702ce",
         ),
         Checkpoint(
             name="crossjepa-base-modelnet40",
