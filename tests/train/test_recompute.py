@@ -61,21 +61,40 @@ def test_the_predictor_keeps_little_but_the_inputs_of_its_blocks(joint: bool) ->
     assert sizes[1] < 0.25 * sizes[0]
 
 
+Numbers = dict[str, Tensor | None]
+
+
+def one_step(recipe: PretrainConfig, compiled: bool = False) -> tuple[Numbers, int]:
+    """Losses, gradients and running statistics of a first step, and the bytes kept for its backward pass."""
+    torch.manual_seed(0)
+    model = PretrainModel(recipe, WIDTH)
+    batch = Batches(open_cache(recipe.cache), recipe)(0)
+    forward = torch.compile(model, backend="aot_eager", fullgraph=True) if compiled else model
+    losses, size = kept(model, lambda: forward(batch, batch.embeddings_BVD))
+    losses.total.backward()
+    gradients = {f"gradient of {name}": value.grad for name, value in model.named_parameters()}
+    return {**losses.named(), **gradients, **dict(model.named_buffers())}, size
+
+
+def assert_alike(found: Numbers, expected: Numbers) -> None:
+    """Compares two steps number by number."""
+    assert found.keys() == expected.keys()
+    assert all(value is not None for value in expected.values())
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_losses_gradients_and_running_statistics_stay(config: PretrainConfig, precision: str) -> None:
     recipe = replace(config, precision=precision, points_weight=0.5)  # type: ignore[arg-type]
-    batch = Batches(open_cache(recipe.cache), recipe)(0)
-    ends, sizes = [], []
-    for enable in (False, True):
-        torch.manual_seed(0)
-        model = PretrainModel(replace(recipe, gradient_checkpointing=enable), WIDTH)
-        losses, size = kept(model, lambda: model(batch, batch.embeddings_BVD))  # noqa: B023
-        losses.total.backward()
-        gradients = {f"gradient of {name}": value.grad for name, value in model.named_parameters()}
-        ends.append({**losses.named(), **gradients, **dict(model.named_buffers())})
-        sizes.append(size)
-    assert ends[0].keys() == ends[1].keys()
-    assert all(value is not None for value in ends[0].values())
-    for name in ends[0]:
-        torch.testing.assert_close(ends[1][name], ends[0][name], rtol=1e-5, atol=1e-7)
-    assert sizes[1] < 0.3 * sizes[0]
+    expected, all_kept = one_step(recipe)
+    found, little_kept = one_step(replace(recipe, gradient_checkpointing=True))
+    assert_alike(found, expected)
+    assert little_kept < 0.3 * all_kept
+
+
+def test_they_stay_when_compiled(config: PretrainConfig) -> None:
+    recipe = replace(config, precision="float32")
+    expected, _ = one_step(recipe)
+    found, _ = one_step(replace(recipe, gradient_checkpointing=True), compiled=True)
+    assert_alike(found, expected)
