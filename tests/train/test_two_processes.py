@@ -39,6 +39,7 @@ from tests.train.small_cache import make_cache
     [
         {},
         {"points_weight": 0.5, "joint_attention": True, "gradient_checkpointing": True},
+        {"joint_attention": True, "camera_positions": True, "frozen_steps": 4},
         {"contrast_with": "cache", "target_scaling": "whiten"},
         {"occupancy_weight": 4.0, "occupancy_nodes": 2},
     ],
