@@ -49,6 +49,20 @@ def learning_rate(config: RateConfig, step: int, steps: int) -> float:
     return last + (peak - last) * share
 
 
+def refuse_infinite(place: str, *, loss: float, gradient: float) -> None:
+    """Checks a step before it is taken.
+
+    Raises:
+        FloatingPointError: the loss or the norm of its gradient is not finite; the message says where.
+    """
+    for name, value in (("loss", loss), ("norm of the gradient", gradient)):
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the {name} is {value} at {place}; lower the learning rate or try precision float32, "
+                "in a new run, which can start from the last weights"
+            )
+
+
 class Optimizers:
     """One or two torch optimizers that step together at one learning rate."""
 

@@ -6,7 +6,6 @@ B clouds, V views, D teacher width
 from __future__ import annotations
 
 import logging
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -26,7 +25,7 @@ from crossjepa.train.distributed import Process, all_mean, process_group, sync_b
 from crossjepa.train.joined import open_caches
 from crossjepa.train.loggers import RunLog
 from crossjepa.train.objective import PretrainModel, Targets
-from crossjepa.train.optim import learning_rate, make_optimizers
+from crossjepa.train.optim import learning_rate, make_optimizers, refuse_infinite
 from crossjepa.train.probe import ProbeData, encode_all, probe
 from crossjepa.train.release import describe_predictor, take_checkpoint, take_released
 
@@ -224,7 +223,7 @@ class Trainer:
         measured = {**losses.named(), "norm": norm}
         means = all_mean(torch.stack(list(measured.values()))).tolist()
         named = dict(zip(measured, means, strict=True))
-        _refuse_infinite(step, {"loss": named["total"], "norm of the gradient": named.pop("norm")})
+        refuse_infinite(f"step {step + 1}", loss=named["total"], gradient=named.pop("norm"))
         self.optimizers.step(self._rate(step))
         return {
             "loss": named.pop("total"),
@@ -279,15 +278,6 @@ class Trainer:
 
         hidden = not (self.options.progress and self.process.is_main)
         return tqdm(total=self.steps, initial=self.step, desc="pretrain", unit="step", disable=hidden)
-
-
-def _refuse_infinite(step: int, figures: dict[str, float]) -> None:
-    for name, value in figures.items():
-        if not math.isfinite(value):
-            raise FloatingPointError(
-                f"the {name} is {value} at step {step + 1}; lower the learning rate or try precision "
-                "float32, in a new run, which can start from the last checkpoint (init_from)"
-            )
 
 
 class Meter:

@@ -234,6 +234,22 @@ def test_balanced_weights_make_classes_count_alike() -> None:
     assert weights[:2].mean().item() == pytest.approx(1)
 
 
+def test_a_gradient_that_is_not_finite_is_refused_before_the_step(
+    tiny: CrossJEPAEncoder, tmp_path: Path
+) -> None:
+    model = with_head(tiny, CLASSES)
+    clouds = LabelledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
+    options = FinetuneOptions(device="cpu", progress=False)
+    trainer = Finetuner(model, clouds, clouds, FinetuneConfig(frozen_epochs=0), tmp_path, options)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    weight = model.get_parameter("blocks.0.mlp.0.weight")
+    weight.register_hook(lambda gradient: gradient * torch.nan)
+    with pytest.raises(FloatingPointError, match="norm of the gradient is nan at step 1 of epoch 1"):
+        trainer._update([0, 1, 2, 3], 0)
+    for name, value in model.named_parameters():
+        assert torch.equal(value, before[name]), name
+
+
 def test_learning_rates_fall_from_the_head_down(tiny: CrossJEPAEncoder, tmp_path: Path) -> None:
     model = with_head(tiny, CLASSES)
     clouds = LabelledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))

@@ -43,7 +43,7 @@ from crossjepa.train.finetune.tasks import (
     score_head,
 )
 from crossjepa.train.loggers import RunLog
-from crossjepa.train.optim import Optimizers, Rate, learning_rate
+from crossjepa.train.optim import Optimizers, Rate, learning_rate, refuse_infinite
 
 logger = logging.getLogger(__name__)
 
@@ -192,13 +192,10 @@ class Finetuner:
             torch.manual_seed(number_of(self.config.seed, DROPOUT, self.epoch, step))
             loss = self._frozen_loss(row_B) if self.phase.frozen else self._full_loss(row_B)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.trainable, self.config.gradient_clip)
-        self.optimizers.step(self._rate(step))
+        norm = nn.utils.clip_grad_norm_(self.trainable, self.config.gradient_clip)
         value = float(loss.detach())
-        if not np.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value} in epoch {self.epoch + 1}; lower the learning rate"
-            )
+        refuse_infinite(f"step {step + 1} of epoch {self.epoch + 1}", loss=value, gradient=float(norm))
+        self.optimizers.step(self._rate(step))
         return value
 
     def _full_loss(self, row_B: list[int]) -> Tensor:
