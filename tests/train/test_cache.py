@@ -26,8 +26,10 @@ from crossjepa.train.cache import (
 )
 from crossjepa.train.render_files import render_files
 from crossjepa.train.sources.clouds import CloudArchive
+from crossjepa.train.sources.collection import Item
 from crossjepa.train.sources.folder import FileFolder
 from crossjepa.train.sources.open import open_collection
+from crossjepa.train.sources.renderings import RenderedObjects
 from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES
 from tests.train.teachers import small_teacher
@@ -201,12 +203,19 @@ def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str)
 
 
 def test_objects_with_values_that_are_not_finite_are_bad_objects(tmp_path: Path, teacher: str) -> None:
+    class Lost(RenderedObjects):
+        """Renderings of which the second object has lost a camera."""
+
+        def __getitem__(self, row: int) -> Item:
+            item = super().__getitem__(row)
+            assert item.renderings is not None
+            item.renderings.poses_V5[3, 3] = np.nan if row == 1 else 3
+            return item
+
     render_files([SAMPLES / "chair.obj", SAMPLES / "horse.obj"], tmp_path / "views", RENDER)
-    described = tmp_path / "views" / "horse" / "views.json"
-    views = json.loads(described.read_text())
-    views["views"][3]["distance"] = float("nan")
-    described.write_text(json.dumps(views))
-    collection, config = open_collection([tmp_path / "views"]), CacheConfig(teacher, render=RENDER)
+    opened, config = open_collection([tmp_path / "views"]), CacheConfig(teacher, render=RENDER)
+    assert isinstance(opened, RenderedObjects)
+    collection = Lost(opened.folders, opened.layout, opened.shapes)
     with pytest.raises(ValueError, match="1 of 2 objects cannot be used") as raised:
         make_cache(collection, tmp_path / "cache", config, progress=False)
     assert "horse: its poses are not finite" in str(raised.value)
