@@ -76,7 +76,7 @@ def ways(size: str, batch_size: int, depth: int) -> list[Way]:
     apart = replace(full, joint_attention=True)
     return [
         Way("textbook, a sequence a view", apart, embedding=True, attention=True),
-        Way("+ half of the 512-wide layer once a group", apart, attention=True),
+        Way("+ our patch embedding", apart, attention=True),
         Way("+ plain attention for few tokens", apart),
         Way("+ all views share the tokens", full),
         Way("+ half the points, groups, neighbours", replace(full, few_share=1.0)),

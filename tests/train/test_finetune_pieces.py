@@ -243,7 +243,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(
     trainer = Finetuner(model, clouds, clouds, FinetuneConfig(frozen_epochs=0), tmp_path, options)
     before = {name: value.clone() for name, value in model.named_parameters()}
     weight = model.get_parameter("blocks.0.mlp.0.weight")
-    weight.register_hook(lambda gradient: gradient * torch.nan)
+    weight.register_hook(lambda gradient: gradient * torch.nan)  # type: ignore[no-untyped-call]
     with pytest.raises(FloatingPointError, match="norm of the gradient is nan at step 1 of epoch 1"):
         trainer._update([0, 1, 2, 3], 0)
     for name, value in model.named_parameters():
