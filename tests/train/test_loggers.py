@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,7 @@ def test_tensorboard_has_what_was_logged_before_a_process_was_killed(tmp_path: P
 
 def wandb_records(file: Path) -> Iterator[Any]:
     """The records of a W&B file, which is a log of LevelDB: blocks of 32 KiB, parts of records in them."""
-    from wandb.proto import wandb_internal_pb2
-
+    make_record = import_module("wandb.proto.wandb_internal_pb2").Record
     content, place, record = file.read_bytes(), 7, b""
     while place + 7 <= len(content):
         if 32768 - place % 32768 < 7:  # no part begins so near the end of a block
@@ -142,7 +142,7 @@ def wandb_records(file: Path) -> Iterator[Any]:
         record += content[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):  # a whole one, or the last part of one
-            found = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
+            found = make_record()
             found.ParseFromString(record)
             yield found
             record = b""
