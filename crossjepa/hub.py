@@ -291,27 +291,6 @@ def push(
 ) -> str:
     """Uploads a model and its card to a Hub repository, which is made when it is not there.
 
-    Returns:
-        The address of the commit.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
-        card = model_card(model.model_config, repo)
-        (Path(folder) / CARD_NAME).write_text(card, encoding="utf-8")
-        return push_folder(folder, repo, token=token, private=private, revision=revision, message=message)
-
-
-def push_folder(
-    folder: str | os.PathLike[str],
-    repo: str,
-    *,
-    token: str | bool | None = None,
-    private: bool = False,
-    revision: str | None = None,
-    message: str = "Upload crossjepa weights",
-) -> str:
-    """Uploads a folder written by `save_pretrained` to a Hub repository, which is made when it is not there.
-
     As in a folder, the predictor of an older release goes away where the new one has none.
 
     Returns:
@@ -319,16 +298,20 @@ def push_folder(
     """
     from huggingface_hub import HfApi
 
-    api = HfApi(token=token)
-    api.create_repo(repo, private=private, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo,
-        folder_path=os.fspath(folder),
-        revision=revision,
-        commit_message=message,
-        allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, PREDICTOR_NAME, CARD_NAME],
-        delete_patterns=None if (Path(folder) / PREDICTOR_NAME).is_file() else [PREDICTOR_NAME],
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        card = model_card(model.model_config, repo)
+        (Path(folder) / CARD_NAME).write_text(card, encoding="utf-8")
+        api = HfApi(token=token)
+        api.create_repo(repo, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            revision=revision,
+            commit_message=message,
+            allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, PREDICTOR_NAME, CARD_NAME],
+            delete_patterns=None if (Path(folder) / PREDICTOR_NAME).is_file() else [PREDICTOR_NAME],
+        )
     return str(commit.commit_url)
 
 

@@ -57,9 +57,13 @@ class JoinedCaches:
         (embeddings_BVD,) = self._gather(row_B, lambda cache, own_B, _: [cache.embeddings_of(own_B)])
         return embeddings_BVD
 
-    def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64]) -> Views:
-        """Returns chosen views of some objects."""
-        return Views(*self._gather(row_B, lambda cache, own_B, at_B: cache.views_of(own_B, view_BV[at_B])))
+    def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
+        """Returns chosen views of some objects, or all of them."""
+
+        def read(cache: Cache, own_B: NDArray[np.int64], at_B: NDArray[np.bool_]) -> Views:
+            return cache.views_of(own_B, None if view_BV is None else view_BV[at_B])
+
+        return Views(*self._gather(row_B, read))
 
     def _gather(self, row_B: NDArray[np.int64], read: Read) -> list[NDArray[np.float32]]:
         """Reads every cache's share of the rows and puts the objects back into their order."""

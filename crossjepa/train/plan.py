@@ -221,13 +221,9 @@ def _measure(
 
 def _seconds_of_data(cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device) -> float:
     batches = Batches(cache, config, device=device)
-
-    def draw(step: int) -> Batch:
-        return batches(step).to(device)
-
     # Anywhere in the run, so that their objects have hardly been read by another measurement.
     steps = np.random.default_rng().integers(batches.steps, size=MEASURED_STEPS + 1).tolist()
-    seconds = _timed((partial(draw, step) for step in steps), device)
+    seconds = _timed((partial(batches, step) for step in steps), device)
     later = seconds[1:] or seconds  # the first one warms up
     return sum(later) / len(later)
 

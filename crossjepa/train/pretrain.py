@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -94,7 +93,7 @@ class Trainer:
         self.batches = Batches(cache, config, process.rank, process.world, process.device)
         self.steps = self.batches.steps
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
-        views = cache.views_of(rows, np.tile(np.arange(cache.views), (len(rows), 1)))
+        views = cache.views_of(rows)
         embeddings_RD = views.embeddings_BVD.reshape(-1, cache.width)
         self.targets = Targets(embeddings_RD, config.target_scaling).to(process.device)
         self.model = PretrainModel(config, embeddings_RD.shape[1]).to(process.device)

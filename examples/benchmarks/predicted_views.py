@@ -22,16 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa import CrossJEPA
-from crossjepa.train.cache import Cache, Views, open_cache
+from crossjepa.train.cache import Cache, open_cache
 from crossjepa.train.config import make_config
 from crossjepa.train.data import Batches
 
 STATISTICS_ROWS = 2000
-
-
-def all_views(cache: Cache, row_n: NDArray[np.int64]) -> Views:
-    """Returns all views of some objects."""
-    return cache.views_of(row_n, np.tile(np.arange(cache.views), (len(row_n), 1)))
 
 
 def held_out_rows(cache: Cache, model: CrossJEPA) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -73,7 +68,7 @@ def main() -> None:
     train_rows, rows = held_out_rows(cache, model)
     seen = torch.from_numpy(cache.embeddings_of(train_rows[:: max(1, len(train_rows) // STATISTICS_ROWS)]))
     mean_D, std_D = seen.flatten(0, 1).mean(dim=0), seen.flatten(0, 1).std(dim=0)
-    views = all_views(cache, rows)
+    views = cache.views_of(rows)
     target_nVD = (torch.from_numpy(views.embeddings_BVD) - mean_D) / std_D
     points_nN3 = torch.stack([model.encoder.preprocess(cloud_P3) for cloud_P3 in cache.points_of(rows)])
     azimuth_nV, elevation_nV, _, distance_nV, _ = torch.from_numpy(views.poses_BV5).unbind(dim=-1)

@@ -8,6 +8,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from crossjepa.train.cache import CacheConfig
+from crossjepa.train.views import RenderConfig
 from tests.conftest import shared_folder
 
 REAL = "tf_efficientnet_lite2.safetensors"
@@ -19,6 +21,12 @@ def small_teacher(folder: Path, architecture: str = "test_vit") -> str:
     path = folder / f"{architecture}.safetensors"
     save_file(timm.create_model(architecture).state_dict(), path)
     return str(path)
+
+
+def small_cache_config(folder: Path) -> CacheConfig:
+    """What makes a small cache quickly, with a small teacher in the folder."""
+    render = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
+    return CacheConfig(small_teacher(folder), render=render)
 
 
 def real_or_small_teacher(folder: Path) -> str:

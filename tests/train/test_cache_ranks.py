@@ -14,18 +14,15 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from crossjepa.train.cache import Cache, CacheConfig, make_cache
 from crossjepa.train.sources.folder import FileFolder
-from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES
-from tests.train.teachers import small_teacher
-
-RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
+from tests.train.teachers import small_cache_config
 
 Rank = Callable[..., "Cache | None"]
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> CacheConfig:
-    return CacheConfig(small_teacher(tmp_path_factory.mktemp("teacher")), render=RENDER)
+    return small_cache_config(tmp_path_factory.mktemp("teacher"))
 
 
 @pytest.fixture

@@ -16,17 +16,15 @@ from crossjepa.train.render_files import render_files
 from crossjepa.train.sources.collection import Item, digest
 from crossjepa.train.sources.folder import FileFolder
 from crossjepa.train.sources.open import open_collection
-from crossjepa.train.views import RenderConfig
 from tests.conftest import SAMPLES
-from tests.train.teachers import small_teacher
+from tests.train.teachers import small_cache_config
 
-RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
 GOOD = ("chair.obj", "horse.obj", "plane.obj")
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> CacheConfig:
-    return CacheConfig(small_teacher(tmp_path_factory.mktemp("teacher")), render=RENDER)
+    return small_cache_config(tmp_path_factory.mktemp("teacher"))
 
 
 @pytest.fixture
@@ -150,11 +148,11 @@ def test_pictures_with_other_numbers_of_views_do_not_go_on_with_a_cache(
     files: Path, tmp_path: Path, config: CacheConfig
 ) -> None:
     views, folder = tmp_path / "views", tmp_path / "cache"
-    render_files([files], views, RENDER)
+    render_files([files], views, config.render)
     (views / "chair" / "points.npy").write_bytes(b"")
     with pytest.raises(ValueError, match="1 of 3 objects cannot be used"):
         make_cache(open_collection([views]), folder, config, progress=False)
-    render_files([files], views, replace(RENDER, rig="orbit8"))
+    render_files([files], views, replace(config.render, rig="orbit8"))
     reason = f"{partial_folder(folder)}: unfinished cache of 12 views an object, not 8; remove it"
     with pytest.raises(ValueError, match=re.escape(reason)):
         make_cache(open_collection([views]), folder, config, progress=False)

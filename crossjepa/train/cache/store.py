@@ -102,9 +102,9 @@ class Cache:
         """Returns the (B, V, D) embeddings of some objects."""
         return self.embeddings_SVD[row_B]
 
-    def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64]) -> Views:
-        """Returns chosen views of some objects."""
-        index = (row_B[:, None], view_BV)
+    def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
+        """Returns chosen views of some objects, or all of them."""
+        index = (row_B[:, None], np.arange(self.views) if view_BV is None else view_BV)
         return Views(
             self.poses_SV5[index].astype(np.float32),
             self.histograms_SVH[index].astype(np.float32),
