@@ -19,10 +19,10 @@ from crossjepa.io import PointCloudError
 from crossjepa.prediction import NoHeadError, PartPrediction, Prediction
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.registry import list_models
-from crossjepa.view_model import CrossJEPA
+from crossjepa.model import CrossJEPA
 
 if TYPE_CHECKING:
-    from crossjepa.estimator import CrossJEPAClassifier as CrossJEPAClassifier
+    from crossjepa.sklearn import CrossJEPAClassifier as CrossJEPAClassifier
 
 # Not CrossJEPAClassifier: a star import must not need scikit-learn.
 __all__ = [
@@ -48,7 +48,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Loads what needs scikit-learn when it is asked for."""
     if name == "CrossJEPAClassifier":
-        from crossjepa.estimator import CrossJEPAClassifier
+        from crossjepa.sklearn import CrossJEPAClassifier
 
         return CrossJEPAClassifier
     raise AttributeError(f"module 'crossjepa' has no attribute {name!r}")

@@ -2,6 +2,6 @@
 
 import sys
 
-from crossjepa.cli import main
+from crossjepa.cli.main import main
 
 sys.exit(main())

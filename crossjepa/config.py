@@ -161,7 +161,7 @@ class ViewPredictionConfig:
     Attributes:
         network: shape of the predictor.
         teacher: name of the image model whose embeddings of views it predicts.
-        embedding: which of the teacher's embeddings, see `crossjepa.train.teacher.Teacher`.
+        embedding: which of the teacher's embeddings, see `crossjepa.train.cache.teacher.Teacher`.
         distance: mean distance of the cameras in training, in radii of the object.
         histogram: mean colour histogram of the views in training.
         teacher_sha256: checksum of the teacher's weights, which can have several names; "" where unknown.

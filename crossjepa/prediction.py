@@ -17,7 +17,7 @@ from crossjepa.batching import EvaluationMode, as_list, batch_starts, pad
 from crossjepa.config import Axis, HeadConfig, Task
 from crossjepa.io import Mesh
 from crossjepa.models.heads import ClassificationHead, LevelFeatures, PartHead
-from crossjepa.models.point_transformer import PointTransformer
+from crossjepa.models.point_encoder import PointTransformer
 from crossjepa.processor import PointCloudProcessor, Source, load
 
 POINTS_PER_CHUNK = 65536

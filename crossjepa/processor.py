@@ -17,7 +17,7 @@ from torch import Tensor
 from crossjepa.config import Axis, ProcessorConfig
 from crossjepa.io import Mesh, PointCloud, PointCloudError, read, validate_mesh, validate_points
 from crossjepa.ops import reduce_points
-from crossjepa.surface import sample_surface
+from crossjepa.ops.mesh_sampling import sample_surface
 
 Source: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor | PointCloud | Mesh"
 

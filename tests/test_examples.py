@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
-from tests.train.finetune_data import write_folder
+from tests.helpers.finetune_data import write_folder
 
 
 def run(*arguments: str) -> str:

@@ -15,8 +15,8 @@ import pytest
 
 from crossjepa import CrossJEPA, CrossJEPAEncoder, WeightsError
 from crossjepa.hub import CARD_NAME, CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
-from tests.hub_server import TOKEN, Cut, HubServer
-from tests.tiny_weights import Fingerprint, fingerprint, make_encoder, make_view_model, saved_files
+from tests.helpers.hub_server import TOKEN, Cut, HubServer
+from tests.helpers.tiny_weights import Fingerprint, fingerprint, make_encoder, make_view_model, saved_files
 
 REPO = "someone/encoder"
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from crossjepa import CrossJEPAEncoder, WeightsError
 from crossjepa.hub import CONFIG_NAME, WEIGHTS_NAME
-from tests.tiny_weights import fingerprint, make_encoder, saved_files
+from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
 
 # ----------------------------------------------------------------------------------------------------
 # Names

@@ -1,10 +1,10 @@
 """Readers of data sets, one file a data set; all give one type of sample."""
 
-from crossjepa.datasets.check import Check, check
+from crossjepa.datasets.verify import Check, check
 from crossjepa.datasets.fewshot import find_folds, load_fold
-from crossjepa.datasets.locate import DatasetNotFoundError, detect, list_datasets, load
-from crossjepa.datasets.sample import Dataset, Sample
-from crossjepa.datasets.sources import SOURCES
+from crossjepa.datasets.detect import DatasetNotFoundError, detect, list_datasets, load
+from crossjepa.datasets.dataset import Dataset, Sample
+from crossjepa.datasets.catalog import SOURCES
 
 __all__ = [
     "SOURCES",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from crossjepa.datasets.blocks import sampling_rule
+from crossjepa.datasets.files import sampling_rule
 from crossjepa.datasets.folder import read_table
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
-from crossjepa.datasets.sample import Dataset, RawShape
+from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.io import PointCloudError
-from crossjepa.surface import sample_surface
+from crossjepa.ops.mesh_sampling import sample_surface
 
 NAME = "shapedb69"
 LABELS, MESHES = "shapedb69_labels.csv", "meshes_objects.npz"

@@ -10,9 +10,9 @@ from crossjepa.evaluate.features import (
 )
 from crossjepa.evaluate.linear import LinearResult, fit_linear_svm, linear_svm
 from crossjepa.evaluate.protocols import PROTOCOLS, list_protocols
-from crossjepa.evaluate.result import Result
+from crossjepa.result import Result
 from crossjepa.evaluate.run import evaluate, evaluate_folds, find_extractor
-from crossjepa.evaluate.segmentation import (
+from crossjepa.datasets.part_metrics import (
     PartScores,
     evaluate_parts,
     most_likely_parts,

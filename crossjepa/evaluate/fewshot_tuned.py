@@ -10,7 +10,7 @@ import torch
 
 from crossjepa.config import HeadConfig
 from crossjepa.evaluate.features import EncoderFeatures
-from crossjepa.evaluate.session import Session
+from crossjepa.evaluate.context import Session
 
 if TYPE_CHECKING:
     from crossjepa.evaluate.fewshot import Fold

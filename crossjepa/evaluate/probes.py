@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from crossjepa.config import Pooling
 from crossjepa.evaluate.features import Features, Transform
 from crossjepa.evaluate.linear import DEFAULT_COSTS, linear_svm, scale_features
-from crossjepa.evaluate.partition import Partition
-from crossjepa.evaluate.result import Outcome
-from crossjepa.evaluate.session import Session
+from crossjepa.datasets.splits import Partition
+from crossjepa.result import Outcome
+from crossjepa.evaluate.context import Session
 
 Labels = NDArray[np.int64]
 LOGISTIC_COSTS = (0.0001, 0.001, 0.01, 0.1, 1.0)

@@ -15,8 +15,8 @@ from crossjepa.config import Axis
 from crossjepa.evaluate.features import Points, Transform
 from crossjepa.evaluate.linear import fit_linear_svm
 from crossjepa.evaluate.probes import folds_of
-from crossjepa.evaluate.result import Outcome
-from crossjepa.evaluate.session import Session
+from crossjepa.result import Outcome
+from crossjepa.evaluate.context import Session
 from crossjepa.processor import unit_sphere
 
 Change = Callable[[Points, np.random.Generator], Points]

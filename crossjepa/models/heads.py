@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.config import EncoderConfig, HeadConfig
-from crossjepa.models.point_transformer import PointTransformer, initialise, pool_tokens
+from crossjepa.models.point_encoder import PointTransformer, initialise, pool_tokens
 from crossjepa.ops import interpolate_tokens
 
 LABEL_WIDTH = 64

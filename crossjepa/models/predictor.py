@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from crossjepa.config import PredictorConfig
 from crossjepa.models.conditioning import ViewConditioning, camera_rotation
-from crossjepa.models.recompute import run
+from crossjepa.models.gradient_checkpointing import run
 from crossjepa.models.transformer import Block, position_mlp
 
 

@@ -1,7 +1,1 @@
-"""Rendering, teacher embeddings, and pretraining from them. Inference never imports this package."""
-
-from __future__ import annotations
-
-from crossjepa.train.config import PretrainConfig, load_config
-
-__all__ = ["PretrainConfig", "load_config"]
+"""Rendering, teacher embeddings, pretraining and fine-tuning. Encoding never imports this package."""

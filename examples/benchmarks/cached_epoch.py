@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
-from crossjepa.train.config import load_config
-from crossjepa.train.plan import plan_run
-from crossjepa.train.sources.collection import Collection, Item
-from crossjepa.train.sources.open import open_collection
-from crossjepa.train.views import RenderConfig
+from crossjepa.train.pretrain.config import load_config
+from crossjepa.train.pretrain.dry_run import plan_run
+from crossjepa.datasets.collection import Collection, Item
+from crossjepa.datasets.open import open_collection
+from crossjepa.train.render.views import RenderConfig
 
 
 class Spread(Collection):

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.evaluate.linear import fit_linear_svm
-from crossjepa.train.occupancy import occupancy
-from crossjepa.train.probe import encode_all, read_probe_data
+from crossjepa.train.pretrain.occupancy import occupancy
+from crossjepa.train.pretrain.online_probe import encode_all, read_probe_data
 
 
 def turn_by_quarters(points_nN3: Tensor, seed: int = 0) -> Tensor:

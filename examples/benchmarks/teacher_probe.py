@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.evaluate.linear import fit_linear_svm
-from crossjepa.evaluate.neighbours import unit_features, vote
+from crossjepa.evaluate.knn import unit_features, vote
 from crossjepa.train.cache import Cache, open_cache
 
 

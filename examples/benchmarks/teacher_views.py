@@ -26,9 +26,9 @@ from crossjepa.datasets.folder import read_table
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
 from crossjepa.evaluate import untrained_encoder
 from crossjepa.io import PointCloud, validate_mesh
-from crossjepa.train.sources.collection import Item
-from crossjepa.train.teacher import Teacher
-from crossjepa.train.views import RenderConfig, make_views
+from crossjepa.datasets.collection import Item
+from crossjepa.train.cache.teacher import Teacher
+from crossjepa.train.render.views import RenderConfig, make_views
 
 CONFIG = RenderConfig(stored_points=1024)
 WORKERS = 2

@@ -14,7 +14,7 @@ import pytest
 
 from crossjepa import PointCloudError
 from crossjepa.datasets import check, load, load_fold
-from tests.datasets import writers
+from tests.helpers import dataset_writers as writers
 
 pytest.importorskip("h5py")
 H5 = "ply_data_train1.h5"

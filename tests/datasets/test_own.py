@@ -11,7 +11,7 @@ import pytest
 from crossjepa import CrossJEPAEncoder, PointCloudError
 from crossjepa.datasets import Dataset, detect, load
 from tests.conftest import SAMPLES
-from tests.datasets import writers
+from tests.helpers import dataset_writers as writers
 
 
 def fill(folder: Path, *names: str) -> Path:

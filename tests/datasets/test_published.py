@@ -9,8 +9,8 @@ import pytest
 
 from crossjepa.datasets import DatasetNotFoundError, check, detect, find_folds, list_datasets, load, load_fold
 from crossjepa.datasets.modelnet import MODELNET10
-from tests.datasets import writers
-from tests.io.writers import off
+from tests.helpers import dataset_writers as writers
+from tests.helpers.io_writers import off
 
 pytest.importorskip("h5py")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crossjepa.config import Axis, Pooling
 from crossjepa.datasets import Dataset, load
 from crossjepa.evaluate.features import Features, Points
-from crossjepa.evaluate.partition import draw_count
+from crossjepa.datasets.splits import draw_count
 
 SOLIDS = 6
 

@@ -22,7 +22,7 @@ from crossjepa.evaluate import (
 )
 from crossjepa.evaluate.baselines import distances, radii
 from crossjepa.evaluate.features import Transform, default_cache, weights_digest
-from crossjepa.evaluate.partition import limit
+from crossjepa.datasets.splits import limit
 from crossjepa.evaluate.robustness import as_transform, disturbances, rotation_about, turn_any
 from tests.evaluate.conftest import Spreads
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossjepa import CrossJEPAEncoder
-from crossjepa.cli import main
+from crossjepa.cli.main import main
 from crossjepa.datasets import Dataset
 from crossjepa.evaluate import evaluate
 from tests.evaluate.conftest import Spreads, save

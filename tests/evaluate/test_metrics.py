@@ -9,7 +9,7 @@ import pytest
 
 from crossjepa.datasets import load
 from crossjepa.evaluate import evaluate_parts, most_likely_parts, part_scores, shape_iou
-from crossjepa.evaluate.neighbours import retrieval_scores, vote
+from crossjepa.evaluate.knn import retrieval_scores, vote
 
 
 def test_iou_of_a_shape() -> None:

@@ -17,10 +17,10 @@ from crossjepa.datasets import Dataset, load
 from crossjepa.evaluate import PROTOCOLS, EncoderFeatures, evaluate, evaluate_folds, linear_svm
 from crossjepa.evaluate.baselines import untrained_encoder
 from crossjepa.evaluate.fewshot import run_fewshot
-from crossjepa.evaluate.partition import divide, draw_per_class, limit
+from crossjepa.datasets.splits import divide, draw_per_class, limit
 from crossjepa.evaluate.probes import PUBLISHED
-from crossjepa.evaluate.session import Session
-from tests.datasets import writers
+from crossjepa.evaluate.context import Session
+from tests.helpers import dataset_writers as writers
 from tests.evaluate.conftest import SOLIDS, Spreads, save
 
 

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from crossjepa import CrossJEPAEncoder, list_models
-from crossjepa.train.config import PretrainConfig
-from crossjepa.train.distributed import process_group
-from crossjepa.train.pretrain import RunOptions, Trainer
-from tests.train.small_cache import CONFIG, make_cache
+from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.common.distributed import process_group
+from crossjepa.train.pretrain.trainer import RunOptions, Trainer
+from tests.helpers.small_cache import CONFIG, make_cache
 
 FOLDER = Path(__file__).resolve().parent
 LOSSES = FOLDER / "losses.json"

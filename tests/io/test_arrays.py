@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.io import writers
-from tests.io.shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, reason_of, write
+from tests.helpers import io_writers as writers
+from tests.helpers.io_shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, reason_of, write
 
 
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", ">f4", "<f8", ">f8", "i1", "<i4", ">i8", "<u8"])

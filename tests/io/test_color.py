@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crossjepa.io import Appearance, Mesh, PointCloud, PointCloudError, read
-from tests.io import writers
-from tests.io.shapes import FACES, VERTICES, write
+from tests.helpers import io_writers as writers
+from tests.helpers.io_shapes import FACES, VERTICES, write
 from tests.io.test_fuzz import Damage, damages
 
 RED, GREEN, BLUE, WHITE = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)

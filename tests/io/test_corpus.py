@@ -9,7 +9,7 @@ import pytest
 
 from crossjepa.io import Mesh, PointCloud, PointCloudError, find_files, read
 from tests.conftest import SAMPLES
-from tests.io.corpus import CLOUD_WRITERS, write_broken_files, write_mixed_meshes
+from tests.helpers.corpus import CLOUD_WRITERS, write_broken_files, write_mixed_meshes
 
 
 def test_mixed(tmp_path: Path) -> None:

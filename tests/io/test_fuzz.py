@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossjepa.io import Mesh, PointCloudError, read
-from tests.io import writers
-from tests.io.shapes import FACES, VERTICES
+from tests.helpers import io_writers as writers
+from tests.helpers.io_shapes import FACES, VERTICES
 from tests.io.test_gltf import with_uri
 from tests.io.test_ply import every_extra
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.io import writers
-from tests.io.shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, read_mesh, reason_of, write
+from tests.helpers import io_writers as writers
+from tests.helpers.io_shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, read_mesh, reason_of, write
 
 
 def parts(**node: Any) -> tuple[dict[str, Any], bytes]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from crossjepa.io.pcd import lzf_decompress
-from tests.io import writers
-from tests.io.shapes import VERTICES, read_cloud, reason_of, write
+from tests.helpers import io_writers as writers
+from tests.helpers.io_shapes import VERTICES, read_cloud, reason_of, write
 
 KINDS = ["ascii", "binary", "binary_compressed"]
 X, Y, Z = writers.xyz_columns(VERTICES, "F4")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from crossjepa.io import READABLE_SUFFIXES, PointCloudError, find_files, read
-from tests.io import writers
-from tests.io.shapes import FACES, VERTICES, reason_of, write
+from tests.helpers import io_writers as writers
+from tests.helpers.io_shapes import FACES, VERTICES, reason_of, write
 
 
 def test_refused_paths(tmp_path: Path) -> None:

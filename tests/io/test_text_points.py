@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.io.shapes import read_cloud, reason_of, write
+from tests.helpers.io_shapes import read_cloud, reason_of, write
 
 POINTS = np.array([[1, 2, 3], [-4.5, 5e-3, 6]])
 

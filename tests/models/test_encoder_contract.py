@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from crossjepa.config import NAMED_SIZES, EncoderConfig
-from crossjepa.models.point_transformer import PointTransformer, pool_tokens
+from crossjepa.models.point_encoder import PointTransformer, pool_tokens
 from crossjepa.models.tokenizer import PatchEmbedding
 
 SIZES = sorted(NAMED_SIZES)

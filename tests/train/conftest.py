@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from crossjepa.train.config import PretrainConfig
-from tests.train.small_cache import CONFIG, make_cache
+from crossjepa.train.pretrain.config import PretrainConfig
+from tests.helpers.small_cache import CONFIG, make_cache
 
 
 @pytest.fixture(scope="module")

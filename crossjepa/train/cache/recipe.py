@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crossjepa.train.cache.manifest import FORMAT
-from crossjepa.train.sources.collection import Collection, digest
-from crossjepa.train.teacher import Embedding, Teacher
-from crossjepa.train.views import RenderConfig
+from crossjepa.datasets.collection import Collection, digest
+from crossjepa.train.cache.teacher import Embedding, Teacher
+from crossjepa.train.render.views import RenderConfig
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 from crossjepa.io import PointCloudError
 from crossjepa.train.cache.manifest import partial_folder
 from crossjepa.train.cache.recipe import CacheConfig
-from crossjepa.train.cache.store import Cache, open_cache
-from crossjepa.train.sources.collection import Collection
-from crossjepa.train.teacher import Teacher
-from crossjepa.train.views import make_views
+from crossjepa.train.cache.cache import Cache, open_cache
+from crossjepa.datasets.collection import Collection
+from crossjepa.train.cache.teacher import Teacher
+from crossjepa.train.render.views import make_views
 
 # Notes on objects that cannot be used, in the folder of the unfinished cache: a file a row.
 ERRORS = "errors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crossjepa.train.finetune.config import FinetuneConfig
-from crossjepa.train.finetune.run import finetune
+from crossjepa.train.finetune.finetune import finetune
 from crossjepa.train.finetune.trainer import FinetuneOptions
 
 __all__ = ["FinetuneConfig", "FinetuneOptions", "finetune"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crossjepa.batching import batch_starts
 from crossjepa.datasets import Dataset
-from crossjepa.evaluate.partition import divide, draw_per_class
+from crossjepa.datasets.splits import divide, draw_per_class
 from crossjepa.io import PointCloud
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.train.finetune.store import load_tensors, save_tensors

@@ -15,7 +15,7 @@ import torch
 from crossjepa.config import HeadConfig
 from crossjepa.datasets import Dataset, detect, load
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.evaluate.partition import limit
+from crossjepa.datasets.splits import limit
 from crossjepa.train.finetune.clouds import LabelledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 

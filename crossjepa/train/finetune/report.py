@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crossjepa.batching import batch_starts
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.evaluate.result import Outcome
+from crossjepa.result import Outcome
 from crossjepa.train.finetune.clouds import LabelledClouds
 from crossjepa.train.finetune.tasks import score_parts
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crossjepa.batching import EvaluationMode, pad
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.evaluate.segmentation import PartScores, part_scores
+from crossjepa.datasets.part_metrics import PartScores, part_scores
 from crossjepa.models.heads import ClassificationHead, Head, LevelFeatures, PartHead, PooledFeatures
 from crossjepa.train.finetune.augment import draw_augmentation
 from crossjepa.train.finetune.clouds import LabelledClouds

@@ -18,7 +18,7 @@ from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.finetune.clouds import LabelledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import (
@@ -42,8 +42,8 @@ from crossjepa.train.finetune.tasks import (
     read_features,
     score_head,
 )
-from crossjepa.train.loggers import RunLog
-from crossjepa.train.optim import Optimizers, Rate, learning_rate, refuse_infinite
+from crossjepa.train.common.loggers import RunLog
+from crossjepa.train.common.optim import Optimizers, Rate, learning_rate, refuse_infinite
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from crossjepa.train.render.camera import View
 from crossjepa.train.render.rasterizer import BEHIND, NEAREST_DEPTH
-from crossjepa.train.render.visibility import Projection
+from crossjepa.train.render.projection import Projection
 
 
 class RayCaster:

@@ -1,0 +1,126 @@
+"""`python -m crossjepa pretrain --config NAME-or-PATH [--key value ...]`, alone or under torchrun."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from crossjepa.train.pretrain.config import PretrainConfig, load_config
+from crossjepa.train.common.distributed import check_device, leave_group
+from crossjepa.train.pretrain.dry_run import cache_gigabytes, plan_run
+from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
+from crossjepa.datasets.check_renderings import TreeReport, check_renderings
+from crossjepa.datasets.renderings import open_renderings
+
+
+def main(words: list[str] | None = None) -> int:
+    """Parses the command line and trains; returns the exit status."""
+    options, overrides = make_parser().parse_known_args(words)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        config = load_config(options.config, overrides)
+        check_device(options.device)
+        run_options = make_run_options(options)
+        data = read_probe(options)
+        if options.dry_run:
+            return 0 if dry_run(config, options) else 1
+        run(config, options.output, run_options, data)
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    leave_group()
+    return 0
+
+
+def dry_run(config: PretrainConfig, options: argparse.Namespace) -> bool:
+    """Checks the data and prints what the run would take; returns whether all objects can be used."""
+    objects, views, usable = options.objects, 0, True
+    if options.renderings:
+        report = check_tree(options)
+        objects, views, usable = report.objects - len(report.problems), report.views, not report.problems
+        gigabytes = cache_gigabytes(objects, views)
+        sys.stdout.write(f"{report}\ncache        {gigabytes:.1f} GB, {objects * views:,} views to embed\n")
+    sys.stdout.write(f"{plan_run(config, objects=objects, views=views, device=options.device)}\n")
+    return usable
+
+
+def check_tree(options: argparse.Namespace) -> TreeReport:
+    """Opens the renderings and looks at every object.
+
+    Raises:
+        ValueError: they are in no layout that is known.
+    """
+    tree = open_renderings(options.renderings, options.shapes)
+    if tree is None:
+        raise ValueError(
+            f"{options.renderings}: no renderings in the layout of 3D-R2N2, DISN or `crossjepa render`"
+        )
+    return check_renderings(tree, progress=not options.no_progress and sys.stderr.isatty())
+
+
+def make_run_options(options: argparse.Namespace) -> RunOptions:
+    """Takes from the command line what changes nothing in the result."""
+    return RunOptions(
+        log_every=options.log_every,
+        save_every=options.save_every,
+        probe_every=options.probe_every,
+        keep=options.keep,
+        stop_after=options.stop_after,
+        device=options.device,
+        progress=not options.no_progress and sys.stderr.isatty(),
+        tensorboard=options.tensorboard,
+        wandb=options.wandb,
+    )
+
+
+def read_probe(options: argparse.Namespace) -> ProbeData | None:
+    """Reads the clouds to probe with, if there are any."""
+    if not options.probe:
+        return None
+    return read_probe_data(options.probe, options.probe_up_axis, options.probe_clouds)
+
+
+def run(config: PretrainConfig, output: str, options: RunOptions, data: ProbeData | None) -> None:
+    """Trains as the command line says."""
+    if not config.cache:
+        raise ValueError("no cache: give --cache FOLDER, made by `crossjepa cache`")
+    if not output:
+        raise ValueError("where to? give -o FOLDER")
+    pretrain(config, output, options, data)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of all that is not a key of the recipe."""
+    parser = argparse.ArgumentParser(
+        prog="python -m crossjepa pretrain",
+        description="Pretrain an encoder from a cache of teacher embeddings. Any key of the recipe can be "
+        "changed by --key value.",
+        allow_abbrev=False,  # else `--object 5`, a slip or a key, would be taken for --objects
+    )
+    defaults = RunOptions()
+    add = parser.add_argument
+    add("--config", default="bundled", help="recipe of the package or path of a YAML file")
+    add("-o", "--output", help="folder of the run; a run that was cut goes on")
+    add("--dry-run", action="store_true", help="check, print sizes and hours, train nothing")
+    add("--objects", type=int, default=0, help="objects of a dry run without a cache")
+    add("--renderings", help="renderings to check in a dry run, such as ShapeNetRendering")
+    add("--shapes", help="clouds or meshes of the rendered objects")
+    add("--probe", help="npz with labelled training clouds to score features by")
+    add("--probe-up-axis", default="y", choices=("x", "y", "z"))
+    add("--probe-clouds", type=int, default=2500, help="most clouds of the probe")
+    add("--log-every", type=int, default=defaults.log_every, help="steps between lines of the log")
+    add("--save-every", type=int, default=defaults.save_every, help="steps between checkpoints")
+    add("--probe-every", type=int, default=defaults.probe_every, help="steps between probes")
+    add("--keep", type=int, default=defaults.keep, help="checkpoints to keep")
+    add("--stop-after", type=int, default=defaults.stop_after, help="steps of this process; 0 for all")
+    add("--device", help="torch device")
+    add("--no-progress", action="store_true", help="no bar")
+    add("--tensorboard", action="store_true", help="also log to TensorBoard")
+    add("--wandb", default="", metavar="PROJECT", help="also log to Weights & Biases")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

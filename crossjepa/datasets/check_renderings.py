@@ -1,0 +1,92 @@
+"""Looking through a tree of renderings before hours are spent on it.
+
+V views
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossjepa.io import PointCloudError, read
+from crossjepa.hashing import file_sizes
+from crossjepa.datasets.renderings import THREADS, RenderedObjects, read_picture
+
+
+@dataclass(frozen=True)
+class TreeReport:
+    """What was found in a tree of renderings.
+
+    Attributes:
+        kind: name of the layout.
+        objects: objects with pictures.
+        views: pictures of an object.
+        gigabytes: size of all pictures.
+        problems: one line for each object that cannot be used, with its file and the reason.
+    """
+
+    kind: str
+    objects: int
+    views: int
+    gigabytes: float
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = "".join(f"\n             {problem}" for problem in self.problems[:5])
+        state = f"{len(self.problems)} objects cannot be used:{shown}" if self.problems else "all usable"
+        return (
+            f"renderings   {self.kind}, {self.objects:,} objects x {self.views} views, "
+            f"{self.gigabytes:.1f} GB; {state}"
+        )
+
+
+def check_renderings(collection: RenderedObjects, *, progress: bool = False) -> TreeReport:
+    """Checks every object of a tree of renderings.
+
+    Its table of cameras is read, all its pictures must be there and not empty, and its first picture and its
+    shape are read whole. (Reading every picture of ShapeNet takes as long as caching it.)
+
+    Args:
+        collection: the renderings, paired with shapes.
+        progress: show a bar.
+
+    Returns:
+        What was found.
+    """
+    from tqdm.auto import tqdm
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = pool.map(lambda name: _check_object(collection, name), collection.names)
+        bar = tqdm(found, "check", len(collection), unit="object", disable=not progress, file=sys.stderr)
+        results = list(bar)
+    return TreeReport(
+        kind=collection.layout.kind,
+        objects=len(collection),
+        views=collection.views,
+        gigabytes=sum(size for size, _ in results) / 1e9,
+        problems=tuple(problem for _, problem in results if problem),
+    )
+
+
+def _check_object(collection: RenderedObjects, name: str) -> tuple[int, str]:
+    """Returns the bytes of an object's pictures, and what is wrong with it."""
+    folder = collection.folders[name]
+    try:
+        files, _ = collection.read_views(name)
+        size = _picture_bytes(folder, files)
+        read_picture(folder / files[0])
+        read(collection.shapes[name])
+    except (PointCloudError, OSError) as error:
+        return 0, str(error)
+    return size, ""
+
+
+def _picture_bytes(folder: Path, files: Sequence[str]) -> int:
+    sizes = file_sizes(folder)
+    for file in files:
+        if not sizes.get(file):
+            raise PointCloudError(folder / file, "empty" if file in sizes else "no such file")
+    return sum(sizes[file] for file in files)

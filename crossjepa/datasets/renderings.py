@@ -1,0 +1,213 @@
+"""Pictures that others rendered: the layouts of 3D-R2N2 (also CrossPoint's), of DISN, and our own.
+
+V views, H x W pixels
+
+| layout | pictures of an object |
+|---|---|
+| 3D-R2N2, CrossPoint | `<synset>/<model>/rendering/{00..23}.png`, `rendering_metadata.txt` |
+| DISN | `image/<synset>/<model>/easy/{00..35}.png`, `rendering_metadata.txt` |
+| `crossjepa render` | `<name>/{00..}.png`, `views.json`, `points.npy` |
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.config import Axis
+from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.datasets.cameras import OWN, R2N2, Layout, disn
+from crossjepa.datasets.collection import Collection, Item, Renderings, digest
+from crossjepa.hashing import file_sizes, glimpse, whole
+
+POINTS_NAME = "points.npy"
+THREADS = 8
+# Objects that are asked how many views there are.
+ASKED = 25
+_MODEL = re.compile(r"(?:^|/)(\d{8})[/-]([^/]+?)(?=/|\.[^/.]+$|$)")
+
+
+class RenderedObjects(Collection):
+    """Objects with pictures.
+
+    Args:
+        folders: the folder of each object's pictures, by name.
+        layout: how their cameras are written down.
+        shapes: points or surface of each object, by name.
+        up_axis: the axis that points up in them.
+
+    Raises:
+        PointCloudError: no object has cameras that can be read.
+    """
+
+    def __init__(
+        self, folders: dict[str, Path], layout: Layout, shapes: dict[str, Path], up_axis: Axis = "y"
+    ) -> None:
+        self.folders, self.layout, self.shapes, self.up_axis = folders, layout, shapes, up_axis
+        self.names = sorted(folders)
+        self.facts = {"kind": layout.kind, "up_axis": up_axis, "names": digest(self.names)}
+        self.views = self._usual_views()
+
+    def fingerprint(self, row: int) -> int:
+        """Returns a number for the cameras, pictures and shape of an object, damaged ones as well."""
+        name = self.names[row]
+        folder = self.folders[name]
+        try:
+            sizes, files = file_sizes(folder), self.layout.read(folder)[0]
+        except (PointCloudError, OSError):
+            sizes, files = {}, []
+        pictures = (f"{file} {sizes.get(file, 0)}" for file in files)
+        content = [whole(folder / self.layout.table), *pictures, glimpse(self.shapes[name])]
+        return int(digest(content), 16)
+
+    def fingerprints(self) -> list[int]:
+        """Returns the `fingerprint` of every object, for which all files are looked at."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(self.fingerprint, range(len(self))))
+
+    def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
+        """Returns the facts with what the files hold."""
+        return {**self.facts, "content": digest(f"{number:016x}" for number in prints)}
+
+    def read_views(self, name: str) -> tuple[list[str], NDArray[np.float32]]:
+        """Reads the cameras of an object.
+
+        Args:
+            name: the object.
+
+        Returns:
+            The names of the pictures in its folder, and their (V, 5) poses.
+
+        Raises:
+            PointCloudError: its table is damaged, or it has fewer or more views than most objects.
+        """
+        files, poses_V5 = self.layout.read(self.folders[name])
+        if len(files) != self.views:
+            raise PointCloudError(self.folders[name], f"{len(files)} views, most objects have {self.views}")
+        return files, poses_V5
+
+    def _usual_views(self) -> int:
+        """Returns how many views most of some objects have; all are asked where none of those answers."""
+        count = len(self.names)
+        asked = np.linspace(0, count - 1, min(ASKED, count)).astype(int)
+        for rows in (asked, range(count)):
+            counts = Counter(views for row in rows if (views := self._count_views(self.names[row])))
+            if counts:
+                # Of equally many the larger number: a table is rather cut short than too long.
+                return max(counts, key=lambda views: (counts[views], views))
+        return len(self.layout.read(self.folders[self.names[0]])[0])
+
+    def _count_views(self, name: str) -> int:
+        """Returns the number of views in the table of an object, 0 where it is damaged."""
+        try:
+            return len(self.layout.read(self.folders[name])[0])
+        except PointCloudError:
+            return 0
+
+    def __getitem__(self, row: int) -> Item:
+        name = self.names[row]
+        folder = self.folders[name]
+        files, poses_V5 = self.read_views(name)
+        images = [read_picture(folder / file) for file in files]
+        if len({image.shape for image in images}) > 1:
+            raise PointCloudError(folder, "its pictures have different sizes")
+        renderings = Renderings(np.stack(images), poses_V5)
+        return Item(read(self.shapes[name]), self.up_axis, renderings)
+
+
+def open_renderings(
+    folder: str | os.PathLike[str],
+    shapes: str | os.PathLike[str] | None = None,
+    *,
+    up_axis: Axis = "y",
+    difficulty: str = "easy",
+    skip_unpaired: bool = False,
+) -> RenderedObjects | None:
+    """Finds renderings in a folder and pairs them with shapes.
+
+    Args:
+        folder: root of one of the layouts.
+        shapes: folder of clouds or meshes `<synset>/<model>.*`, `<synset>/<model>/**` or
+            `<synset>-<model>.*`; a `ShapeNet` beside the folder by default, as in CrossPoint. Our own
+            renderings bring their points.
+        up_axis: the axis that points up in the shapes.
+        difficulty: "easy" or "hard" views of DISN.
+        skip_unpaired: leave out objects without a shape instead of refusing.
+
+    Returns:
+        The collection, None where the folder holds no renderings.
+
+    Raises:
+        ValueError: objects have no shape.
+    """
+    root = Path(folder)
+    image = root / "image" if (root / "image").is_dir() else root
+    for base, inner, layout in ((root, "rendering", R2N2), (image, difficulty, disn(difficulty))):
+        found = {
+            f"{path.parent.parent.parent.name}/{path.parent.parent.name}": path.parent
+            for path in base.glob(f"*/*/{inner}/{layout.table}")
+        }
+        if found:
+            paired = _pair(root, found, shapes, skip_unpaired)
+            found = {name: path for name, path in found.items() if name in paired}
+            return RenderedObjects(found, layout, paired, up_axis)
+    folders = ((path.parent.relative_to(root), path.parent) for path in root.rglob(OWN.table))
+    # Hidden ones are what a `crossjepa render` that was killed has left.
+    own = {
+        place.as_posix(): folder
+        for place, folder in folders
+        if not any(part.startswith(".") for part in place.parts)
+    }
+    if own:
+        return RenderedObjects(own, OWN, {name: path / POINTS_NAME for name, path in own.items()})
+    return None
+
+
+def _pair(
+    root: Path, found: dict[str, Path], shapes: str | os.PathLike[str] | None, skip_unpaired: bool
+) -> dict[str, Path]:
+    place = Path(shapes) if shapes is not None else root.absolute().parent / "ShapeNet"
+    if not place.is_dir():
+        raise ValueError(f"{root}: renderings need the points of their objects; say where with --shapes")
+    shape_of: dict[str, Path] = {}
+    for path in find_files(place):
+        match = _MODEL.search(path.relative_to(place).as_posix())
+        if match:
+            shape_of.setdefault(f"{match[1]}/{match[2]}", path)
+    missing = sorted(set(found) - set(shape_of))
+    if missing and (not skip_unpaired or len(missing) == len(found)):
+        raise ValueError(f"{place}: no shape of {len(missing)} of {len(found)} objects, such as {missing[0]}")
+    return {name: shape_of[name] for name in found if name in shape_of}
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Reads a picture and lays it on white where it is transparent.
+
+    Args:
+        path: an image file.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        PointCloudError: it is missing or damaged.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            picture = image.convert("RGBA")
+    except FileNotFoundError as error:
+        raise PointCloudError(path, "no such file") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PointCloudError(path, f"not a readable picture ({error})") from error
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"), np.uint8)

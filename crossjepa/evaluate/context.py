@@ -1,0 +1,115 @@
+"""One evaluation: a data set, what makes the features, and how both are divided and kept.
+
+n clouds, E embedding width
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.config import Pooling
+from crossjepa.datasets import Dataset
+from crossjepa.evaluate.features import Extractor, FeatureCache, Features, Transform, extract_features
+from crossjepa.datasets.splits import Division, Partition, divide, shared_classes
+
+
+@dataclass(eq=False)
+class Session:
+    """What a protocol works with.
+
+    Features are extracted a split at a time, so that a protocol that leaves the test split alone never reads
+    it.
+
+    Attributes:
+        dataset: the data set.
+        extractor: what makes the features.
+        seed: seed of every random draw.
+        holdout: test on a part of the training split.
+        cache: where features are kept.
+        batch_size: clouds a pass.
+        jobs: fits to run at a time.
+        progress: show progress bars.
+    """
+
+    dataset: Dataset
+    extractor: Extractor
+    seed: int = 0
+    holdout: bool = False
+    cache: FeatureCache | None = None
+    batch_size: int = 32
+    jobs: int = 1
+    progress: bool | None = None
+    feature_seconds: float = 0.0
+    _kept: dict[tuple[str, str, str], Features] = field(default_factory=dict)
+    _division: Division | None = None
+
+    @property
+    def division(self) -> Division:
+        """How the data set is divided."""
+        if self._division is None:
+            self._division = divide(self.dataset, self.seed, self.holdout)
+        return self._division
+
+    def learnable(self) -> list[Partition]:
+        """Returns the divisions, each with only the classes that occur on both sides."""
+        return [shared_classes(self.dataset, partition) for partition in self.division.partitions]
+
+    def labels(self, places_n: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the classes of some places."""
+        return self.dataset.labels_n[places_n]
+
+    def features(
+        self, places_n: NDArray[np.int64], *, pool: Pooling | None = None, transform: Transform | None = None
+    ) -> Features:
+        """Returns the (n, E) features of some places.
+
+        Args:
+            places_n: (n,) places in the data set.
+            pool: "max" or "mean" instead of all that the extractor gives.
+            transform: a change of the clouds before their preprocessing.
+        """
+        splits = np.array(self.dataset.splits, dtype=str)
+        rows: NDArray[np.float32] | None = None
+        for split in np.unique(splits[places_n]).tolist():
+            of_split = np.flatnonzero(splits == split)
+            features = self._split_features(split, pool, transform)
+            wanted = splits[places_n] == split
+            if rows is None:
+                rows = np.zeros((len(places_n), features.shape[1]), np.float32)
+            rows[wanted] = features[np.searchsorted(of_split, places_n[wanted])]
+        return np.zeros((0, 0), np.float32) if rows is None else rows
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is to be known of the data."""
+        return {
+            "name": self.dataset.name,
+            "layout": self.dataset.layout,
+            "checksum": self.dataset.checksum(),
+            "samples": len(self.dataset),
+            "classes": len(self.dataset.classes),
+            "up_axis": self.dataset.up_axis,
+            "division": self.division.rule,
+            "splits": dict(sorted(Counter(self.dataset.splits).items())),
+        }
+
+    def _split_features(self, split: str, pool: Pooling | None, transform: Transform | None) -> Features:
+        key = (split, pool or "", transform.name if transform else "")
+        if key not in self._kept:
+            extractor = self.extractor if pool is None else self.extractor.pooled(pool)
+            start = time.perf_counter()
+            self._kept[key] = extract_features(
+                extractor, self.dataset.subset(split), transform=transform, cache=self.cache,
+                batch_size=self.batch_size, progress=self.progress,
+            )  # fmt: skip
+            self.feature_seconds += time.perf_counter() - start
+        return self._kept[key]
+
+    def fold(self, dataset: Dataset) -> Session:
+        """Returns a session on another data set with the same settings."""
+        return replace(self, dataset=dataset, feature_seconds=0.0, _kept={}, _division=None)

@@ -1,0 +1,175 @@
+"""How a cache begins, empty, and how it ends, whole.
+
+S objects
+
+While it is being made the folder has the suffix `.partial` and `done.npy` marks the objects that are
+finished; a killed run goes on with those that are not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.files import write_json
+from crossjepa.train.cache.arrays import file_sha256
+from crossjepa.train.cache.manifest import FORMAT, MANIFEST, partial_folder, read_manifest, recipe_hash, seal
+from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, SOURCES, Cache, open_cache
+from crossjepa.train.render.camera import POSE_FIELDS
+
+
+def start_cache(
+    folder: str | os.PathLike[str],
+    names: Sequence[str],
+    recipe: Mapping[str, Any],
+    *,
+    views: int,
+    points: int,
+    width: int,
+    parts: Mapping[str, Sequence[int]] | None = None,
+    about: Mapping[str, Any] | None = None,
+    finished: Mapping[str, Any] | None = None,
+) -> Path:
+    """Lays out an empty cache, or finds the unfinished one of the same recipe.
+
+    Args:
+        folder: where the finished cache shall be.
+        names: name of each object.
+        recipe: everything that decides the content: data, renderer, teacher. Where files can be repaired
+            while the cache is made, not what is in them: that is for the fingerprints of the rows.
+        views: views of an object (V).
+        points: stored points of an object (P).
+        width: channels of the teacher (D).
+        parts: first channel, and the one after the last, of each kind of embedding.
+        about: further facts that do not decide the content.
+        finished: the recipe for `finish_cache`, if another one.
+
+    Returns:
+        The folder of the unfinished cache.
+
+    Raises:
+        ValueError: an unfinished cache of another recipe, or of other numbers of views or channels, is in
+            the way.
+    """
+    partial = partial_folder(folder)
+    manifest = {
+        "format": FORMAT,
+        "recipe": dict(recipe),
+        "recipe_hash": recipe_hash(recipe),
+        "views": views,
+        "width": width,
+        "parts": dict(parts or {"cls": (0, width)}),
+        "embeddings": "bfloat16",
+        **(about or {}),
+        "names": list(names),
+    }
+    if (partial / MANIFEST).is_file():
+        found = read_manifest(partial)
+        # Killed when all but finished, or begun by an earlier version, it has the finished one's recipe.
+        known = [recipe_hash(known) for known in (recipe, finished or recipe)]
+        if found.get("format") != FORMAT or found["recipe_hash"] not in known:
+            raise ValueError(
+                f"{partial}: unfinished cache of another recipe ({found['recipe_hash']}); remove it or "
+                "change the name"
+            )
+        # Of pictures that exist the recipe has no rig, and they can be made anew with another one.
+        for number, what in (("views", "views an object"), ("width", "numbers a view")):
+            if found.get(number) != manifest[number]:
+                raise ValueError(
+                    f"{partial}: unfinished cache of {found.get(number)} {what}, not {manifest[number]}; "
+                    "remove it or change the name"
+                )
+        return partial
+    partial.mkdir(parents=True, exist_ok=True)
+    _lay_out(partial, len(names), views, points, width)
+    write_json(partial / MANIFEST, manifest)
+    return partial
+
+
+def _lay_out(folder: Path, rows: int, views: int, points: int, width: int) -> None:
+    layout: dict[str, tuple[type, tuple[int, ...]]] = {
+        "embeddings": (np.uint16, (rows, views, width)),
+        "poses": (np.float32, (rows, views, len(POSE_FIELDS))),
+        "histograms": (np.float16, (rows, views, HISTOGRAM_BINS)),
+        "points": (np.float16, (rows, points, 3)),
+        "checksums": (np.uint32, (rows,)),
+        "done": (np.bool_, (rows,)),
+        SOURCES: (np.uint64, (rows,)),
+    }
+    for name, (dtype, shape) in layout.items():
+        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
+
+
+def finish_cache(
+    folder: str | os.PathLike[str],
+    *,
+    leave_out: Sequence[int] = (),
+    recipe: Mapping[str, Any] | None = None,
+) -> Cache:
+    """Checks that every row is stored and finite, adds checksums, and gives the folder its final name.
+
+    Args:
+        folder: where the finished cache shall be.
+        leave_out: rows that shall not be part of it.
+        recipe: everything that decided the content, if more than it was started with.
+
+    Raises:
+        ValueError: rows are missing, damaged, or hold values that are not finite.
+    """
+    folder, partial = Path(folder), partial_folder(folder)
+    cache = open_cache(partial, writable=True)
+    kept = np.setdiff1d(np.arange(len(cache)), np.array(leave_out, np.int64))
+    missing = int((~cache.done_S[kept]).sum())
+    if missing:
+        raise ValueError(f"{folder}: {missing} of {len(cache)} objects are missing")
+    if len(leave_out):
+        partial = _without_rows(cache, partial, kept)
+        cache = open_cache(partial, writable=True)
+    damaged = cache.damaged_rows()
+    if damaged:
+        raise ValueError(f"{folder}: row {damaged[0]} is damaged; run the same command again")
+    bad = cache.bad_rows()
+    if bad:
+        name = cache.manifest["names"][bad[0]]
+        raise ValueError(f"{folder}: {name} holds values that are not finite; run the same command again")
+    manifest = dict(cache.manifest)
+    del cache
+    if recipe is not None:
+        manifest.update(recipe=dict(recipe), recipe_hash=recipe_hash(recipe))
+    manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in ARRAYS}
+    manifest["seal"] = seal(manifest)
+    write_json(partial / MANIFEST, manifest)
+    (partial / f"{SOURCES}.npy").unlink(missing_ok=True)
+    partial.rename(folder)
+    shutil.rmtree(partial_folder(folder), ignore_errors=True)
+    return open_cache(folder)
+
+
+def _without_rows(cache: Cache, partial: Path, kept: NDArray[np.int64]) -> Path:
+    """Copies some rows of a cache to a new folder beside it."""
+    smaller = partial.with_suffix(".smaller")
+    shutil.rmtree(smaller, ignore_errors=True)
+    smaller.mkdir()
+    _, views, width = cache.embeddings_SVD.shape
+    _lay_out(smaller, len(kept), views, cache.points_SP3.shape[1], width)
+    for name in ARRAYS:
+        source = np.load(partial / f"{name}.npy", mmap_mode="r")
+        target = np.load(smaller / f"{name}.npy", mmap_mode="r+")
+        for place, row in enumerate(kept):
+            target[place] = source[row]
+        target.flush()
+    names = cache.manifest["names"]
+    left_out = sorted(set(range(len(cache))) - set(kept.tolist()))
+    manifest = {
+        **cache.manifest,
+        "left_out": [names[row] for row in left_out],
+        "names": [names[row] for row in kept],
+    }
+    write_json(smaller / MANIFEST, manifest)
+    return smaller

@@ -1,0 +1,125 @@
+"""Is the encoder getting better? Cheap answers while it trains.
+
+n clouds, N points, E embedding width
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crossjepa.config import Axis
+from crossjepa.datasets.npz import load_arrays
+from crossjepa.io import PointCloudError
+from crossjepa.models.point_encoder import PointTransformer
+from crossjepa.processor import rotate_up_axis
+from crossjepa.train.pretrain.augment import normalize_batch
+from crossjepa.train.pretrain.config import Precision
+
+# Clouds of a probe: a fifth of them is held out of its fit.
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class ProbeData:
+    """Labelled clouds, all from a training split; a fifth of them is held out of the probe's fit.
+
+    Attributes:
+        points_nN3: (n, N, 3) float32 clouds, y up.
+        labels_n: (n,) int64 classes from 0.
+    """
+
+    points_nN3: Tensor
+    labels_n: Tensor
+
+
+def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, seed: int = 0) -> ProbeData:
+    """Reads labelled clouds for a probe.
+
+    Args:
+        path: npz with `points` (n, N, 3) and `labels` (n,), see `load_arrays`; rows whose `split` is the test
+            split are not taken.
+        up_axis: the axis that points up in the file.
+        limit: most clouds to take, drawn with the seed.
+        seed: seed of the draw.
+
+    Returns:
+        The clouds.
+
+    Raises:
+        PointCloudError: the file is damaged, an array is missing or does not fit, or there are too few
+            clouds; the message names the file.
+    """
+    data = load_arrays("probe", Path(path), up_axis)
+    allowed = [row for row, split in enumerate(data.splits) if split != "test"]
+    chosen = np.random.default_rng(seed).permutation(allowed)[:limit]
+    if len(chosen) < FEWEST:
+        raise PointCloudError(path, f"{len(chosen)} clouds to probe with, at least {FEWEST} are needed")
+    clouds = [rotate_up_axis(data[row].points_N3, up_axis, "y") for row in chosen]
+    _, dense = np.unique(data.labels_n[chosen], return_inverse=True)
+    points_nN3 = torch.from_numpy(np.stack(clouds)).float()
+    return ProbeData(normalize_batch(points_nN3), torch.from_numpy(dense).long())
+
+
+@torch.inference_mode()
+def encode_all(
+    encoder: PointTransformer, points_nN3: Tensor, batch_size: int = 64, precision: Precision = "bfloat16"
+) -> Tensor:
+    """Returns the (n, E) float32 max+mean features of clouds at the encoder's current size.
+
+    Args:
+        encoder: the encoder.
+        points_nN3: (n, N, 3) clouds.
+        batch_size: clouds a pass.
+        precision: of the arithmetic.
+    """
+    device = next(encoder.parameters()).device
+    count = encoder.config.num_points
+    training, enabled = encoder.training, precision == "bfloat16"
+    encoder.eval()
+    parts = []
+    for start in range(0, len(points_nN3), batch_size):
+        points = points_nN3[start : start + batch_size, :count].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+            parts.append(encoder(points, pool="max+mean").pooled.float().cpu())
+    encoder.train(training)
+    return torch.cat(parts)
+
+
+def probe(features_nE: Tensor, labels_n: Tensor) -> dict[str, float]:
+    """Scores features by ridge regression and 1-NN, fitted on the first 80 % of the rows.
+
+    Returns:
+        "ridge" and "nearest" accuracies on the rest, and the statistics of `spread`.
+    """
+    cut = int(0.8 * len(features_nE))
+    mean_E, std_E = features_nE[:cut].mean(dim=0), features_nE[:cut].std(dim=0) + 1e-6
+    scaled = ((features_nE - mean_E) / std_E).double()
+    fit, rest = scaled[:cut], scaled[cut:]
+    wanted = F.one_hot(labels_n[:cut], int(labels_n.max()) + 1).double() - 1 / (int(labels_n.max()) + 1)
+    penalty = 0.1 * cut * torch.eye(fit.shape[1], dtype=torch.float64)
+    weight = torch.linalg.solve(fit.T @ fit + penalty, fit.T @ wanted)
+    ridge = ((rest @ weight).argmax(dim=1) == labels_n[cut:]).double().mean()
+    similarity = F.normalize(rest, dim=1) @ F.normalize(fit, dim=1).T
+    nearest = (labels_n[:cut][similarity.argmax(dim=1)] == labels_n[cut:]).double().mean()
+    return {"ridge": float(ridge), "nearest": float(nearest), **spread(features_nE)}
+
+
+def spread(features_nE: Tensor) -> dict[str, float]:
+    """Statistics that show a collapse.
+
+    Returns:
+        "rank", the exponential of the entropy of the covariance's spectrum (1 when all features lie on a
+        line), and "deviation", the mean standard deviation of a channel.
+    """
+    centred = (features_nE - features_nE.mean(dim=0)).double()
+    values = torch.linalg.svdvals(centred).square()
+    shares = values / values.sum().clamp_min(1e-12)
+    entropy = -(shares * shares.clamp_min(1e-12).log()).sum()
+    return {"rank": float(entropy.exp()), "deviation": float(centred.std(dim=0).mean())}

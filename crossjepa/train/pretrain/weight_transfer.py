@@ -1,0 +1,168 @@
+"""The predictor of a run as it is released: in the teacher's own space, with the facts about it.
+
+B clouds, V views, P predictor width, D teacher width
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crossjepa.config import PredictorConfig, ViewPredictionConfig
+from crossjepa.hub import compare_shapes
+from crossjepa.train.cache import Cache, Views
+from crossjepa.train.common.checkpoint import Released
+from crossjepa.train.cache.concat import JoinedCaches
+from crossjepa.train.pretrain.model import PretrainModel
+
+State = Mapping[str, Tensor]
+
+
+def describe_predictor(
+    network: PredictorConfig, cache: Cache | JoinedCaches, views: Views
+) -> ViewPredictionConfig:
+    """Returns what `config.json` says about a predictor that learns from a cache.
+
+    Args:
+        network: its shape.
+        cache: the cache, of which the teacher is read.
+        views: views of the cache, of which the means are taken.
+    """
+    manifest = (cache.caches[0] if isinstance(cache, JoinedCaches) else cache).manifest
+    teacher = manifest["recipe"].get("teacher")
+    if not isinstance(teacher, Mapping):  # caches of format 1 know a name alone
+        teacher = {"name": str(teacher).removesuffix(".safetensors"), "embedding": "cls"}
+    return ViewPredictionConfig(
+        network=network,
+        teacher=str(teacher["name"]),
+        embedding=str(teacher["embedding"]),
+        distance=round(float(views.poses_BV5[..., 3].mean()), 4),
+        histogram=tuple(round(share, 5) for share in views.histograms_BVH.mean(axis=(0, 1)).tolist()),
+        teacher_sha256=str(teacher.get("weights_sha256") or ""),
+    )
+
+
+def take_released(
+    model: PretrainModel, released: Released, prediction: ViewPredictionConfig, targets: State
+) -> str:
+    """Fills a model with released weights, the predictor where it fits, and says what was taken.
+
+    Args:
+        model: the model to fill; the encoders are of one size.
+        released: the weights.
+        prediction: what the model's own predictor is.
+        targets: state of `Targets`, the scaling in which it predicts.
+    """
+    model.encoder.load_state_dict(released.encoder, strict=True)
+    reason = _why_not(released.prediction, prediction, model.teacher_layer is not None)
+    if reason:
+        return f"its encoder, with a new predictor ({reason})"
+    model.predictor.load_state_dict(to_targets(released.predictor, targets), strict=True)
+    return "its encoder and predictor"
+
+
+def take_checkpoint(
+    model: PretrainModel, state: Mapping[str, Any], prediction: ViewPredictionConfig, targets: State
+) -> None:
+    """Fills a model with the weights of another run, whose targets may have been scaled otherwise.
+
+    Then the last layers of the predictor and of the head of objects change, so that they stand for the same
+    embeddings. The readout of the contrast stays as it is, since its length and offset stand for nothing, and
+    so does all of it with a learnable teacher, and from older versions, which kept no scaling.
+
+    Args:
+        model: the model to fill.
+        state: the checkpoint.
+        prediction: what the model's own predictor is.
+        targets: state of `Targets`, the scaling in which it predicts.
+
+    Raises:
+        ValueError: the checkpoint is of another teacher or another recipe.
+    """
+    if "prediction" in state:
+        found = ViewPredictionConfig.from_dict(state["prediction"])
+        if other := _other_teacher(found, prediction):
+            raise ValueError(other)
+    weights, own = state["model"], model.state_dict()
+    shapes = [{name: tuple(each[name].shape) for name in each} for each in (weights, own)]
+    if mismatch := compare_shapes(*shapes):
+        raise ValueError(mismatch)
+    if "targets" in state and model.teacher_layer is None and not _equal(state["targets"], targets):
+        for layer in ("predictor.head.", "object_head."):
+            weights = _rescaled(weights, layer, state["targets"], targets)
+    model.load_state_dict(weights, strict=True)
+
+
+def _rescaled(weights: State, layer: str, before: State, after: State) -> State:
+    """Returns the weights with a layer, where there is one, that predicts targets of another scaling."""
+    names = {f"head.{kind}": f"{layer}{kind}" for kind in ("weight", "bias")}
+    if f"{layer}weight" not in weights:
+        return weights
+    head = to_targets(to_teacher({own: weights[name] for own, name in names.items()}, before), after)
+    return {**weights, **{name: head[own] for own, name in names.items()}}
+
+
+def _equal(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name].cpu(), other[name].cpu()) for name in one)
+
+
+def _other_teacher(found: ViewPredictionConfig, wanted: ViewPredictionConfig) -> str:
+    """Says whose embeddings a predictor predicts, where they are not those that are wanted."""
+    known = bool(found.teacher_sha256 and wanted.teacher_sha256)
+    # A file and a tag of timm may be one teacher, and one name may stand for several.
+    same = found.teacher_sha256 == wanted.teacher_sha256 if known else found.teacher == wanted.teacher
+    if same and found.embedding == wanted.embedding:
+        return ""
+    return f"its teacher is {_teacher(found, known)}, not {_teacher(wanted, known)}"
+
+
+def _teacher(prediction: ViewPredictionConfig, with_sum: bool) -> str:
+    checksum = f", weights {prediction.teacher_sha256[:12]}" if with_sum else ""
+    return f"{prediction.teacher}, embedding {prediction.embedding}{checksum}"
+
+
+def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig, learnable: bool) -> str:
+    """Says why a released predictor is of no use; "" where it is."""
+    if released is None:
+        return "it has none"
+    if released.network != wanted.network:
+        return f"its own is {released.network}"
+    if other := _other_teacher(released, wanted):
+        return other
+    return "the teacher is learnable" if learnable else ""
+
+
+def to_teacher(predictor: State, targets: State) -> dict[str, Tensor]:
+    """Turns a predictor of scaled targets into one of the teacher's embeddings, by its last layer.
+
+    Args:
+        predictor: state of a `ViewPredictor`.
+        targets: state of `Targets`.
+
+    Returns:
+        The state of the same predictor with another last layer.
+    """
+    scaling_DD, mean_D = _scaling(targets)
+    weight_DP = torch.linalg.solve(scaling_DD, predictor["head.weight"].double())
+    bias_D = torch.linalg.solve(scaling_DD, predictor["head.bias"].double()) + mean_D
+    return {**predictor, "head.weight": weight_DP.float(), "head.bias": bias_D.float()}
+
+
+def to_targets(predictor: State, targets: State) -> dict[str, Tensor]:
+    """Turns a predictor of the teacher's embeddings into one of scaled targets: undoes `to_teacher`."""
+    scaling_DD, mean_D = _scaling(targets)
+    weight_DP = scaling_DD @ predictor["head.weight"].double()
+    bias_D = scaling_DD @ (predictor["head.bias"].double() - mean_D)
+    return {**predictor, "head.weight": weight_DP.float(), "head.bias": bias_D.float()}
+
+
+def _scaling(targets: State) -> tuple[Tensor, Tensor]:
+    """Returns the matrix and the mean of target = matrix (embedding - mean), in float64 on the CPU."""
+    values = {name: value.detach().cpu().double() for name, value in targets.items()}
+    scaling_DD = torch.diag(1 / values["std_D"])
+    if "whitening_DD" in values:
+        scaling_DD = values["whitening_DD"] @ scaling_DD
+    return scaling_DD, values["mean_D"]

@@ -1,0 +1,183 @@
+"""Pictures of files as files: a folder an object, with its cameras and points beside the pictures.
+
+V views, H x W pixels
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.config import Axis
+from crossjepa.datasets.dataset import file_digest
+from crossjepa.files import atomic_write, write_json
+from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.train.cache import recipe_hash
+from crossjepa.train.render import contact_sheet, save_png
+from crossjepa.train.render.camera import POSE_FIELDS
+from crossjepa.datasets.cameras import VIEWS_NAME
+from crossjepa.datasets.collection import Item, digest
+from crossjepa.datasets.renderings import POINTS_NAME, read_picture
+from crossjepa.train.cache.teacher import resize_images
+from crossjepa.train.render.views import ObjectViews, RenderConfig, make_views
+
+FORMAT = 1
+PREVIEW_SIZE, PREVIEW_COLUMNS, PREVIEW_MOST = 128, 12, 480
+
+
+@dataclass
+class RenderResult:
+    """What became of the files.
+
+    Attributes:
+        folders: the folder of each object's pictures.
+        errors: why the others could not be rendered.
+    """
+
+    folders: list[Path] = field(default_factory=list)
+    errors: list[PointCloudError] = field(default_factory=list)
+
+
+def render_files(
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    config: RenderConfig,
+    *,
+    up_axis: Axis = "y",
+    device: str = "cpu",
+    each: Callable[[int, int], object] | None = None,
+) -> RenderResult:
+    """Renders files and folders and collects what fails instead of stopping.
+
+    What an earlier, interrupted call has rendered whole from the same file is left as it is.
+
+    Args:
+        inputs: point and mesh files, and folders of such files.
+        output: folder in which each object gets a folder.
+        config: cameras and pictures.
+        up_axis: the axis that points up in the files.
+        device: where to render.
+        each: called with the number of files done and of all files, after each.
+
+    Returns:
+        Folders and errors.
+
+    Raises:
+        PointCloudError: a folder holds no readable file.
+    """
+    files = _named_files(inputs)
+    result = RenderResult()
+    for number, (name, path) in enumerate(files.items(), 1):
+        folder = Path(output) / name
+        try:
+            _render_file(path, folder, name, config, up_axis, device)
+            result.folders.append(folder)
+        except PointCloudError as error:
+            result.errors.append(error)
+        except ValueError as error:
+            result.errors.append(PointCloudError(path, str(error)))
+        if each is not None:
+            each(number, len(files))
+    return result
+
+
+def write_preview(path: str | os.PathLike[str], folders: Iterable[Path]) -> None:
+    """Writes a contact sheet of rendered objects.
+
+    All views of up to 4 objects are shown, four of each of up to 60, else one.
+
+    Args:
+        path: the PNG file.
+        folders: the folders of the objects.
+    """
+    folders = list(folders)
+    views = 0 if len(folders) <= 4 else 4 if len(folders) <= 60 else 1
+    images: list[NDArray[np.uint8]] = []
+    for folder in folders:
+        files = sorted(folder.glob("*.png"))
+        if views:
+            files = [files[place] for place in np.linspace(0, len(files), views, endpoint=False).astype(int)]
+        pictures = (read_picture(file)[None] for file in files)
+        images += [resize_images(picture, PREVIEW_SIZE)[0] for picture in pictures]
+        if len(images) >= PREVIEW_MOST:
+            break
+    if images:
+        save_png(path, contact_sheet(np.stack(images[:PREVIEW_MOST]), min(PREVIEW_COLUMNS, len(images))))
+
+
+def _render_file(
+    path: Path, folder: Path, name: str, config: RenderConfig, up_axis: Axis, device: str
+) -> None:
+    partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
+    for left in (partial, old):  # by a call that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    shape = read(path, color=True)
+    recipe = {**config.facts(), "format": FORMAT, "up_axis": up_axis, "sha256": file_digest(path)}
+    if _is_whole(folder, recipe_hash(recipe)):
+        return
+    # The cameras depend on the name alone, so that files can be added.
+    row = int(digest([name]), 16) % 2**31
+    views = make_views(Item(shape, up_axis), row, config, device)
+    partial.mkdir(parents=True)
+    _write(partial, views, path.name, recipe)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]) -> None:
+    described = []
+    for number, (image_HW3, pose_5, histogram_H) in enumerate(
+        zip(views.images_VHW3, views.poses_V5, views.histograms_VH, strict=True)
+    ):
+        file = f"{number:02d}.png"
+        save_png(folder / file, image_HW3)
+        pose = dict(zip(POSE_FIELDS, map(float, pose_5), strict=True))
+        described.append({"image": file, **pose, "histogram": [float(share) for share in histogram_H]})
+    points_P3 = views.points_P3.astype(np.float16)
+    atomic_write(folder / POINTS_NAME, lambda file: np.save(file, points_P3, allow_pickle=False))
+    frame = {"centroid": views.frame.centroid_3.tolist(), "radius": views.frame.radius}
+    facts = {"source": source, "recipe_hash": recipe_hash(recipe), "recipe": recipe, "frame": frame}
+    write_json(folder / VIEWS_NAME, {"format": FORMAT, **facts, "views": described})
+
+
+def _is_whole(folder: Path, wanted: str) -> bool:
+    """Whether a folder has been rendered with that recipe; it has its name only if it was whole."""
+    try:
+        return bool(json.loads((folder / VIEWS_NAME).read_text())["recipe_hash"] == wanted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _named_files(inputs: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
+    """Names files by their place in the folder that was given, without the ending where that is clear."""
+    found = list(_files(inputs))
+    short = [os.fspath(place.with_suffix("")) for place, _ in found]
+    counts, named = Counter(short), dict[str, Path]()
+    for name, (place, path) in zip(short, found, strict=True):
+        name = name if counts[name] == 1 else os.fspath(place)
+        while name in named:
+            name += "_"
+        named[name] = path
+    return named
+
+
+def _files(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[Path, Path]]:
+    for given in map(Path, inputs):
+        if not given.is_dir():
+            yield Path(given.name), given
+            continue
+        files = find_files(given)
+        if not files:
+            raise PointCloudError(given, "no point cloud or mesh file in this folder")
+        yield from ((path.relative_to(given), path) for path in files)

@@ -1,0 +1,146 @@
+"""From an object to its pictures, the cameras that took them, and its points.
+
+V views, P stored points, H x W pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossjepa.config import Axis
+from crossjepa.io import Mesh, PointCloud
+from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
+from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.train.render import Renderer, View, color_histogram, render_cloud, render_mesh, rig
+from crossjepa.datasets.collection import Item
+from crossjepa.train.cache.teacher import resize_images
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Everything that decides the pictures and points of an object, apart from the object.
+
+    Attributes:
+        rig: name of the camera rig.
+        image_size: pixels of a side.
+        supersample: samples of a pixel's side.
+        stored_points: points kept of an object, from which training draws (P).
+        seed: seed of the rigs and of the surface sampling.
+        renderer: what finds the visible faces of meshes: "zbuffer", or "embree", which is optional.
+    """
+
+    rig: str = "orbit8"
+    image_size: int = 224
+    supersample: int = 2
+    stored_points: int = 4096
+    seed: int = 0
+    renderer: Renderer = "zbuffer"
+
+    def facts(self) -> dict[str, Any]:
+        """Returns all of it as plain values; only another renderer than the default has an entry."""
+        facts = asdict(self)
+        if self.renderer == RenderConfig.renderer:
+            # So that what was made before there was a choice keeps its recipe.
+            del facts["renderer"]
+        return facts
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectViews:
+    """Pictures of an object, and its points in the frame of the cameras.
+
+    Attributes:
+        images_VHW3: (V, H, W, 3) uint8 RGB.
+        poses_V5: (V, 5) float32 azimuth, elevation, roll, distance, field of view; degrees and radii.
+        histograms_VH: (V, 48) float32 colour histograms.
+        points_P3: (P, 3) float32 points uniform by area, centroid 0, largest radius 1, y up.
+        frame: where the points were.
+    """
+
+    images_VHW3: NDArray[np.uint8]
+    poses_V5: NDArray[np.float32]
+    histograms_VH: NDArray[np.float32]
+    points_P3: NDArray[np.float32]
+    frame: Frame
+
+
+def make_views(item: Item, row: int, config: RenderConfig, device: str = "cpu") -> ObjectViews:
+    """Samples the points of an object and renders it, or takes the pictures that it comes with.
+
+    Args:
+        item: the object.
+        row: its number, which with the seed decides all that is random.
+        config: points and cameras.
+        device: where it is rendered.
+
+    Returns:
+        Its pictures and points.
+
+    Raises:
+        ValueError: it cannot be rendered.
+    """
+    generator = np.random.default_rng([config.seed, row])
+    points_P3 = _stored_points(item.shape, item.up_axis, config.stored_points, generator)
+    frame = unit_sphere(points_P3)
+    if item.renderings is None:
+        views = rig(config.rig, seed=int(generator.integers(2**31)))
+        images_VHW3 = _render(item, frame, views, config, device)
+        poses_V5 = np.array([pose_of(view) for view in views], np.float32)
+    else:
+        images_VHW3 = resize_images(item.renderings.images_VHW3, config.image_size)
+        poses_V5 = item.renderings.poses_V5
+    return ObjectViews(images_VHW3, poses_V5, color_histogram(images_VHW3), frame.apply(points_P3), frame)
+
+
+def pose_of(view: View) -> tuple[float, float, float, float, float]:
+    """Returns azimuth, elevation, roll, distance and field of view."""
+    return view.azimuth, view.elevation, view.roll, view.distance, view.fov
+
+
+def _stored_points(
+    shape: Mesh | PointCloud, up_axis: Axis, count: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Returns (P, 3) points, y up; a cloud of fewer points repeats them in random order."""
+    if isinstance(shape, Mesh):
+        points_P3, _ = sample_surface(_upright(shape.vertices_V3, up_axis), shape.faces_F3, count, generator)
+        return points_P3
+    order_N = generator.permutation(len(shape.points_N3))
+    return _upright(shape.points_N3, up_axis)[np.resize(order_N, count)]
+
+
+def _render(
+    item: Item, frame: Frame, views: Sequence[View], config: RenderConfig, device: str
+) -> NDArray[np.uint8]:
+    shape, size, supersample = item.shape, config.image_size, config.supersample
+    if isinstance(shape, Mesh):
+        vertices_V3 = frame.apply(_upright(shape.vertices_V3, item.up_axis))
+        return render_mesh(
+            vertices_V3,
+            shape.faces_F3,
+            views,
+            size=size,
+            supersample=supersample,
+            appearance=shape.appearance,
+            device=device,
+            renderer=config.renderer,
+        )
+    # More points than that are finer than the pixels.
+    most = (size * supersample) ** 2 // 8
+    chosen_M = np.linspace(0, len(shape.points_N3) - 1, min(most, len(shape.points_N3))).astype(np.int64)
+    return render_cloud(
+        frame.apply(_upright(shape.points_N3[chosen_M], item.up_axis)),
+        views,
+        size=size,
+        supersample=supersample,
+        colors_N3=None if shape.colors_N3 is None else shape.colors_N3[chosen_M],
+        device=device,
+    )
+
+
+def _upright(points_N3: NDArray[np.float64], up_axis: Axis) -> NDArray[np.float64]:
+    return rotate_up_axis(points_N3, up_axis, "y")

@@ -1,0 +1,51 @@
+"""A cache in which embeddings depend on the shapes, small enough to train on in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from crossjepa.train.cache import Cache, finish_cache, open_cache, partial_folder, start_cache
+from crossjepa.train.pretrain.config import PretrainConfig
+
+OBJECTS, VIEWS, WIDTH = 28, 4, 16
+TEACHER = {"name": "blobs", "weights_sha256": "0", "embedding": "cls"}
+CONFIG = PretrainConfig(
+    size="crossjepa-test",
+    steps=12,
+    batch_size=8,
+    views_per_step=2,
+    learning_rate=3e-3,
+    warmup_steps=2,
+    predictor_depth=1,
+    few_points=32,
+    held_out=4,
+)
+
+
+def make_cache(
+    folder: Path,
+    *,
+    objects: int = OBJECTS,
+    points: int = 256,
+    views: int = VIEWS,
+    teacher: object = TEACHER,
+    seed: int = 0,
+) -> Cache:
+    """Makes a cache whose embeddings are the stretches of Gaussian blobs, with a little noise a view."""
+    generator = np.random.default_rng(seed)
+    names = [f"object {number}" for number in range(objects)]
+    recipe = {"made": "by a test", "teacher": teacher, "seed": seed}
+    start_cache(folder, names, recipe, views=views, points=points, width=WIDTH)
+    cache = open_cache(partial_folder(folder), writable=True)
+    for row in range(objects):
+        stretch = generator.uniform(0.2, 1, 3)
+        cloud = generator.normal(size=(points, 3)) * stretch
+        angles = generator.uniform(0, [[360, 40]], (views, 2))
+        poses = np.concatenate([angles, np.zeros((views, 1)), np.full((views, 2), 3.0)], axis=1)
+        noise = 0.01 * generator.normal(size=(views, WIDTH))
+        embeddings = np.tile(np.resize(stretch, WIDTH), (views, 1)) + noise
+        histograms = np.full((views, 48), 1 / 16)
+        cache.write_row(row, embeddings, poses, histograms, cloud / np.linalg.norm(cloud, axis=1).max())
+    return finish_cache(folder)

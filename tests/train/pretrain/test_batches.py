@@ -1,0 +1,71 @@
+"""Batches: what is held out is drawn as in training, and all is drawn on the device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crossjepa.train.cache import open_cache
+from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.batches import Batches
+from tests.helpers.runs import make_trainer
+
+
+def test_held_out_clouds_have_as_many_points_as_those_trained_on(
+    config: PretrainConfig, tmp_path: Path
+) -> None:
+    trainer = make_trainer(config, tmp_path)
+    seen: list[int] = []
+
+    def remember(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        seen.append(arguments[0].shape[1])
+
+    trainer.model.encoder.register_forward_pre_hook(remember)
+    for step, points in ((0, 32), (config.steps - 1, 64)):
+        trainer.update(step)
+        first, second = trainer.look(), trainer.look()
+        assert seen == [points] * 3, "training, and twice what is held out"
+        assert first == second
+        seen.clear()
+
+
+def nearest(points_BN3: Tensor) -> float:
+    """The mean distance of a point to the nearest other."""
+    distance_BNN = torch.cdist(points_BN3, points_BN3) + 10 * torch.eye(points_BN3.shape[1])
+    return float(distance_BNN.amin(dim=-1).mean())
+
+
+def test_held_out_clouds_are_spread_evenly_where_those_trained_on_are(config: PretrainConfig) -> None:
+    cache = open_cache(config.cache)
+    spacing = {}
+    for share in (0.0, 1.0):
+        batches = Batches(cache, replace(config, even_probability=share))
+        clouds = batches.held_out(0, 4, 64).points_BN3, batches(0).points_BN3
+        assert torch.equal(clouds[0], batches.held_out(0, 4, 64).points_BN3)
+        spacing[share] = [nearest(each) for each in clouds]
+    assert all(even > 1.2 * random for random, even in zip(spacing[0.0], spacing[1.0], strict=True))
+
+
+@pytest.mark.parametrize("changes", [{}, {"even_probability": 1.0, "points_weight": 1.0}])
+def test_points_are_drawn_where_they_are_wanted(config: PretrainConfig, changes: dict[str, float]) -> None:
+    """On the device without numbers, whose tensors mix with none of the CPU's."""
+    changed = replace(config, **changes)  # type: ignore[arg-type]
+    cache = open_cache(config.cache)
+    here, there = Batches(cache, changed), Batches(cache, changed, device=torch.device("meta"))
+    for one, other in ((here(0), there(0)), (here.held_out(0, 4, 32), there.held_out(0, 4, 32))):
+        assert [value.device.type for value in one] == ["cpu"] * 5
+        assert [value.device.type for value in other] == ["meta"] * 5
+        assert [value.shape for value in one] == [value.shape for value in other]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_draws_what_a_cpu_draws(config: PretrainConfig) -> None:
+    even = replace(config, even_probability=1.0, points_weight=1.0)
+    cache = open_cache(config.cache)
+    for one, other in zip(Batches(cache, even)(0), Batches(cache, even, device="cuda")(0), strict=True):
+        torch.testing.assert_close(one, other.cpu(), rtol=0, atol=1e-5)

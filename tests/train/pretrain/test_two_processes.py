@@ -1,0 +1,129 @@
+"""Pretraining in two processes: the result of one, whole after a kill, one answer to what is not finite."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crossjepa.train.cache import open_cache
+from crossjepa.train.common.checkpoint import checkpoints
+from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.common.distributed import own_device
+from crossjepa.train.pretrain.trainer import pretrain
+from tests.helpers.ends import assert_same_end
+from tests.helpers.runs import (
+    KILLS,
+    ONE_THREAD,
+    QUIET,
+    TORCHRUN,
+    command,
+    losses,
+    run_to_the_end,
+    run_until_killed,
+    seconds_a_step,
+)
+from tests.helpers.small_cache import make_cache
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"points_weight": 0.5, "joint_attention": True, "gradient_checkpointing": True},
+        {"joint_attention": True, "camera_positions": True, "frozen_steps": 4},
+        {"contrast_with": "cache", "target_scaling": "whiten"},
+        {"occupancy_weight": 4.0, "occupancy_nodes": 2},
+    ],
+)
+def test_two_processes_equal_one_with_the_whole_batch(
+    config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    # Slow enough for rounding to stay what it is: AdamW's first steps are signs of gradients.
+    slow = replace(config, precision="float32", optimizer="adamw", learning_rate=1e-4)
+    same = replace(slow, **changes)  # type: ignore[arg-type]
+    pretrain(replace(same, gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
+    for stop in ("7", "0"):  # the second call goes on where the first stopped
+        words = command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")
+        run_to_the_end([*TORCHRUN, *words])
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert len(one) == 12
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="no /proc to find torchrun's workers in")
+def test_two_processes_killed_together_and_resumed_end_with_the_same_bits(
+    config: PretrainConfig, tmp_path: Path
+) -> None:
+    """Kills torchrun and both workers at random moments, a third as often as `CROSSJEPA_KILLS` says."""
+    kills = max(1, KILLS // 3)
+    longer = replace(config, steps=30 * kills)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_to_the_end([*TORCHRUN, *command(longer, whole)])
+    words = [*TORCHRUN, *command(longer, parts)]
+    pause, generator = 9 * seconds_a_step(longer, whole), np.random.default_rng(kills)
+    killed = [run_until_killed(words, parts, generator.uniform(0, pause)) for _ in range(kills)]
+    assert any(killed)
+    run_to_the_end(words)
+    assert_same_end(whole, parts)
+    assert not list(parts.glob(".*"))
+
+
+def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
+    config: PretrainConfig, tmp_path: Path
+) -> None:
+    """One object's embedding is so large that the loss is just finite, but not the norm of the gradient."""
+    make_cache(tmp_path / "cache")
+    plain = replace(config, cache=str(tmp_path / "cache"), object_weight=0.0, contrast_weight=0.0)
+    taught = replace(plain, target_scaling="none", learnable_teacher=True, precision="float32")
+    cache = open_cache(taught.cache, writable=True)
+    rows = Batches(cache, taught).train_rows
+    cache.embeddings_SVD[int(rows[0])] = np.full(cache.embeddings_SVD.shape[1:], 1e30, np.float32)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    words = [sys.executable, *command(taught, tmp_path / "run")]
+    processes = [
+        subprocess.Popen(
+            words,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**ONE_THREAD, **where, "RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate()[1] for process in processes]
+    reasons = [re.findall(r"^error: the norm of the gradient is .*", text, re.MULTILINE) for text in said]
+    assert [process.returncode for process in processes] == [1, 1], said
+    assert len(reasons[0]) == 1
+    assert reasons[0] == reasons[1]
+    assert not checkpoints(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "rank", "cuda", "default"),
+    [
+        (0, 3, "cuda:0", "cpu"),
+        (1, 3, "cuda:0", "cuda:0"),
+        (2, 1, "cuda:1", "cuda:1"),
+        (4, 3, "cuda:3", "cuda:3"),
+    ],
+)
+def test_cuda_without_a_number_is_the_gpu_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, cuda: str, default: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    assert own_device("cuda") == torch.device(cuda)
+    assert own_device() == torch.device(default)
+    assert own_device("cuda:0") == torch.device("cuda:0")
+    assert own_device("cpu") == torch.device("cpu")
