@@ -16,10 +16,10 @@ from crossjepa.config import (
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.hub import WeightsError
 from crossjepa.io import PointCloudError
+from crossjepa.model import CrossJEPA
 from crossjepa.prediction import NoHeadError, PartPrediction, Prediction
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.registry import list_models
-from crossjepa.model import CrossJEPA
 
 if TYPE_CHECKING:
     from crossjepa.sklearn import CrossJEPAClassifier as CrossJEPAClassifier

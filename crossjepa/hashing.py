@@ -1,39 +1,61 @@
-"""What files hold, in short, to tell collections apart without reading all of them."""
+"""Checksums and fingerprints: what files, recipes and weights hold, in short."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from crossjepa.datasets.dataset import file_digest
+import torch
+from torch import nn
 
-MIDDLE = 4096
-
-
-def file_sizes(folder: Path) -> dict[str, int]:
-    """Returns the size of each file in a folder, by name."""
-    with os.scandir(folder) as entries:
-        return {entry.name: entry.stat().st_size for entry in entries}
+FINGERPRINT_BYTES = 4096
 
 
-def whole(path: Path) -> str:
-    """Returns a checksum of a small file, "" where it cannot be read."""
-    try:
-        return file_digest(path)
-    except OSError:
-        return ""
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Returns the hexadecimal checksum of a file."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def glimpse(path: Path) -> str:
-    """Returns the size of a file and a checksum of its middle, "" where it cannot be read.
+def file_fingerprint(path: Path) -> str:
+    """Returns the size of a file and a checksum of its middle, "" if it cannot be read.
 
     Clouds of one number of points have one size, and text files begin alike; in the middle they differ.
     """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, (size - MIDDLE) // 2))
-            return f"{size} {hashlib.sha256(file.read(MIDDLE)).hexdigest()}"
+            file.seek(max(0, (size - FINGERPRINT_BYTES) // 2))
+            return f"{size} {hashlib.sha256(file.read(FINGERPRINT_BYTES)).hexdigest()}"
     except OSError:
         return ""
+
+
+def text_digest(texts: Iterable[str]) -> str:
+    """Returns a short name for a list of texts."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def recipe_hash(recipe: Mapping[str, Any]) -> str:
+    """Returns a short name for a recipe of plain JSON values, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def weights_digest(module: nn.Module) -> str:
+    """Returns the SHA-256 of names, types and bytes of all tensors of a module."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        content = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {content.dtype} {tuple(content.shape)}\n".encode())
+        digest.update(content.flatten().view(torch.uint8).numpy().tobytes())  # numpy has no bfloat16
+    return digest.hexdigest()

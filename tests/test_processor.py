@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from crossjepa import PointCloudError, PointCloudProcessor, ProcessorConfig
 from crossjepa.config import Axis
 from crossjepa.io import Mesh
-from crossjepa.processor import rotate_up_axis
 from crossjepa.ops.mesh_sampling import face_areas, sample_surface
+from crossjepa.processor import rotate_up_axis
 
 
 def cloud(points: int, seed: int = 0) -> NDArray[np.float64]:

@@ -12,9 +12,9 @@ import pytest
 
 import crossjepa
 from crossjepa import CrossJEPAClassifier, CrossJEPAEncoder, PointCloudError
-from crossjepa.sklearn import fit_linear_head
 from crossjepa.io import read
 from crossjepa.processor import Source
+from crossjepa.sklearn import fit_linear_head
 from crossjepa.train.finetune import FinetuneConfig
 from tests.conftest import SAMPLES
 from tests.helpers.finetune_data import NAMES, surface, write_folder

@@ -214,10 +214,10 @@ def _device(options: argparse.Namespace) -> str:
 
 
 def _cache(options: argparse.Namespace) -> int:
-    from crossjepa.train.cache import CacheConfig, default_workers, make_cache
-    from crossjepa.train.render import check_renderer
     from crossjepa.datasets.open import open_collection
+    from crossjepa.train.cache import CacheConfig, default_workers, make_cache
     from crossjepa.train.cache.teacher import DEFAULT_TEACHER
+    from crossjepa.train.render import check_renderer
 
     device = _device(options)
     config = CacheConfig(options.teacher or DEFAULT_TEACHER, options.embedding, _render_config(options))

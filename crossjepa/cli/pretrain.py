@@ -6,13 +6,13 @@ import argparse
 import logging
 import sys
 
-from crossjepa.train.pretrain.config import PretrainConfig, load_config
-from crossjepa.train.common.distributed import check_device, leave_group
-from crossjepa.train.pretrain.dry_run import cache_gigabytes, plan_run
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
-from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
 from crossjepa.datasets.check_renderings import TreeReport, check_renderings
 from crossjepa.datasets.renderings import open_renderings
+from crossjepa.train.common.distributed import check_device, leave_group
+from crossjepa.train.pretrain.config import PretrainConfig, load_config
+from crossjepa.train.pretrain.dry_run import cache_gigabytes, plan_run
+from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
+from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 
 
 def main(words: list[str] | None = None) -> int:

@@ -1,10 +1,10 @@
 """Readers of data sets, one file a data set; all give one type of sample."""
 
-from crossjepa.datasets.verify import Check, check
-from crossjepa.datasets.fewshot import find_folds, load_fold
-from crossjepa.datasets.detect import DatasetNotFoundError, detect, list_datasets, load
-from crossjepa.datasets.dataset import Dataset, Sample
 from crossjepa.datasets.catalog import SOURCES
+from crossjepa.datasets.dataset import Dataset, Sample
+from crossjepa.datasets.detect import DatasetNotFoundError, detect, list_datasets, load
+from crossjepa.datasets.fewshot import find_folds, load_fold
+from crossjepa.datasets.verify import Check, check
 
 __all__ = [
     "SOURCES",

@@ -18,12 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.io import PointCloudError
-from crossjepa.train.render.camera import (
-    BLENDER_DISTANCE,
-    BLENDER_FIELD_OF_VIEW,
-    BLENDER_LENGTH,
-    POSE_FIELDS,
-)
 
 METADATA, VIEWS_NAME = "rendering_metadata.txt", "views.json"
 # Names of the pictures in a folder and their (V, 5) poses.
@@ -157,3 +151,18 @@ def _around(
         np.degrees(np.arcsin(place_V3[:, 1] / distance_V)),
         distance_V / BLENDER_LENGTH,
     )
+
+
+# The numbers of a pose, in their order wherever poses are kept.
+POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
+
+
+# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a largest
+# distance from objects whose bounding box has a diagonal of 1, a radius of 0.5.
+BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
+
+
+BLENDER_LENGTH = 1.75
+
+
+BLENDER_DISTANCE = BLENDER_LENGTH / 0.5

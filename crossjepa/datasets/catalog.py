@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from crossjepa.config import Axis
-from crossjepa.datasets.npz import load_arrays
+from crossjepa.datasets.dataset import Dataset
 from crossjepa.datasets.fewshot import load_fold
 from crossjepa.datasets.folder import load_folder, load_table
 from crossjepa.datasets.modelnet import load_modelnet10, load_modelnet40
-from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.npz import load_arrays
 from crossjepa.datasets.scanobjectnn import load_scanobjectnn
 from crossjepa.datasets.shapedb import load_shapedb
 from crossjepa.datasets.shapenet55 import load_shapenet55

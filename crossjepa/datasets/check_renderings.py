@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossjepa.datasets.renderings import THREADS, RenderedObjects, file_sizes, read_picture
 from crossjepa.io import PointCloudError, read
-from crossjepa.hashing import file_sizes
-from crossjepa.datasets.renderings import THREADS, RenderedObjects, read_picture
 
 
 @dataclass(frozen=True)

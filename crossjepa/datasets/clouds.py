@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.datasets.dataset import file_digest
+from crossjepa.datasets.collection import Collection, Item
+from crossjepa.hashing import file_digest, text_digest
 from crossjepa.io import PointCloud, PointCloudError, validate_points
-from crossjepa.datasets.collection import Collection, Item, digest
 
 
 class CloudArchive(Collection):
@@ -58,7 +58,7 @@ class CloudArchive(Collection):
             "sha256": file_digest(self.path),
             "split": split or "all",
             "up_axis": up_axis,
-            "names": digest(self.names),
+            "names": text_digest(self.names),
         }
 
     def __getitem__(self, row: int) -> Item:

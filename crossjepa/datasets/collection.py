@@ -5,9 +5,8 @@ V views, N points, H x W pixels
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,11 +125,3 @@ class Joined(Collection):
         """Returns the collection of an object and its row there."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         return self.parts[part], row - int(self.starts[part])
-
-
-def digest(texts: Iterable[str]) -> str:
-    """Returns a short name for a list of texts."""
-    hasher = hashlib.sha256()
-    for text in texts:
-        hasher.update(text.encode() + b"\0")
-    return hasher.hexdigest()[:16]

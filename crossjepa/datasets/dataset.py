@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
+from crossjepa.hashing import file_digest
 from crossjepa.io import PointCloudError, validate_points
 
 _SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val",
@@ -227,15 +228,6 @@ def whole_numbers(values: NDArray[Any], limit: int, source: str, what: str) -> N
         first = int(wrong_n.argmax())
         raise PointCloudError(source, f"{what} {flat[first]!s}, number {first}, is not from 0 to {limit - 1}")
     return flat.astype(np.int64)
-
-
-def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Returns the hexadecimal checksum of a file."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _total_digest(files: Sequence[Path], sampling: str) -> str:

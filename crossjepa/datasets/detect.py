@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from crossjepa.config import Axis
-from crossjepa.datasets.dataset import Dataset
 from crossjepa.datasets.catalog import SOURCES, Source, find_source
+from crossjepa.datasets.dataset import Dataset
 
 _SCANS = "scanobjectnn-obj-bg, scanobjectnn-obj-only, scanobjectnn-pb-t50-rs"
 _FILE_NAMES = {

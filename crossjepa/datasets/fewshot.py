@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.datasets.files import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.files import Block, from_blocks
 from crossjepa.datasets.unpickle import as_array, read_pickle
 from crossjepa.io import PointCloudError
 

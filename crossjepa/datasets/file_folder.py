@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from crossjepa.config import Axis
+from crossjepa.datasets.collection import Collection, Item
+from crossjepa.hashing import text_digest
 from crossjepa.io import PointCloudError, find_files, read
-from crossjepa.datasets.collection import Collection, Item, digest
 
 
 class FileFolder(Collection):
@@ -45,4 +46,4 @@ class FileFolder(Collection):
         return self._facts(f"{name} {size}" for name, size in zip(self.names, prints, strict=True))
 
     def _facts(self, names: Iterable[str]) -> dict[str, Any]:
-        return {"kind": "files", "up_axis": self.up_axis, "names": digest(names)}
+        return {"kind": "files", "up_axis": self.up_axis, "names": text_digest(names)}

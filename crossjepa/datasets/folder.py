@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from crossjepa.datasets.files import Entry, from_files, read_surface, sampling_rule
 from crossjepa.datasets.dataset import Dataset, known_split, read_split
+from crossjepa.datasets.files import Entry, from_files, read_surface, sampling_rule
 from crossjepa.io import PointCloudError, find_files
 
 

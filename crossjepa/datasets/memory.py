@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis, ProcessorConfig
+from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.datasets.files import read_surface
-from crossjepa.datasets.dataset import Dataset, RawShape, file_digest
+from crossjepa.hashing import file_digest
 from crossjepa.io import Mesh, PointCloudError
-from crossjepa.processor import Source, load
 from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.processor import Source, load
 
 
 def from_sources(

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from crossjepa.datasets.npz import load_arrays
+from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.datasets.files import Block, Entry, from_blocks, from_files, read_lines
 from crossjepa.datasets.folder import load_folder
 from crossjepa.datasets.h5 import read_h5
-from crossjepa.datasets.dataset import Dataset, RawShape
+from crossjepa.datasets.npz import load_arrays
 from crossjepa.datasets.unpickle import as_array, read_pickle
 from crossjepa.io import PointCloudError
 from crossjepa.io.text import parse_numbers, read_text_file

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.datasets.files import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset, read_split
+from crossjepa.datasets.files import Block, from_blocks
 from crossjepa.io import PointCloudError
 
 _TEXTS, _NUMBERS = ("split", "names", "classes", "part_names"), ("points", "labels", "normals", "part_labels")

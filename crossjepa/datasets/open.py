@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from crossjepa.config import Axis
-from crossjepa.io import PointCloudError
 from crossjepa.datasets.clouds import CloudArchive
 from crossjepa.datasets.collection import Collection, Joined
 from crossjepa.datasets.file_folder import FileFolder
 from crossjepa.datasets.packs import MeshPack
 from crossjepa.datasets.renderings import open_renderings
+from crossjepa.io import PointCloudError
 
 
 def open_collection(

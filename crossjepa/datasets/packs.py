@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from crossjepa.datasets.collection import Collection, Item
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
-from crossjepa.datasets.dataset import file_digest
+from crossjepa.hashing import file_digest, text_digest
 from crossjepa.io import validate_mesh
 from crossjepa.ops.mesh_sampling import face_areas
-from crossjepa.datasets.collection import Collection, Item, digest
 
 # Sources of the evaluation sets, and licences that are absent or not the same for all of a source.
 EVALUATION_SOURCES = r"PSB|INFOMR|Labeled"
@@ -66,7 +66,7 @@ class MeshPack(Collection):
             "file": self.path.name,
             "sha256": file_digest(self.path),
             "meshes": choice,
-            "names": digest(self.names),
+            "names": text_digest(self.names),
         }
 
     def __getitem__(self, row: int) -> Item:

@@ -5,14 +5,11 @@ N points, P parts of the whole data set
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-from crossjepa.datasets import Dataset, Sample
-from crossjepa.result import Outcome
 
 Parts = NDArray[np.integer]
 
@@ -115,38 +112,3 @@ def most_likely_parts(scores_NP: NDArray[np.floating], parts: Sequence[int]) -> 
     """
     allowed = np.asarray(parts, np.int64)
     return np.asarray(allowed[scores_NP[:, allowed].argmax(axis=1)])
-
-
-def evaluate_parts(predict: Callable[[Sample], Parts], dataset: Dataset) -> Outcome:
-    """Segments every shape of a data set with any model, and scores it.
-
-    Args:
-        predict: returns the (N,) parts of a sample's points; it may look at the class, not at the parts.
-        dataset: shapes with part labels, usually the subset "test".
-
-    Returns:
-        Metrics `instance_miou`, `class_miou` and `accuracy`, and a row a class.
-
-    Raises:
-        ValueError: the data set has no part labels.
-    """
-    if not dataset.part_names:
-        raise ValueError(f"{dataset.name} has no part labels")
-    predictions, truths = [], []
-    for sample in dataset:
-        if sample.parts_N is None:
-            raise ValueError(f"{sample.name} has no part labels")
-        predictions.append(np.asarray(predict(sample)))
-        truths.append(sample.parts_N)
-    labels = dataset.labels_n.tolist()
-    scores = part_scores(predictions, truths, labels, dataset.class_parts)
-    rows = [
-        {"class": dataset.classes[label], "shapes": labels.count(label), "miou": miou}
-        for label, miou in scores.by_class.items()
-    ]
-    metrics = {
-        "instance_miou": scores.instance_miou,
-        "class_miou": scores.class_miou,
-        "accuracy": scores.accuracy,
-    }
-    return Outcome(metrics, rows, {"absent parts": "a part neither there nor predicted counts 1"})

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.io import PointCloudError, find_files, read
 from crossjepa.datasets.cameras import OWN, R2N2, Layout, disn
-from crossjepa.datasets.collection import Collection, Item, Renderings, digest
-from crossjepa.hashing import file_sizes, glimpse, whole
+from crossjepa.datasets.collection import Collection, Item, Renderings
+from crossjepa.hashing import file_digest, file_fingerprint, text_digest
+from crossjepa.io import PointCloudError, find_files, read
 
 POINTS_NAME = "points.npy"
 THREADS = 8
@@ -53,7 +53,7 @@ class RenderedObjects(Collection):
     ) -> None:
         self.folders, self.layout, self.shapes, self.up_axis = folders, layout, shapes, up_axis
         self.names = sorted(folders)
-        self.facts = {"kind": layout.kind, "up_axis": up_axis, "names": digest(self.names)}
+        self.facts = {"kind": layout.kind, "up_axis": up_axis, "names": text_digest(self.names)}
         self.views = self._usual_views()
 
     def fingerprint(self, row: int) -> int:
@@ -65,8 +65,12 @@ class RenderedObjects(Collection):
         except (PointCloudError, OSError):
             sizes, files = {}, []
         pictures = (f"{file} {sizes.get(file, 0)}" for file in files)
-        content = [whole(folder / self.layout.table), *pictures, glimpse(self.shapes[name])]
-        return int(digest(content), 16)
+        try:
+            table = file_digest(folder / self.layout.table)
+        except OSError:
+            table = ""
+        content = [table, *pictures, file_fingerprint(self.shapes[name])]
+        return int(text_digest(content), 16)
 
     def fingerprints(self) -> list[int]:
         """Returns the `fingerprint` of every object, for which all files are looked at."""
@@ -75,7 +79,7 @@ class RenderedObjects(Collection):
 
     def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
         """Returns the facts with what the files hold."""
-        return {**self.facts, "content": digest(f"{number:016x}" for number in prints)}
+        return {**self.facts, "content": text_digest(f"{number:016x}" for number in prints)}
 
     def read_views(self, name: str) -> tuple[list[str], NDArray[np.float32]]:
         """Reads the cameras of an object.
@@ -211,3 +215,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise PointCloudError(path, f"not a readable picture ({error})") from error
     white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"), np.uint8)
+
+
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Returns the size of each file in a folder, by name."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.datasets.files import sampling_rule
 from crossjepa.datasets.folder import read_table
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
-from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.io import PointCloudError
 from crossjepa.ops.mesh_sampling import sample_surface
 

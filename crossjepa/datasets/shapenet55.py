@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from crossjepa.datasets.files import Entry, from_files, read_lines, read_surface
 from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.files import Entry, from_files, read_lines, read_surface
 from crossjepa.io import PointCloudError
 
 NAME = "shapenet55"

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.datasets.files import Block, Entry, from_blocks, from_files, read_lines
 from crossjepa.datasets.h5 import read_h5
-from crossjepa.datasets.dataset import Dataset, RawShape
 from crossjepa.io import PointCloudError
 from crossjepa.io.text import parse_numbers, read_text_file
 

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crossjepa.datasets.fewshot import find_folds
-from crossjepa.datasets.detect import load, require
-from crossjepa.datasets.dataset import Dataset, file_digest
 from crossjepa.datasets.catalog import Source, find_source
+from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.detect import load, require
+from crossjepa.datasets.fewshot import find_folds
+from crossjepa.hashing import file_digest
 from crossjepa.io import PointCloudError
 
 MAX_PROBLEMS = 20

@@ -1,5 +1,6 @@
 """Evaluations with names: what was done is part of the result."""
 
+from crossjepa.datasets.part_metrics import PartScores, most_likely_parts, part_scores, shape_iou
 from crossjepa.evaluate.baselines import ShapeDistributions, untrained_encoder
 from crossjepa.evaluate.features import (
     EncoderFeatures,
@@ -10,15 +11,9 @@ from crossjepa.evaluate.features import (
 )
 from crossjepa.evaluate.linear import LinearResult, fit_linear_svm, linear_svm
 from crossjepa.evaluate.protocols import PROTOCOLS, list_protocols
-from crossjepa.result import Result
 from crossjepa.evaluate.run import evaluate, evaluate_folds, find_extractor
-from crossjepa.datasets.part_metrics import (
-    PartScores,
-    evaluate_parts,
-    most_likely_parts,
-    part_scores,
-    shape_iou,
-)
+from crossjepa.evaluate.segmentation import evaluate_parts
+from crossjepa.result import Result
 
 __all__ = [
     "PROTOCOLS",

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Pooling
 from crossjepa.datasets import Dataset
-from crossjepa.evaluate.features import Extractor, FeatureCache, Features, Transform, extract_features
 from crossjepa.datasets.splits import Division, Partition, divide, shared_classes
+from crossjepa.evaluate.features import Extractor, FeatureCache, Features, Transform, extract_features
 
 
 @dataclass(eq=False)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from crossjepa._version import __version__
@@ -24,9 +23,9 @@ from crossjepa.config import Axis, Pooling
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import atomic_write
+from crossjepa.hashing import weights_digest
 
 Points = NDArray[np.float64]
-_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 Features = NDArray[np.float32]
 
 
@@ -195,17 +194,6 @@ def extract_features(
     if cache:
         cache.save(key, features, facts)
     return extractor.select(features)
-
-
-def weights_digest(encoder: CrossJEPAEncoder) -> str:
-    """Returns the SHA-256 of names, types and bytes of all tensors of an encoder."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(encoder.state_dict().items()):
-        content = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {content.dtype} {tuple(content.shape)}\n".encode())
-        # Bits, since numpy knows no bfloat16.
-        digest.update(content.flatten().view(_BITS[content.element_size()]).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _facts(extractor: Extractor, dataset: Dataset, transform: Transform | None) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.datasets import find_folds, load_fold
+from crossjepa.evaluate.context import Session
 from crossjepa.evaluate.features import Features
 from crossjepa.evaluate.fewshot_tuned import describe_tuning, score_tuned
 from crossjepa.evaluate.probes import Labels, import_sklearn
 from crossjepa.result import Outcome
-from crossjepa.evaluate.context import Session
 
 SETTINGS = ((5, 10), (5, 20), (10, 10), (10, 20))
 QUERIES = 20

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from crossjepa.config import HeadConfig
-from crossjepa.evaluate.features import EncoderFeatures
 from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.features import EncoderFeatures
 
 if TYPE_CHECKING:
     from crossjepa.evaluate.fewshot import Fold

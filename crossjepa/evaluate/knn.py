@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.evaluate.context import Session
 from crossjepa.evaluate.features import Features
 from crossjepa.evaluate.linear import scale_features
 from crossjepa.evaluate.probes import Labels, classify, partition_facts
 from crossjepa.result import Outcome
-from crossjepa.evaluate.context import Session
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 50)
 _CHUNK = 1024

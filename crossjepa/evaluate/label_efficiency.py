@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from crossjepa.datasets.splits import draw_per_class
+from crossjepa.evaluate.context import Session
 from crossjepa.evaluate.features import Features
 from crossjepa.evaluate.linear import fit_fixed_svm, fit_linear_svm
-from crossjepa.datasets.splits import draw_per_class
 from crossjepa.evaluate.probes import Labels, folds_of
 from crossjepa.result import Outcome
-from crossjepa.evaluate.context import Session
 
 SHARES, DRAWS = (0.01, 0.05, 0.1, 0.5, 1.0), 3
 # Where no class has two labels nothing can be validated. Few clouds in many channels are separable, and then

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Pooling
+from crossjepa.datasets.splits import Partition
+from crossjepa.evaluate.context import Session
 from crossjepa.evaluate.features import Features, Transform
 from crossjepa.evaluate.linear import DEFAULT_COSTS, linear_svm, scale_features
-from crossjepa.datasets.splits import Partition
 from crossjepa.result import Outcome
-from crossjepa.evaluate.context import Session
 
 Labels = NDArray[np.int64]
 LOGISTIC_COSTS = (0.0001, 0.001, 0.01, 0.1, 1.0)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from crossjepa.evaluate.fewshot import run_fewshot
-from crossjepa.evaluate.label_efficiency import run_label_efficiency
-from crossjepa.evaluate.knn import run_knn, run_retrieval
-from crossjepa.evaluate.probes import run_linear, run_logistic, run_published
-from crossjepa.result import Outcome
-from crossjepa.evaluate.robustness import run_robustness
 from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.fewshot import run_fewshot
+from crossjepa.evaluate.knn import run_knn, run_retrieval
+from crossjepa.evaluate.label_efficiency import run_label_efficiency
+from crossjepa.evaluate.probes import run_linear, run_logistic, run_published
+from crossjepa.evaluate.robustness import run_robustness
+from crossjepa.result import Outcome
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from crossjepa.config import Axis
+from crossjepa.evaluate.context import Session
 from crossjepa.evaluate.features import Points, Transform
 from crossjepa.evaluate.linear import fit_linear_svm
 from crossjepa.evaluate.probes import folds_of
-from crossjepa.result import Outcome
-from crossjepa.evaluate.context import Session
 from crossjepa.processor import unit_sphere
+from crossjepa.result import Outcome
 
 Change = Callable[[Points, np.random.Generator], Points]
 

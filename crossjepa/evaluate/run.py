@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from crossjepa.datasets import Dataset, find_folds, load_fold
-from crossjepa.datasets.dataset import file_digest
+from crossjepa.datasets.splits import divide, limit
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.baselines import CALIBRATION_CLOUDS, ShapeDistributions, untrained_encoder
+from crossjepa.evaluate.context import Session
 from crossjepa.evaluate.features import EncoderFeatures, Extractor, FeatureCache
 from crossjepa.evaluate.fewshot import run_published_folds
-from crossjepa.datasets.splits import divide, limit
 from crossjepa.evaluate.protocols import Protocol, find_protocol
+from crossjepa.hashing import file_digest
 from crossjepa.result import Outcome, Result, versions
-from crossjepa.evaluate.context import Session
 
 FOLDS_NAME = "modelnet40-fewshot"
 

@@ -13,15 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.io.errors import PointCloudError
+from crossjepa.io.obj_color import FACE, Groups, obj_appearance
 from crossjepa.io.shapes import Mesh, PointCloud, triangulate, validate_mesh, validate_points
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 VERTEX = re.compile(r"^[ \t]*v(?=\s)([^\n#]*)", re.MULTILINE)
-FACE = re.compile(r"^[ \t]*f(?=\s)([^\n#]*)", re.MULTILINE)
 _TEXTURE_AND_NORMAL = re.compile(r"/\S*")
-
-
-Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
@@ -39,8 +36,6 @@ def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     mesh = validate_mesh(vertices_V3, triangulate([polygons_Pk for _, polygons_Pk in groups]), str(path))
     if not color:
         return mesh
-    from crossjepa.io.obj_color import obj_appearance
-
     return replace(mesh, appearance=obj_appearance(path, text, rows, mesh.faces_F3, groups))
 
 

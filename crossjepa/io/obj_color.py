@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from crossjepa.io.appearance import Appearance, read_texture, unit_colors
 from crossjepa.io.errors import PointCloudError
-from crossjepa.io.obj import FACE, Groups
 from crossjepa.io.shapes import triangle_rows, triangulate
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 logger = logging.getLogger(__name__)
 
+# Polygons with as many corners each, and their rows in the file.
+Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+FACE = re.compile(r"^[ \t]*f(?=\s)([^\n#]*)", re.MULTILINE)
 _LIBRARY = re.compile(r"^[ \t]*mtllib[ \t]+([^\n]+)", re.MULTILINE)
 _USE = re.compile(r"^[ \t]*usemtl(?:[ \t]+([^\n]*))?$", re.MULTILINE)
 _PLACE = re.compile(r"^[ \t]*vt(?=\s)([^\n#]*)", re.MULTILINE)

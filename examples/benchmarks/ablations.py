@@ -15,10 +15,10 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from crossjepa.train.pretrain.config import PretrainConfig, load_config
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.pretrain.config import PretrainConfig, load_config
 from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
+from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 
 VARIANTS: dict[str, dict[str, object]] = {
     "both": {},

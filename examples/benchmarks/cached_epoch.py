@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from crossjepa.datasets.collection import Collection, Item
+from crossjepa.datasets.open import open_collection
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
 from crossjepa.train.pretrain.config import load_config
 from crossjepa.train.pretrain.dry_run import plan_run
-from crossjepa.datasets.collection import Collection, Item
-from crossjepa.datasets.open import open_collection
 from crossjepa.train.render.views import RenderConfig
 
 

@@ -27,9 +27,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.batching import pad
-from crossjepa.result import Result, versions
 from crossjepa.datasets.part_metrics import part_scores
 from crossjepa.files import write_json
+from crossjepa.result import Result, versions
+from crossjepa.train.common.optim import Rate, learning_rate
 from crossjepa.train.finetune import FinetuneConfig
 from crossjepa.train.finetune.clouds import LabelledClouds, read_clouds, split_dataset
 from crossjepa.train.finetune.data import class_parts as parts_of_classes
@@ -37,7 +38,6 @@ from crossjepa.train.finetune.data import open_data
 from crossjepa.train.finetune.draws import DROPOUT, QUERY, SHAPE, epoch_batches, generators, number_of
 from crossjepa.train.finetune.finetune import start_encoder
 from crossjepa.train.finetune.tasks import loss_of, make_batch
-from crossjepa.train.common.optim import Rate, learning_rate
 
 TEST_BATCH = 32
 

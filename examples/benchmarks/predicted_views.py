@@ -23,8 +23,8 @@ from torch import Tensor
 
 from crossjepa import CrossJEPA
 from crossjepa.train.cache import Cache, open_cache
-from crossjepa.train.pretrain.config import make_config
 from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.config import make_config
 
 STATISTICS_ROWS = 2000
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa import CrossJEPAEncoder
-from crossjepa.evaluate.linear import fit_linear_svm
 from crossjepa.evaluate.knn import unit_features, vote
+from crossjepa.evaluate.linear import fit_linear_svm
 from crossjepa.train.cache import Cache, open_cache
 
 

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from teacher_probe import show
 
 from crossjepa import CrossJEPAEncoder
+from crossjepa.datasets.collection import Item
 from crossjepa.datasets.folder import read_table
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
 from crossjepa.evaluate import untrained_encoder
 from crossjepa.io import PointCloud, validate_mesh
-from crossjepa.datasets.collection import Item
 from crossjepa.train.cache.teacher import Teacher
 from crossjepa.train.render.views import RenderConfig, make_views
 

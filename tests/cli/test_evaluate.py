@@ -10,8 +10,8 @@ import pytest
 from crossjepa.cli.main import main
 from crossjepa.datasets import list_datasets
 from crossjepa.evaluate import list_protocols
-from tests.helpers import dataset_writers as writers
 from tests.evaluate.conftest import save
+from tests.helpers import dataset_writers as writers
 
 Capture = pytest.CaptureFixture[str]
 

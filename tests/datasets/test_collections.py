@@ -10,9 +10,9 @@ import pytest
 
 from crossjepa import PointCloudError
 from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
-from crossjepa.io import Mesh, PointCloud
 from crossjepa.datasets.open import open_collection
 from crossjepa.datasets.packs import openly_licensed
+from crossjepa.io import Mesh, PointCloud
 from tests.conftest import SAMPLES
 
 

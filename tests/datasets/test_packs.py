@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from crossjepa.datasets.meshpack import read_meshpack
-from crossjepa.io import Mesh, read
 from crossjepa.datasets.open import open_collection
+from crossjepa.io import Mesh, read
 from tests.conftest import REPOSITORY, SAMPLES
 
 TEXTS = {

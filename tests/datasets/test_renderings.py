@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from crossjepa.datasets.open import open_collection
+from crossjepa.datasets.renderings import open_renderings
 from crossjepa.io import PointCloud, PointCloudError
 from crossjepa.train.render import View
 from crossjepa.train.render.camera import project
 from crossjepa.train.render.render_files import render_files
-from crossjepa.datasets.open import open_collection
-from crossjepa.datasets.renderings import open_renderings
 from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis, Pooling
 from crossjepa.datasets import Dataset, load
-from crossjepa.evaluate.features import Features, Points
 from crossjepa.datasets.splits import draw_count
+from crossjepa.evaluate.features import Features, Points
 
 SOLIDS = 6
 

@@ -11,6 +11,7 @@ import torch
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.datasets import Dataset
+from crossjepa.datasets.splits import limit
 from crossjepa.evaluate import (
     EncoderFeatures,
     FeatureCache,
@@ -21,9 +22,9 @@ from crossjepa.evaluate import (
     untrained_encoder,
 )
 from crossjepa.evaluate.baselines import distances, radii
-from crossjepa.evaluate.features import Transform, default_cache, weights_digest
-from crossjepa.datasets.splits import limit
+from crossjepa.evaluate.features import Transform, default_cache
 from crossjepa.evaluate.robustness import as_transform, disturbances, rotation_about, turn_any
+from crossjepa.hashing import weights_digest
 from tests.evaluate.conftest import Spreads
 
 

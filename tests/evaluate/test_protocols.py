@@ -14,14 +14,14 @@ from sklearn.svm import SVC, LinearSVC
 
 from crossjepa import CrossJEPAEncoder, PointCloudError
 from crossjepa.datasets import Dataset, load
+from crossjepa.datasets.splits import divide, draw_per_class, limit
 from crossjepa.evaluate import PROTOCOLS, EncoderFeatures, evaluate, evaluate_folds, linear_svm
 from crossjepa.evaluate.baselines import untrained_encoder
-from crossjepa.evaluate.fewshot import run_fewshot
-from crossjepa.datasets.splits import divide, draw_per_class, limit
-from crossjepa.evaluate.probes import PUBLISHED
 from crossjepa.evaluate.context import Session
-from tests.helpers import dataset_writers as writers
+from crossjepa.evaluate.fewshot import run_fewshot
+from crossjepa.evaluate.probes import PUBLISHED
 from tests.evaluate.conftest import SOLIDS, Spreads, save
+from tests.helpers import dataset_writers as writers
 
 
 def features(dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:

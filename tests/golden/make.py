@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from crossjepa import CrossJEPAEncoder, list_models
-from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.common.distributed import process_group
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.trainer import RunOptions, Trainer
 from tests.helpers.small_cache import CONFIG, make_cache
 

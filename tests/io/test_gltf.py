@@ -13,7 +13,15 @@ import pytest
 import trimesh
 
 from tests.helpers import io_writers as writers
-from tests.helpers.io_shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, read_mesh, reason_of, write
+from tests.helpers.io_shapes import (
+    FACES,
+    VERTICES,
+    assert_tetrahedron,
+    read_cloud,
+    read_mesh,
+    reason_of,
+    write,
+)
 
 
 def parts(**node: Any) -> tuple[dict[str, Any], bytes]:

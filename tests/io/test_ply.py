@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from tests.helpers import io_writers as writers
-from tests.helpers.io_shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, read_mesh, reason_of, write
+from tests.helpers.io_shapes import (
+    FACES,
+    VERTICES,
+    assert_tetrahedron,
+    read_cloud,
+    read_mesh,
+    reason_of,
+    write,
+)
 
 ENCODINGS = ["ascii", "binary_little_endian", "binary_big_endian"]
 

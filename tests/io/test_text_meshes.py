@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from tests.conftest import SAMPLES
 from tests.helpers import io_writers as writers
-from tests.helpers.io_shapes import FACES, VERTICES, assert_tetrahedron, read_cloud, read_mesh, reason_of, write
+from tests.helpers.io_shapes import (
+    FACES,
+    VERTICES,
+    assert_tetrahedron,
+    read_cloud,
+    read_mesh,
+    reason_of,
+    write,
+)
 
 SQUARE = "0 0 0\n1 0 0\n1 1 0\n0 1 0\n"
 FANS = [[0, 1, 2], [0, 2, 3]]

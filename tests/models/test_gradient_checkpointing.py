@@ -14,8 +14,8 @@ from crossjepa.config import NAMED_SIZES, PredictorConfig
 from crossjepa.models.point_encoder import PointTransformer
 from crossjepa.models.predictor import ViewPredictor
 from crossjepa.train.cache import open_cache
-from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from tests.helpers.small_cache import WIDTH
 

@@ -11,7 +11,8 @@ import torch
 from crossjepa.config import PredictorConfig
 from crossjepa.models.conditioning import camera_rotation, pose_features
 from crossjepa.models.predictor import ViewPredictor
-from crossjepa.train.pretrain.augment import Draws, augment, draw_points
+from crossjepa.train.common.rng import Draws
+from crossjepa.train.pretrain.augment import augment, draw_points
 from crossjepa.train.pretrain.config import Conditioning
 from crossjepa.train.render import View, render_mesh
 

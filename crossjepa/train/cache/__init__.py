@@ -1,13 +1,14 @@
 """What a frozen teacher sees in views of every object: made once, whole or not there, read in every epoch."""
 
+from crossjepa.datasets.cameras import POSE_FIELDS
+from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import FloatRows, from_bfloat16, to_bfloat16
-from crossjepa.train.cache.layout import finish_cache, start_cache
-from crossjepa.train.cache.verify import CacheReport, check_cache
 from crossjepa.train.cache.build import default_workers, make_cache
-from crossjepa.train.cache.manifest import partial_folder, recipe_hash
-from crossjepa.train.cache.recipe import CacheConfig
 from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, Views, open_cache
-from crossjepa.train.render.camera import POSE_FIELDS
+from crossjepa.train.cache.layout import finish_cache, start_cache
+from crossjepa.train.cache.manifest import partial_folder
+from crossjepa.train.cache.recipe import CacheConfig
+from crossjepa.train.cache.verify import CacheReport, check_cache
 
 __all__ = [
     "ARRAYS",

@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crossjepa.datasets.collection import Collection
 from crossjepa.files import lock_file, locked
+from crossjepa.hashing import recipe_hash
+from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.layout import finish_cache, start_cache
-from crossjepa.train.cache.manifest import MANIFEST, partial_folder, recipe_hash
+from crossjepa.train.cache.manifest import MANIFEST, partial_folder
 from crossjepa.train.cache.ranks import Ranks
 from crossjepa.train.cache.recipe import CacheConfig, fitted, make_recipe, with_contents
-from crossjepa.train.cache.cache import Cache, open_cache
+from crossjepa.train.cache.teacher import Teacher
 from crossjepa.train.cache.work import ERRORS, Run, Share, one_thread
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.render import rig
-from crossjepa.datasets.collection import Collection
-from crossjepa.train.cache.teacher import Teacher
 
 
 def make_cache(

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.datasets.cameras import POSE_FIELDS
 from crossjepa.files import write_json
+from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import file_sha256
-from crossjepa.train.cache.manifest import FORMAT, MANIFEST, partial_folder, read_manifest, recipe_hash, seal
 from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, SOURCES, Cache, open_cache
-from crossjepa.train.render.camera import POSE_FIELDS
+from crossjepa.train.cache.manifest import FORMAT, MANIFEST, partial_folder, read_manifest, seal
 
 
 def start_cache(

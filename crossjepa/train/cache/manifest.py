@@ -13,11 +13,6 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 
 
-def recipe_hash(recipe: Mapping[str, Any]) -> str:
-    """Returns a short name for everything that decides what a cache holds."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def seal(manifest: Mapping[str, Any]) -> str:
     """Returns a checksum of a manifest without its seal."""
     rest = {name: value for name, value in manifest.items() if name != "seal"}

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from crossjepa.datasets.collection import Collection
+from crossjepa.hashing import text_digest
 from crossjepa.train.cache.manifest import FORMAT
-from crossjepa.datasets.collection import Collection, digest
 from crossjepa.train.cache.teacher import Embedding, Teacher
 from crossjepa.train.render.views import RenderConfig
 
@@ -38,7 +39,7 @@ def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -
         "teacher": teacher.facts(),
         "render": render,
         "data": dict(collection.facts),
-        "names": digest(collection.names),
+        "names": text_digest(collection.names),
     }
 
 

@@ -132,15 +132,6 @@ class Teacher:
         return features.mean(dim=(1, 2) if channels_last else (2, 3))
 
 
-def resize_images(images_VHW3: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resizes (V, H, W, 3) images to (V, size, size, 3), smoothly; those of that size stay as they are."""
-    if images_VHW3.shape[1:3] == (size, size):
-        return images_VHW3
-    images = torch.from_numpy(np.array(images_VHW3)).permute(0, 3, 1, 2).float()
-    resized = torch.nn.functional.interpolate(images, size=(size, size), mode="bicubic", antialias=True)
-    return np.asarray(resized.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy())
-
-
 def _load(name: str, image_size: int) -> nn.Module:
     import timm
 

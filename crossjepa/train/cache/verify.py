@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from crossjepa.datasets.cameras import POSE_FIELDS
+from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import file_sha256
-from crossjepa.train.cache.manifest import MANIFEST, partial_folder, recipe_hash, seal
 from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, map_cache
-from crossjepa.train.render.camera import POSE_FIELDS
+from crossjepa.train.cache.manifest import MANIFEST, partial_folder, seal
 
 # Rows whose embeddings are looked at for the summary.
 SAMPLED_ROWS = 2000

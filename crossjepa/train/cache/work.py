@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch.multiprocessing.spawn import ProcessException, spawn
 
+from crossjepa.datasets.collection import Collection
 from crossjepa.io import PointCloudError
+from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.manifest import partial_folder
 from crossjepa.train.cache.recipe import CacheConfig
-from crossjepa.train.cache.cache import Cache, open_cache
-from crossjepa.datasets.collection import Collection
 from crossjepa.train.cache.teacher import Teacher
 from crossjepa.train.render.views import make_views
 

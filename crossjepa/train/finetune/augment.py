@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from crossjepa.config import Axis
-from crossjepa.train.pretrain.augment import Draws
+from crossjepa.train.common.rng import Draws
 from crossjepa.train.finetune.config import FinetuneConfig
 
 # Up, and the two axes that a rotation about it turns into each other.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from crossjepa.config import Axis, Task
-from crossjepa.train.pretrain.config import Precision
+from crossjepa.train.common.options import Precision
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import torch
 
 from crossjepa.config import HeadConfig
 from crossjepa.datasets import Dataset, detect, load
-from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.datasets.splits import limit
+from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.train.finetune.clouds import LabelledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 

@@ -18,9 +18,9 @@ from crossjepa import hub
 from crossjepa.config import ModelConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.evaluate.features import weights_digest
-from crossjepa.result import Outcome, Result, versions
 from crossjepa.files import write_json
+from crossjepa.hashing import weights_digest
+from crossjepa.result import Outcome, Result, versions
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.finetune.clouds import LabelledClouds, Split, read_clouds, split_dataset

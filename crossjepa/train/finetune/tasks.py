@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossjepa.batching import EvaluationMode, pad
-from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.datasets.part_metrics import PartScores, part_scores
+from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.heads import ClassificationHead, Head, LevelFeatures, PartHead, PooledFeatures
 from crossjepa.train.finetune.augment import draw_augmentation
 from crossjepa.train.finetune.clouds import LabelledClouds

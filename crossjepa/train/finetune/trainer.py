@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from crossjepa.train.common.loggers import RunLog
+from crossjepa.train.common.optim import Optimizers, Rate, learning_rate, refuse_infinite
 from crossjepa.train.finetune.clouds import LabelledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import (
@@ -42,8 +44,6 @@ from crossjepa.train.finetune.tasks import (
     read_features,
     score_head,
 )
-from crossjepa.train.common.loggers import RunLog
-from crossjepa.train.common.optim import Optimizers, Rate, learning_rate, refuse_infinite
 
 logger = logging.getLogger(__name__)
 

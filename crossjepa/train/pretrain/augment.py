@@ -6,40 +6,12 @@ B clouds, N points, P stored points, V views
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from crossjepa.ops import farthest_point_sampling, gather_points
-
-
-class Draws:
-    """Random numbers for a batch, a generator a cloud, so that they do not depend on who else is in it.
-
-    Args:
-        generators: one a cloud.
-        device: where the numbers are wanted. They are drawn on the CPU, so that they are the same everywhere.
-    """
-
-    def __init__(self, generators: Sequence[np.random.Generator], device: torch.device | str = "cpu") -> None:
-        self.generators, self.device = generators, device
-
-    def on(self, device: torch.device | str) -> Draws:
-        """Returns further numbers of the same generators on another device."""
-        return Draws(self.generators, device)
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Returns (B, *shape) float32 in [0, 1)."""
-        return self._stack([generator.random(shape, np.float32) for generator in self.generators])
-
-    def normal(self, *shape: int) -> Tensor:
-        """Returns (B, *shape) float32 with mean 0 and deviation 1."""
-        return self._stack([generator.standard_normal(shape, np.float32) for generator in self.generators])
-
-    def _stack(self, parts: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(parts)).to(self.device)
+from crossjepa.train.common.rng import Draws, normalize_batch
 
 
 def draw_points(stored_BP3: Tensor, count: int, draws: Draws, even: bool) -> Tensor:
@@ -93,10 +65,3 @@ def augment(
     cos_B1, sin_B1 = angle_B.cos()[:, None], angle_B.sin()[:, None]
     turned_BN3 = torch.stack([x_BN * cos_B1 + z_BN * sin_B1, y_BN, z_BN * cos_B1 - x_BN * sin_B1], dim=-1)
     return normalize_batch(turned_BN3), azimuth_BV * flip_B[:, None] + angle_B[:, None]
-
-
-def normalize_batch(points_BN3: Tensor) -> Tensor:
-    """Moves each centroid to the origin and scales each largest radius to 1."""
-    points_BN3 = points_BN3 - points_BN3.mean(dim=1, keepdim=True)
-    radius_B11 = points_BN3.norm(dim=-1).amax(dim=1)[:, None, None].clamp_min(1e-6)
-    return torch.div(points_BN3, radius_B11)

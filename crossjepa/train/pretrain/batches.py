@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa.train.pretrain.augment import Draws, augment, draw_points
 from crossjepa.train.cache import Cache
-from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.cache.concat import JoinedCaches
+from crossjepa.train.common.rng import Draws
+from crossjepa.train.pretrain.augment import augment, draw_points
+from crossjepa.train.pretrain.config import PretrainConfig
 
 # Salts that keep the draws for different purposes apart.
 _ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER = range(5)

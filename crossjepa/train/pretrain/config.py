@@ -13,15 +13,14 @@ from typing import Any, Literal, get_args, get_type_hints
 import yaml
 
 from crossjepa.config import NAMED_SIZES, EncoderConfig, from_dict
+from crossjepa.train.common.options import Precision, Schedule
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
 Conditioning = Literal["both", "pose", "histogram", "none"]
 TargetScaling = Literal["standardise", "whiten", "center", "none"]
-Schedule = Literal["cosine", "linear"]
 ContrastWith = Literal["batch", "cache"]
 OptimizerName = Literal["adamw", "muon"]
-Precision = Literal["bfloat16", "float32"]
 
 # Fields, what their values must fit (NaN fits nothing), and how to say so.
 _LIMITS: tuple[tuple[str, Callable[[float], bool], str], ...] = (

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from crossjepa.config import NAMED_SIZES
 from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
-from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.batches import Batch, Batches
-from crossjepa.train.common.distributed import own_device
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
+from crossjepa.train.common.distributed import own_device
+from crossjepa.train.pretrain.batches import Batch, Batches
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.common.optim import make_optimizers
+from crossjepa.train.pretrain.optimizers import make_optimizers
 from crossjepa.train.render.views import RenderConfig
 
 MEASURED_STEPS = 3

@@ -16,8 +16,8 @@ from crossjepa import hub
 from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig, ViewPredictionConfig
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
-from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, load_released
-from crossjepa.train.pretrain.weight_transfer import to_teacher
+from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
+from crossjepa.train.pretrain.weight_transfer import load_released, to_teacher
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from crossjepa.config import NAMED_SIZES, PredictorConfig
 from crossjepa.models.point_encoder import PointTransformer
 from crossjepa.models.predictor import ViewPredictor
-from crossjepa.train.pretrain.config import PretrainConfig, TargetScaling
-from crossjepa.train.pretrain.batches import Batch
 from crossjepa.train.common.distributed import gather_rows
+from crossjepa.train.pretrain.batches import Batch
+from crossjepa.train.pretrain.config import PretrainConfig, TargetScaling
 from crossjepa.train.pretrain.occupancy import occupancy
 
 

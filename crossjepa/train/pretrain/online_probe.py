@@ -19,8 +19,8 @@ from crossjepa.datasets.npz import load_arrays
 from crossjepa.io import PointCloudError
 from crossjepa.models.point_encoder import PointTransformer
 from crossjepa.processor import rotate_up_axis
-from crossjepa.train.pretrain.augment import normalize_batch
-from crossjepa.train.pretrain.config import Precision
+from crossjepa.train.common.options import Precision
+from crossjepa.train.common.rng import normalize_batch
 
 # Clouds of a probe: a fifth of them is held out of its fit.
 FEWEST = 5

@@ -17,16 +17,22 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from crossjepa.files import remove_partials, write_json
-from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, load_released, save_checkpoint
-from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.batches import Batch, Batches
-from crossjepa.train.common.distributed import Process, all_mean, process_group, sync_batch_norms
 from crossjepa.train.cache.concat import open_caches
+from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from crossjepa.train.common.distributed import Process, all_mean, process_group, sync_batch_norms
 from crossjepa.train.common.loggers import RunLog
+from crossjepa.train.common.optim import learning_rate, refuse_infinite
+from crossjepa.train.pretrain.batches import Batch, Batches
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel, Targets
-from crossjepa.train.common.optim import learning_rate, make_optimizers, refuse_infinite
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe
-from crossjepa.train.pretrain.weight_transfer import describe_predictor, take_checkpoint, take_released
+from crossjepa.train.pretrain.optimizers import make_optimizers
+from crossjepa.train.pretrain.weight_transfer import (
+    describe_predictor,
+    load_released,
+    take_checkpoint,
+    take_released,
+)
 
 logger = logging.getLogger(__name__)
 

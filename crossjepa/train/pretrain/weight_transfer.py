@@ -5,16 +5,19 @@ B clouds, V views, P predictor width, D teacher width
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from crossjepa.config import PredictorConfig, ViewPredictionConfig
+from crossjepa import hub
+from crossjepa.config import NAMED_SIZES, PredictorConfig, ViewPredictionConfig
+from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.hub import compare_shapes
+from crossjepa.model import CrossJEPA
 from crossjepa.train.cache import Cache, Views
-from crossjepa.train.common.checkpoint import Released
 from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.pretrain.model import PretrainModel
 
@@ -166,3 +169,40 @@ def _scaling(targets: State) -> tuple[Tensor, Tensor]:
     if "whitening_DD" in values:
         scaling_DD = values["whitening_DD"] @ scaling_DD
     return scaling_DD, values["mean_D"]
+
+
+class Released(NamedTuple):
+    """Released weights.
+
+    Attributes:
+        encoder: state of the encoder, without a head.
+        predictor: state of the predictor, {} where there is none or none was asked for.
+        prediction: what config.json says about the predictor, None without one.
+    """
+
+    encoder: dict[str, Tensor]
+    predictor: dict[str, Tensor]
+    prediction: ViewPredictionConfig | None
+
+
+def load_released(source: str | os.PathLike[str], size: str, *, predictor: bool = True) -> Released:
+    """Reads released weights.
+
+    Args:
+        source: as for `CrossJEPAEncoder.from_pretrained`: a name, an org/repo, or a folder.
+        size: the named size that the encoder must have.
+        predictor: whether to read the predictor, where there is one.
+
+    Raises:
+        ValueError: it is of another size.
+    """
+    folder, model = hub.locate(source), None
+    if predictor and hub.read_config(folder).predictor is not None:
+        model = CrossJEPA.from_pretrained(source)
+    encoder = model.encoder if model else CrossJEPAEncoder.from_pretrained(folder)
+    encoder.set_head(None)
+    if encoder.config != NAMED_SIZES[size]:
+        raise ValueError(f"{source}: its encoder is not of size {size}")
+    if model is None:
+        return Released(encoder.state_dict(), {}, None)
+    return Released(encoder.state_dict(), model.predictor.state_dict(), model.prediction)

@@ -2,9 +2,9 @@
 
 from crossjepa.train.render.camera import RIGS, View, rig
 from crossjepa.train.render.preview import contact_sheet, save_png
+from crossjepa.train.render.projection import RENDERERS, Renderer, check_renderer
 from crossjepa.train.render.shading import color_histogram, render_mesh
 from crossjepa.train.render.splat import render_cloud
-from crossjepa.train.render.projection import RENDERERS, Renderer, check_renderer
 
 __all__ = [
     "RENDERERS",

@@ -12,15 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.datasets.cameras import BLENDER_DISTANCE, BLENDER_FIELD_OF_VIEW
+
 FIELD_OF_VIEW = 40.0
 FITTING_DISTANCE = 1 / math.sin(math.radians(FIELD_OF_VIEW / 2))
-# The numbers of a pose, in their order wherever poses are kept.
-POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
-# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a largest
-# distance from objects whose bounding box has a diagonal of 1, a radius of 0.5.
-BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
-BLENDER_LENGTH = 1.75
-BLENDER_DISTANCE = BLENDER_LENGTH / 0.5
 
 
 @dataclass(frozen=True)

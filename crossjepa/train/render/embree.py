@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa.train.render.camera import View
-from crossjepa.train.render.rasterizer import BEHIND, NEAREST_DEPTH
 from crossjepa.train.render.projection import Projection
+from crossjepa.train.render.rasterizer import BEHIND, NEAREST_DEPTH
 
 
 class RayCaster:

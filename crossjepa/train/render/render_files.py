@@ -18,16 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.datasets.dataset import file_digest
-from crossjepa.files import atomic_write, write_json
-from crossjepa.io import PointCloudError, find_files, read
-from crossjepa.train.cache import recipe_hash
-from crossjepa.train.render import contact_sheet, save_png
-from crossjepa.train.render.camera import POSE_FIELDS
-from crossjepa.datasets.cameras import VIEWS_NAME
-from crossjepa.datasets.collection import Item, digest
+from crossjepa.datasets.cameras import POSE_FIELDS, VIEWS_NAME
+from crossjepa.datasets.collection import Item
 from crossjepa.datasets.renderings import POINTS_NAME, read_picture
-from crossjepa.train.cache.teacher import resize_images
+from crossjepa.files import atomic_write, write_json
+from crossjepa.hashing import file_digest, recipe_hash, text_digest
+from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.train.render import contact_sheet, save_png
+from crossjepa.train.render.images import resize_images
 from crossjepa.train.render.views import ObjectViews, RenderConfig, make_views
 
 FORMAT = 1
@@ -125,7 +123,7 @@ def _render_file(
     if _is_whole(folder, recipe_hash(recipe)):
         return
     # The cameras depend on the name alone, so that files can be added.
-    row = int(digest([name]), 16) % 2**31
+    row = int(text_digest([name]), 16) % 2**31
     views = make_views(Item(shape, up_axis), row, config, device)
     partial.mkdir(parents=True)
     _write(partial, views, path.name, recipe)

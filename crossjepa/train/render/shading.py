@@ -14,8 +14,8 @@ from torch import Tensor
 
 from crossjepa.io import Appearance
 from crossjepa.train.render.camera import View
-from crossjepa.train.render.textures import Paint
 from crossjepa.train.render.projection import Projection, Renderer, Surface, open_surface
+from crossjepa.train.render.textures import Paint
 
 AMBIENT, HEAD_LIGHT, KEY_LIGHT = 0.28, 0.38, 0.34
 KEY_DIRECTION = (-0.45, 0.75, 0.5)

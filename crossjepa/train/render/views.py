@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.io import Mesh, PointCloud
-from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
-from crossjepa.ops.mesh_sampling import sample_surface
-from crossjepa.train.render import Renderer, View, color_histogram, render_cloud, render_mesh, rig
 from crossjepa.datasets.collection import Item
-from crossjepa.train.cache.teacher import resize_images
+from crossjepa.io import Mesh, PointCloud
+from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
+from crossjepa.train.render import Renderer, View, color_histogram, render_cloud, render_mesh, rig
+from crossjepa.train.render.images import resize_images
 
 
 @dataclass(frozen=True)

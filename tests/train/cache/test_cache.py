@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from crossjepa.datasets.clouds import CloudArchive
+from crossjepa.datasets.collection import Item
+from crossjepa.datasets.file_folder import FileFolder
+from crossjepa.datasets.open import open_collection
+from crossjepa.datasets.renderings import RenderedObjects
 from crossjepa.train.cache import (
     ARRAYS,
     Cache,
@@ -25,11 +30,6 @@ from crossjepa.train.cache import (
     to_bfloat16,
 )
 from crossjepa.train.render.render_files import render_files
-from crossjepa.datasets.clouds import CloudArchive
-from crossjepa.datasets.collection import Item
-from crossjepa.datasets.file_folder import FileFolder
-from crossjepa.datasets.open import open_collection
-from crossjepa.datasets.renderings import RenderedObjects
 from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import small_teacher

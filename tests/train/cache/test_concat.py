@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from crossjepa.train.cache import Cache, start_cache
-from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
+from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 from tests.helpers.ends import assert_same_weights
 from tests.helpers.small_cache import CONFIG, TEACHER, make_cache

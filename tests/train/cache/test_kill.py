@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa.train.cache import ARRAYS, CacheConfig, check_cache, make_cache, open_cache, partial_folder
 from crossjepa.datasets.file_folder import FileFolder
+from crossjepa.train.cache import ARRAYS, CacheConfig, check_cache, make_cache, open_cache, partial_folder
 from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import real_or_small_teacher

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from crossjepa.train.cache import Cache, CacheConfig, make_cache
 from crossjepa.datasets.file_folder import FileFolder
+from crossjepa.train.cache import Cache, CacheConfig, make_cache
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import small_cache_config
 

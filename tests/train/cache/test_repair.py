@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossjepa.train.cache import Cache, CacheConfig, check_cache, make_cache, open_cache, partial_folder
-from crossjepa.train.render.render_files import render_files
-from crossjepa.datasets.collection import Item, digest
+from crossjepa.datasets.collection import Item
 from crossjepa.datasets.file_folder import FileFolder
 from crossjepa.datasets.open import open_collection
+from crossjepa.hashing import text_digest
+from crossjepa.train.cache import Cache, CacheConfig, check_cache, make_cache, open_cache, partial_folder
+from crossjepa.train.render.render_files import render_files
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import small_cache_config
 
@@ -98,7 +99,7 @@ def test_a_finished_cache_knows_the_files_it_was_made_of(
     make(files, folder, config, skip_bad=True)
     sizes = [f"{path.name} {path.stat().st_size}" for path in sorted(files.iterdir())]
     # As folders have always been described, so that caches that an earlier version finished stay finished.
-    assert cache.manifest["recipe"]["data"] == {"kind": "files", "up_axis": "y", "names": digest(sizes)}
+    assert cache.manifest["recipe"]["data"] == {"kind": "files", "up_axis": "y", "names": text_digest(sizes)}
     (files / name).write_bytes((files / name).read_bytes() + b"\n")
     with pytest.raises(ValueError, match="of another recipe or of files that have changed"):
         make(files, folder, config, skip_bad=True)

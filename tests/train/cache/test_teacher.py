@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from crossjepa.cli.main import main
 from crossjepa.datasets.file_folder import FileFolder
-from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Teacher, resize_images
+from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Teacher
+from crossjepa.train.render.images import resize_images
 from crossjepa.train.render.views import RenderConfig, make_views
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import REAL, small_teacher

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import torch
 
-from tests.conftest import REPOSITORY
 from crossjepa.train.common import loggers
 from crossjepa.train.common.checkpoint import checkpoints
-from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.common.loggers import RunLog, read_log
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.online_probe import ProbeData
+from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from tests.conftest import REPOSITORY
 from tests.helpers.small_cache import CONFIG, make_cache
 
 EVERY_STEP = RunOptions(device="cpu", progress=False, save_every=6, log_every=1, probe_every=6)

@@ -12,7 +12,7 @@ from torch import nn
 from crossjepa.models.point_encoder import PointTransformer
 from crossjepa.train.pretrain.config import OptimizerName, PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.common.optim import make_optimizers
+from crossjepa.train.pretrain.optimizers import make_optimizers
 from tests.helpers.runs import make_trainer
 from tests.helpers.small_cache import CONFIG, WIDTH
 

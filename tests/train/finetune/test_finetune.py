@@ -23,10 +23,10 @@ from crossjepa.datasets import Dataset, load
 from crossjepa.datasets.dataset import RawShape
 from crossjepa.result import Result
 from crossjepa.train.common.checkpoint import checkpoints
+from crossjepa.train.common.loggers import read_log
 from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
 from crossjepa.train.finetune.clouds import split_dataset
 from crossjepa.train.finetune.data import learnable, open_data
-from crossjepa.train.common.loggers import read_log
 from tests.helpers.finetune_data import NAMES, surface, write_folder
 
 QUIET = FinetuneOptions(device="cpu", progress=False)
@@ -133,7 +133,11 @@ def test_a_killed_run_goes_on_to_the_same_bits(folder: Path, small: FinetuneConf
     config = replace(small, frozen_epochs=30, epochs=30, patience=30)
     trained(folder, tmp_path / "whole", config)
     parts = tmp_path / "parts"
-    words = [sys.executable, "-c", "import sys; from tests.train.finetune.test_finetune import child; child()"]
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; from tests.train.finetune.test_finetune import child; child()",
+    ]
     words += [str(folder), str(parts), json.dumps(vars(config))]
     generator = np.random.default_rng(0)
     for least in (1, 35):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from crossjepa.train.cache import open_cache
-from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.config import PretrainConfig
 from tests.helpers.runs import make_trainer
 
 

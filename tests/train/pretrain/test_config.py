@@ -9,11 +9,17 @@ from typing import get_type_hints
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from crossjepa.registry import CHECKPOINTS
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
-from crossjepa.train.pretrain.config import _LIMITS, CONFIG_FOLDER, PretrainConfig, load_config, parse_overrides
+from crossjepa.train.pretrain.config import (
+    _LIMITS,
+    CONFIG_FOLDER,
+    PretrainConfig,
+    load_config,
+    parse_overrides,
+)
 from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from tests.conftest import REPOSITORY
 from tests.helpers.small_cache import make_cache
 
 RECIPES = sorted(path.stem for path in CONFIG_FOLDER.glob("*.yaml"))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from crossjepa.ops import farthest_point_sampling
 from crossjepa.cli.pretrain import main
+from crossjepa.ops import farthest_point_sampling
 from crossjepa.train.pretrain.config import load_config
-from crossjepa.train.pretrain.model import Losses, PretrainModel
 from crossjepa.train.pretrain.dry_run import PAPER_WIDTH, _phases, plan_run, random_cache
+from crossjepa.train.pretrain.model import Losses, PretrainModel
 from tests.helpers.small_cache import CONFIG, OBJECTS, VIEWS, make_cache
 
 SMALL = ["--size", "crossjepa-test", "--predictor-depth", "1", "--few-points", "32", "--device", "cpu"]

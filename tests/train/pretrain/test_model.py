@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from crossjepa.train.cache import open_cache
-from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.common.distributed import process_group
+from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.model import Contrast, Targets
 from crossjepa.train.pretrain.occupancy import occupancy
 from crossjepa.train.pretrain.trainer import RunOptions, Trainer

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import REPOSITORY
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.train.pretrain.occupancy import occupancy
+from tests.conftest import REPOSITORY
 
 CHAIR = REPOSITORY / "examples" / "files" / "chair.obj"
 

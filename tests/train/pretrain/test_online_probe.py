@@ -12,11 +12,11 @@ import torch
 
 from crossjepa.io import PointCloudError
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
-from crossjepa.train.pretrain.config import Precision
 from crossjepa.train.common.loggers import read_log
+from crossjepa.train.common.options import Precision
 from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, read_probe_data, spread
+from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 from tests.helpers.small_cache import CONFIG, WIDTH, make_cache
 
 TEST = ("test", "Test ", "testing")

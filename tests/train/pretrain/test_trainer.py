@@ -16,13 +16,13 @@ from safetensors.torch import load_file
 from crossjepa import CrossJEPAEncoder
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.batches import Batches
-from crossjepa.train.pretrain.export import export, record
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.common.optim import learning_rate
-from crossjepa.train.pretrain.trainer import pretrain
+from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.export import export, record
 from crossjepa.train.pretrain.online_probe import probe, spread
+from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import KILLS, QUIET, command, losses, run_to_the_end, run_until_killed, seconds_a_step
 from tests.helpers.small_cache import VIEWS, WIDTH

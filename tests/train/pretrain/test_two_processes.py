@@ -15,9 +15,9 @@ import torch
 
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints
-from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.common.distributed import own_device
+from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import (

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.common.loggers import read_log
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.runs import QUIET, make_trainer
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from crossjepa import CrossJEPA, hub
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
-from crossjepa.train.pretrain.config import PretrainConfig, TargetScaling
-from crossjepa.train.pretrain.batches import Batch
 from crossjepa.train.common.distributed import process_group
+from crossjepa.train.pretrain.batches import Batch
+from crossjepa.train.pretrain.config import PretrainConfig, TargetScaling
 from crossjepa.train.pretrain.export import export, export_predictor
 from crossjepa.train.pretrain.model import Targets
 from crossjepa.train.pretrain.trainer import RunOptions, Trainer, pretrain

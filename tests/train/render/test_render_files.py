@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 from crossjepa.cli.main import main
-from crossjepa.io import Mesh, read
-from crossjepa.train.cache import CacheConfig, recipe_hash
-from crossjepa.train.cache.recipe import make_recipe
-from crossjepa.train.render import View, color_histogram, render_mesh
-from crossjepa.train.render.render_files import render_files
 from crossjepa.datasets.file_folder import FileFolder
 from crossjepa.datasets.open import open_collection
 from crossjepa.datasets.renderings import read_picture
+from crossjepa.io import Mesh, read
+from crossjepa.train.cache import CacheConfig, recipe_hash
+from crossjepa.train.cache.recipe import make_recipe
 from crossjepa.train.cache.teacher import Teacher
+from crossjepa.train.render import View, color_histogram, render_mesh
+from crossjepa.train.render.render_files import render_files
 from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import small_teacher
