@@ -57,7 +57,7 @@ class EncoderConfig:
         depth: transformer blocks.
         num_heads: attention heads; must divide `width`.
         num_groups: groups, hence tokens, of a cloud (G).
-        group_size: neighbours of a group (K).
+        group_size: neighbors of a group (K).
         num_points: points the weights were trained on (N); larger clouds are reduced to it.
         mlp_ratio: hidden width of a block's MLP over `width`.
         pool: default pooling of tokens to one embedding.
@@ -123,7 +123,7 @@ class PredictorConfig:
         num_heads: attention heads.
         target_width: channels of the teacher's embedding (D).
         conditioning: what the query is told about the view.
-        histogram_bins: bins of the colour histogram, all channels together.
+        histogram_bins: bins of the color histogram, all channels together.
         joint_attention: whether the point tokens see the query (a sequence a view) or not (views share them).
         camera_positions: whether the point tokens also say where they are as the camera sees them; needs
             `joint_attention`.
@@ -163,7 +163,7 @@ class ViewPredictionConfig:
         teacher: name of the image model whose embeddings of views it predicts.
         embedding: which of the teacher's embeddings, see `crossjepa.train.cache.teacher.Teacher`.
         distance: mean distance of the cameras in training, in radii of the object.
-        histogram: mean colour histogram of the views in training.
+        histogram: mean color histogram of the views in training.
         teacher_sha256: checksum of the teacher's weights, which can have several names; "" where unknown.
     """
 
@@ -254,7 +254,7 @@ class ModelConfig:
         encoder: shape of the encoder.
         processor: preprocessing that travels with the weights.
         head: what a fine-tuned model answers, None for a bare encoder.
-        provenance: data seen, teacher, steps, measured figures and licence, as plain JSON values; under
+        provenance: data seen, teacher, steps, measured figures and license, as plain JSON values; under
             "predictor" the same of a predictor with a training of its own.
         format_version: version of this layout, raised when a migration is needed.
         predictor: what the release predicts of views, None for an encoder alone.

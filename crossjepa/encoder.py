@@ -133,7 +133,7 @@ class CrossJEPAEncoder(PredictingTransformer):
             up_axis: the axis that points up in the data; the one of the weights by default.
 
         Returns:
-            (N, 3) float32 normalised points on the CPU, N at most the configured `num_points`.
+            (N, 3) float32 normalized points on the CPU, N at most the configured `num_points`.
 
         Raises:
             PointCloudError: the input cannot be used; the message names it and the reason.

@@ -317,9 +317,9 @@ def push(
 
 def model_card(config: ModelConfig, repo: str) -> str:
     """Writes the README.md of a Hub repository from the provenance in the config."""
-    licence = str(config.provenance.get("licence", "")).lower()
+    license = str(config.provenance.get("license", "")).lower()
     front = ["---", "library_name: crossjepa", "pipeline_tag: feature-extraction"]
-    front += [f"license: {licence}"] if licence else []
+    front += [f"license: {license}"] if license else []
     front += ["tags: [point-cloud, 3d, self-supervised, crossjepa]", "---"]
     usage = [
         f"# {repo.split('/')[-1]}",

@@ -134,7 +134,7 @@ class CrossJEPA(nn.Module):
         Args:
             points_BN3: (B, N, 3) coordinates as of `predict_view`.
             pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
-            histogram_BVH: (B, V, 48) colour histogram of each view.
+            histogram_BVH: (B, V, 48) color histogram of each view.
 
         Returns:
             (B, V, D) predicted embeddings.
@@ -168,8 +168,8 @@ class CrossJEPA(nn.Module):
             elevation: degrees above the horizon.
             distance: of the camera from the origin, in radii of the object; by default the mean of the views
                 in training, `prediction.distance`.
-            histogram: (48,), (B, 48) or (B, V, 48) colours of the picture: the shares of pixels in 16 equal
-                bins of red, then of green, then of blue. It tells the predictor what points cannot: colours,
+            histogram: (48,), (B, 48) or (B, V, 48) colors of the picture: the shares of pixels in 16 equal
+                bins of red, then of green, then of blue. It tells the predictor what points cannot: colors,
                 and how much of the picture is background. By default the mean of the views in training,
                 `prediction.histogram`.
 

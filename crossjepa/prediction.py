@@ -17,7 +17,7 @@ from crossjepa.batching import EvaluationMode, as_list, batch_starts, pad
 from crossjepa.config import Axis, HeadConfig, Task
 from crossjepa.io import Mesh
 from crossjepa.models.heads import ClassificationHead, LevelFeatures, PartHead
-from crossjepa.models.point_encoder import PointTransformer
+from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.processor import PointCloudProcessor, Source, load
 
 POINTS_PER_CHUNK = 65536
@@ -63,7 +63,7 @@ class PartPrediction:
         return np.array(self.part_names, dtype=str)[self.parts_N]
 
 
-class PredictingTransformer(PointTransformer):
+class PredictingTransformer(PointEncoder):
     """A point encoder that can carry a head; `CrossJEPAEncoder` is one."""
 
     processor: PointCloudProcessor

@@ -1,4 +1,4 @@
-"""Any input becomes the normalised points that the weights expect.
+"""Any input becomes the normalized points that the weights expect.
 
 V vertices, F faces, N points
 """
@@ -55,7 +55,7 @@ def rotate_up_axis(points_N3: NDArray[np.float64], source: Axis, target: Axis) -
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a cloud was before it was normalised.
+    """Where a cloud was before it was normalized.
 
     Attributes:
         centroid_3: (3,) float64 centroid, in the up axis of the weights.
@@ -78,7 +78,7 @@ def unit_sphere(points_N3: NDArray[np.float64]) -> Frame:
 
 
 class PointCloudProcessor:
-    """Preprocessing that travels with the weights: read, sample, turn up, reduce, centre, scale.
+    """Preprocessing that travels with the weights: read, sample, turn up, reduce, center, scale.
 
     The rules, in this order:
 
@@ -113,7 +113,7 @@ class PointCloudProcessor:
     def sample(
         self, shape: PointCloud | Mesh, *, up_axis: Axis | None = None
     ) -> tuple[NDArray[np.float64], Frame]:
-        """Returns the (N, 3) points before they are normalised, in the weights' up axis, and their frame."""
+        """Returns the (N, 3) points before they are normalized, in the weights' up axis, and their frame."""
         if isinstance(shape, Mesh):
             generator = np.random.default_rng(self.config.seed)
             points_N3, _ = sample_surface(

@@ -1,4 +1,4 @@
-"""A scikit-learn classifier of clouds and meshes, for people with a few labelled files.
+"""A scikit-learn classifier of clouds and meshes, for people with a few labeled files.
 
 n clouds, E embedding width, K classes
 """
@@ -34,7 +34,7 @@ _UNVALIDATED_COST = 0.01
 
 
 class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Classifies point clouds and meshes from labelled examples.
+    """Classifies point clouds and meshes from labeled examples.
 
     Args:
         method: "probe" fits logistic regression on frozen features, in seconds, C by cross-validation;
@@ -79,7 +79,7 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.progress = progress
 
     def fit(self, X: Sequence[Source], y: Sequence[Any] | NDArray[Any]) -> CrossJEPAClassifier:
-        """Learns from labelled clouds.
+        """Learns from labeled clouds.
 
         Args:
             X: files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es.
@@ -156,7 +156,7 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def fit_linear_head(
     features_nE: NDArray[np.floating], labels_n: NDArray[np.integer], seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fits logistic regression to standardised features and writes it as one linear layer on raw ones.
+    """Fits logistic regression to standardized features and writes it as one linear layer on raw ones.
 
     C is chosen by cross-validation with as many folds as the rarest class allows; where a class has a single
     cloud it is fixed.

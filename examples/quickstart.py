@@ -1,4 +1,4 @@
-"""Which of these objects are alike? Features of a folder of files, and the nearest neighbour of each.
+"""Which of these objects are alike? Features of a folder of files, and the nearest neighbor of each.
 
 python examples/quickstart.py [FOLDER]
 """
@@ -21,10 +21,10 @@ def main(folder: Path) -> None:
     features = encoder.encode(files)
     print(f"{len(files)} files -> features of shape {features.shape}")
 
-    # Centring removes what all objects share; cosines of raw features are all close to one.
-    centred = features - features.mean(axis=0)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    similarity = centred @ centred.T
+    # Centering removes what all objects share; cosines of raw features are all close to one.
+    centered = features - features.mean(axis=0)
+    centered /= np.linalg.norm(centered, axis=1, keepdims=True)
+    similarity = centered @ centered.T
     np.fill_diagonal(similarity, -np.inf)
     for file, row in zip(files, similarity, strict=True):
         print(f"{file.name:<20} is most like {files[row.argmax()].name:<20} ({row.max():+.2f})")

@@ -53,7 +53,7 @@ def test_every_registered_checkpoint_is_whole() -> None:
         if found:
             CrossJEPA.from_pretrained(name)
         provenance = CrossJEPAEncoder.from_pretrained(name).model_config.provenance
-        for fact in ("data", "teacher", "steps", "licence", "modelnet40_linear_svm"):
+        for fact in ("data", "teacher", "steps", "license", "modelnet40_linear_svm"):
             assert provenance[fact], fact
 
 
@@ -155,8 +155,8 @@ def test_real_clouds_of_one_class_are_closer(base: CrossJEPAEncoder, shared: Pat
     chosen = np.concatenate([np.flatnonzero(labels == label)[:12] for label in (0, 2, 8, 17, 22, 30)])
     clouds: NDArray[np.float32] = points[chosen].astype(np.float32)
     features = base.encode(clouds, up_axis="z", normalize=True)
-    centred = features - features.mean(axis=0)
-    similarity = centred @ centred.T
+    centered = features - features.mean(axis=0)
+    similarity = centered @ centered.T
     np.fill_diagonal(similarity, -np.inf)
     nearest = labels[chosen][similarity.argmax(axis=1)]
     assert (nearest == labels[chosen]).mean() > 0.8

@@ -104,8 +104,8 @@ def test_tensors_must_fit(tmp_path: Path) -> None:
 
 
 def test_config_must_be_possible(tmp_path: Path) -> None:
-    assert "colour" in change_config(tmp_path, lambda values: values.update(colour=1))
-    assert "colour" in change_config(tmp_path, lambda values: values["network"].update(colour=1))
+    assert "color" in change_config(tmp_path, lambda values: values.update(color=1))
+    assert "color" in change_config(tmp_path, lambda values: values["network"].update(color=1))
     assert "has no ['teacher']" in change_config(tmp_path, lambda values: values.pop("teacher"))
     assert "num_heads" in change_config(tmp_path, lambda values: values["network"].update(num_heads=0))
     assert "48 bins" in change_config(tmp_path, lambda values: values["histogram"].pop())

@@ -23,7 +23,7 @@ def square() -> Mesh:
     return Mesh(vertices_V3, np.array([[0, 1, 2], [0, 2, 3]]))
 
 
-def test_result_is_centred_in_the_unit_sphere() -> None:
+def test_result_is_centered_in_the_unit_sphere() -> None:
     points_N3 = PointCloudProcessor()(cloud(500) * 40 + 1000)
     assert points_N3.dtype == torch.float32
     assert points_N3.shape == (500, 3)

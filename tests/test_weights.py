@@ -128,9 +128,9 @@ def test_garbage_files(tmp_path: Path) -> None:
 
 
 def test_unknown_config_fields(tmp_path: Path) -> None:
-    assert "colour" in change_config(tmp_path, lambda values: values.update(colour=1))
-    assert "colour" in change_config(tmp_path, lambda values: values["encoder"].update(colour=1))
-    assert "colour" in change_config(tmp_path, lambda values: values["processor"].update(colour=1))
+    assert "color" in change_config(tmp_path, lambda values: values.update(color=1))
+    assert "color" in change_config(tmp_path, lambda values: values["encoder"].update(color=1))
+    assert "color" in change_config(tmp_path, lambda values: values["processor"].update(color=1))
 
 
 def test_impossible_config_values(tmp_path: Path) -> None:

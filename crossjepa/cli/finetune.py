@@ -50,7 +50,7 @@ def _finetune_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="crossjepa finetune",
-        description="Fine-tunes the encoder on labelled clouds or meshes and tests it once. A run that was "
+        description="Fine-tunes the encoder on labeled clouds or meshes and tests it once. A run that was "
         "cut goes on with the same command.",
     )
     parser.add_argument("data", metavar="DATA", type=Path, help="folder of class/file, CSV, or data set")

@@ -68,7 +68,7 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     export = commands.add_parser("export", help="turn the last checkpoint of a run into a release folder")
     export.add_argument("folder", metavar="RUN", help="folder of a pretraining run")
     export.add_argument("-o", "--output", required=True, help="folder for config.json and the weights")
-    export.add_argument("--provenance", help="JSON file with facts about data, teacher and licence")
+    export.add_argument("--provenance", help="JSON file with facts about data, teacher and license")
     export.add_argument(
         "--average-with",
         nargs="+",

@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--objects", type=int, default=0, help="objects of a dry run without a cache")
     add("--renderings", help="renderings to check in a dry run, such as ShapeNetRendering")
     add("--shapes", help="clouds or meshes of the rendered objects")
-    add("--probe", help="npz with labelled training clouds to score features by")
+    add("--probe", help="npz with labeled training clouds to score features by")
     add("--probe-up-axis", default="y", choices=("x", "y", "z"))
     add("--probe-clouds", type=int, default=2500, help="most clouds of the probe")
     add("--log-every", type=int, default=defaults.log_every, help="steps between lines of the log")

@@ -178,7 +178,7 @@ SOURCES: dict[str, Source] = {
         ),
         _clouds("modelnet40-clouds", "ModelNet40 as one npz of clouds, z up", 40, "z", train=9843, test=2468),
         _clouds("psb-clouds", "Princeton Shape Benchmark as one npz", 161, "y", train=907, test=907),
-        _clouds("labeledpsb-parts", "Labelled PSB as one npz, 19 classes, 94 parts", 19, "y", all=380),
+        _clouds("labeledpsb-parts", "Labeled PSB as one npz, 19 classes, 94 parts", 19, "y", all=380),
         Source(
             name="shapedb69",
             description="ShapeDB, 69 classes, five fixed folds of meshes",

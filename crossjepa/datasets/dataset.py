@@ -26,7 +26,7 @@ _SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing"
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One labelled cloud.
+    """One labeled cloud.
 
     Attributes:
         points_N3: (N, 3) float64 coordinates as in the file; of a mesh, points of its surface.
@@ -64,7 +64,7 @@ class RawShape:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """A labelled collection; points are read when a sample is asked for.
+    """A labeled collection; points are read when a sample is asked for.
 
     `len`, indexing and iteration give `Sample`s, so torch's DataLoader takes it as it is.
 

@@ -14,7 +14,7 @@ from crossjepa.io import PointCloudError, find_files, read
 
 
 class FileFolder(Collection):
-    """The readable files in a folder and its subfolders, with their colours.
+    """The readable files in a folder and its subfolders, with their colors.
 
     Args:
         folder: the folder, or one file.

@@ -22,7 +22,7 @@ _TEXTS = {
     "name": "names",
     "category": "category",
     "source": "source",
-    "licence": "licence",
+    "license": "licence",  # as the packs spell it
     "up": "up",
     "known_as": "mn40",
 }
@@ -36,7 +36,7 @@ class PackedMesh:
         name: name of the object.
         category: free-text category or folder.
         source: collection it comes from.
-        licence: licence of the collection, in words.
+        license: license of the collection, in words.
         up: "y", "z", "y?" (probably y) or "mixed".
         known_as: name of an evaluation object that it duplicates, "" when there is none.
         vertices_V3: (V, 3) float32, the longest side from -0.5 to 0.5.
@@ -46,7 +46,7 @@ class PackedMesh:
     name: str
     category: str
     source: str
-    licence: str
+    license: str
     up: str
     known_as: str
     vertices_V3: NDArray[np.float32]

@@ -15,15 +15,15 @@ from crossjepa.hashing import file_digest, text_digest
 from crossjepa.io import validate_mesh
 from crossjepa.ops.mesh_sampling import face_areas
 
-# Sources of the evaluation sets, and licences that are absent or not the same for all of a source.
+# Sources of the evaluation sets, and licenses that are absent or not the same for all of a source.
 EVALUATION_SOURCES = r"PSB|INFOMR|Labeled"
-UNCLEAR_LICENCES = r"no licence|mixed|see repo"
+UNCLEAR_LICENSES = r"no licen[cs]e|mixed|see repo"
 MIN_FACES = 12
 
 
 def openly_licensed(mesh: PackedMesh) -> bool:
     """Whether a mesh may be used for weights that are free to use and have seen no evaluation data."""
-    return no_benchmark(mesh) and not re.search(UNCLEAR_LICENCES, mesh.licence)
+    return no_benchmark(mesh) and not re.search(UNCLEAR_LICENSES, mesh.license)
 
 
 def no_benchmark(mesh: PackedMesh) -> bool:
@@ -54,7 +54,7 @@ class MeshPack(Collection):
     Args:
         path: as for `read_meshpack`.
         choice: "open" for openly licensed meshes that are of no evaluation set, "no-benchmark" for those of
-            any licence, "all" for all that have a form.
+            any license, "all" for all that have a form.
     """
 
     def __init__(self, path: str | os.PathLike[str], choice: str = "open") -> None:

@@ -1,4 +1,4 @@
-"""Few-shot classification from K labelled clouds of each of N classes: an SVM on features, or fine-tuning.
+"""Few-shot classification from K labeled clouds of each of N classes: an SVM on features, or fine-tuning.
 
 n support clouds, m queries, E embedding width
 """
@@ -31,7 +31,7 @@ class Fold:
     """One draw of classes, support and queries.
 
     Attributes:
-        support_n: places of the labelled clouds.
+        support_n: places of the labeled clouds.
         queries_m: places of the clouds to classify.
     """
 
@@ -47,7 +47,7 @@ def run_fewshot(
     queries_from_train: bool = False,
     tuned: bool = False,
 ) -> Outcome:
-    """Classifies queries by K labelled clouds of each of N classes, over seeded folds.
+    """Classifies queries by K labeled clouds of each of N classes, over seeded folds.
 
     Args:
         session: data and features; only its first division is used.
@@ -88,7 +88,7 @@ def draw_folds(
     Args:
         session: data, its division and seed.
         way: classes of a fold.
-        shot: labelled clouds of each.
+        shot: labeled clouds of each.
         folds: how many.
         queries_from_train: where queries come from.
 

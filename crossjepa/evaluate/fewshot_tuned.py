@@ -47,7 +47,7 @@ def score_tuned(session: Session, fold: Fold) -> float:
     Raises:
         ValueError: the features do not come from an encoder.
     """
-    from crossjepa.train.finetune.clouds import LabelledClouds
+    from crossjepa.train.finetune.clouds import LabeledClouds
     from crossjepa.train.finetune.trainer import FinetuneOptions, Finetuner
 
     extractor = session.extractor
@@ -56,11 +56,11 @@ def score_tuned(session: Session, fold: Fold) -> float:
     encoder, dataset = copy.deepcopy(extractor.encoder), session.dataset
     classes = np.unique(session.labels(fold.support_n))
 
-    def clouds_of(places: np.ndarray[Any, np.dtype[np.int64]]) -> LabelledClouds:
+    def clouds_of(places: np.ndarray[Any, np.dtype[np.int64]]) -> LabeledClouds:
         points = [
             encoder.preprocess(dataset[place].points_N3, up_axis=dataset.up_axis) for place in places.tolist()
         ]
-        return LabelledClouds(
+        return LabeledClouds(
             tuple(points), torch.from_numpy(np.searchsorted(classes, session.labels(places)))
         )
 

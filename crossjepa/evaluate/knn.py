@@ -1,4 +1,4 @@
-"""k nearest neighbours and retrieval, by the cosine of standardised features.
+"""k nearest neighbors and retrieval, by the cosine of standardized features.
 
 n train clouds, m test clouds, E embedding width
 """
@@ -17,16 +17,16 @@ from crossjepa.evaluate.linear import scale_features
 from crossjepa.evaluate.probes import Labels, classify, partition_facts
 from crossjepa.result import Outcome
 
-NEIGHBOURS = (1, 3, 5, 10, 20, 50)
+NEIGHBORS = (1, 3, 5, 10, 20, 50)
 _CHUNK = 1024
 
 
 def run_knn(session: Session) -> Outcome:
     """Classifies by the most frequent class of the k most similar training clouds.
 
-    k is the best of `NEIGHBOURS` when every training cloud is classified by the others.
+    k is the best of `NEIGHBORS` when every training cloud is classified by the others.
     """
-    return classify(session, fit_knn, settings={"neighbours": list(NEIGHBOURS)})
+    return classify(session, fit_knn, settings={"neighbors": list(NEIGHBORS)})
 
 
 def fit_knn(
@@ -34,7 +34,7 @@ def fit_knn(
 ) -> tuple[float, dict[str, Any]]:
     """Chooses k on the training part and returns the accuracy on the test part."""
     unit_nE, unit_mE = unit_features(train_nE, test_mE)
-    counts = [count for count in NEIGHBOURS if count < len(train_n)] or [1]
+    counts = [count for count in NEIGHBORS if count < len(train_n)] or [1]
     votes_kn = vote(unit_nE, unit_nE, train_n, counts, leave_out_self=True)
     scores = (votes_kn == train_n).mean(axis=1)
     best = int(scores.argmax())
@@ -49,14 +49,14 @@ def vote(
     counts: Sequence[int],
     leave_out_self: bool = False,
 ) -> NDArray[np.int64]:
-    """Classifies by the majority of the nearest neighbours; among equals the more similar ones win.
+    """Classifies by the majority of the nearest neighbors; among equals the more similar ones win.
 
     Args:
         train_nE: (n, E) unit features with known classes.
         queries_mE: (m, E) unit features to classify.
         labels_n: (n,) classes.
-        counts: numbers of neighbours to try.
-        leave_out_self: the queries are the training features, and are no neighbours of themselves.
+        counts: numbers of neighbors to try.
+        leave_out_self: the queries are the training features, and are no neighbors of themselves.
 
     Returns:
         (len(counts), m) classes.
@@ -135,8 +135,8 @@ def retrieval_scores(unit_mE: NDArray[np.float64], labels_m: Labels) -> dict[str
 
 
 def unit_features(train_nE: Features, test_mE: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Standardises by the training part and scales every feature to unit length."""
-    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardised")
+    """Standardizes by the training part and scales every feature to unit length."""
+    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
     return _unit(scaled_nE), _unit(scaled_mE)
 
 

@@ -17,7 +17,7 @@ from crossjepa.result import Outcome
 SHARES, DRAWS = (0.01, 0.05, 0.1, 0.5, 1.0), 3
 # Where no class has two labels nothing can be validated. Few clouds in many channels are separable, and then
 # any C from here up gives the same machine.
-_UNVALIDATED = ("standardised", 0.1)
+_UNVALIDATED = ("standardized", 0.1)
 
 
 def run_label_efficiency(session: Session) -> Outcome:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 # Values of C for each scaling of the features; raw ones are divided by their root mean square norm.
 DEFAULT_COSTS = {
-    "standardised": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "standardized": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "raw": (1.0, 10.0, 100.0, 1000.0, 10000.0),
 }
 # Steps for a pair of classes. Where a large C meets classes that overlap, libsvm could go on for hours; what
@@ -96,7 +96,7 @@ def fit_linear_svm(
     Args:
         train_nE: (n, E) features to fit on.
         train_labels_n: (n,) their classes.
-        costs: values of C to choose from for the scalings "standardised" and "raw".
+        costs: values of C to choose from for the scalings "standardized" and "raw".
         folds: stratified folds of the cross-validation.
         seed: seed of the folds.
         jobs: fits to run at a time.
@@ -132,7 +132,7 @@ def fit_fixed_svm(
     Args:
         train_nE: (n, E) features to fit on.
         train_labels_n: (n,) their classes.
-        scaling: "standardised" or "raw".
+        scaling: "standardized" or "raw".
         cost: C.
 
     Returns:
@@ -167,7 +167,7 @@ def linear_svm(
         train_labels_n: (n,) their classes.
         test_mE: (m, E) features to test on; used once, at the end.
         test_labels_m: (m,) their classes.
-        costs: values of C to choose from for the scalings "standardised" and "raw".
+        costs: values of C to choose from for the scalings "standardized" and "raw".
         folds: stratified folds of the cross-validation.
         seed: seed of the folds.
         jobs: fits to run at a time.
@@ -211,7 +211,7 @@ def scale_features(
     Args:
         train_nE: (n, E) features of the training part.
         test_mE: (m, E) features of the test part.
-        scaling: "standardised" for mean 0 and deviation 1 a channel, "raw" for one factor for all.
+        scaling: "standardized" for mean 0 and deviation 1 a channel, "raw" for one factor for all.
 
     Returns:
         Both, scaled, as float64.
@@ -237,9 +237,9 @@ def _scaling(
     train_nE: NDArray[np.floating], scaling: str
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Returns what to subtract from features and what to divide them by."""
-    if scaling == "standardised":
+    if scaling == "standardized":
         return train_nE.mean(axis=0), train_nE.std(axis=0) + 1e-6
     if scaling == "raw":
         norms_n = np.linalg.norm(train_nE, axis=1)
         return np.zeros(train_nE.shape[1]), np.array(np.sqrt((norms_n**2).mean()))
-    raise ValueError(f"scaling must be 'standardised' or 'raw', not {scaling!r}")
+    raise ValueError(f"scaling must be 'standardized' or 'raw', not {scaling!r}")

@@ -93,9 +93,9 @@ def fit_cross_validated_svm(
 def fit_logistic(
     session: Session, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
-    """Multinomial logistic regression on standardised features, C by cross-validation on train."""
+    """Multinomial logistic regression on standardized features, C by cross-validation on train."""
     sklearn = import_sklearn()
-    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardised")
+    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
     splits = sklearn["StratifiedKFold"](folds_of(train_n), shuffle=True, random_state=session.seed)
     machine = sklearn["LogisticRegression"](max_iter=1000)
     search = sklearn["GridSearchCV"](machine, {"C": list(LOGISTIC_COSTS)}, cv=splits, n_jobs=session.jobs)
@@ -139,12 +139,12 @@ class Published:
         return known[0] if known else self.costs[""]
 
 
-_PREPROCESSING = "clouds are centred, scaled and cut to the number of points that the weights expect"
+_PREPROCESSING = "clouds are centered, scaled and cut to the number of points that the weights expect"
 _START = "farthest point sampling starts at a fixed point; the original's is random"
 PUBLISHED = {
     "crosspoint": Published(
         "SVC", {"": 0.01}, "max+mean", first_points=1024,
-        deviations=("the original does not normalise", _PREPROCESSING,
+        deviations=("the original does not normalize", _PREPROCESSING,
                     "C=0.01 is the notebook's (\"can be tuned\"); its training loop prints C=0.1"),
     ),
     "point-m2ae": Published(

@@ -44,7 +44,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "logistic",
-            "multinomial logistic regression, standardised; C by 5-fold cross-validation on train",
+            "multinomial logistic regression, standardized; C by 5-fold cross-validation on train",
             run_logistic,
         ),
         _published("crosspoint", "CrossPoint: SVC(linear, C=0.01), raw max+mean, first 1,024 points"),
@@ -55,7 +55,7 @@ PROTOCOLS: dict[str, Protocol] = {
         _published("recon", "ReCon: LinearSVC(C=0.075), raw"),
         _published("point-mae", "Point-MAE, Point-BERT: LinearSVC(C=1), raw; their probe during training"),
         Protocol(
-            "knn", "k nearest neighbours, cosine, standardised; k by leaving one out on train", run_knn
+            "knn", "k nearest neighbors, cosine, standardized; k by leaving one out on train", run_knn
         ),
         Protocol(
             "fewshot",
@@ -75,7 +75,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "retrieval",
-            "every test cloud against all other test clouds, cosine, standardised on train; mAP",
+            "every test cloud against all other test clouds, cosine, standardized on train; mAP",
             run_retrieval,
         ),
         Protocol(

@@ -1,4 +1,4 @@
-"""What a surface looks like: colours at the corners of its faces, and images over them.
+"""What a surface looks like: colors at the corners of its faces, and images over them.
 
 F faces, V vertices, H x W texels
 """
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 # More texels than a picture of a few hundred pixels can show.
 MAX_TEXTURE_SIDE = 1024
-# sRGB, nearly: a power law keeps products of linear colours products.
+# sRGB, nearly: a power law keeps products of linear colors products.
 GAMMA = 1 / 2.2
 
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """Colours as a screen shows them (sRGB), 0 to 1. A texture is multiplied by the colours of the corners.
+    """Colors as a screen shows them (sRGB), 0 to 1. A texture is multiplied by the colors of the corners.
 
     Attributes:
         colors_F33: (F, 3, 3) float32 red, green and blue at the corners of every face.
@@ -39,7 +39,7 @@ class Appearance:
 
     @classmethod
     def of_corners(cls, colors_F33: NDArray[Any]) -> Appearance:
-        """Colours without a texture; values that are not finite become white."""
+        """Colors without a texture; values that are not finite become white."""
         with np.errstate(over="ignore"):
             colors_F33 = np.asarray(colors_F33, np.float32)
         colors_F33 = np.nan_to_num(colors_F33, nan=1.0, posinf=1.0, neginf=0.0)
@@ -49,12 +49,12 @@ class Appearance:
 
     @classmethod
     def of_faces(cls, colors_F3: NDArray[Any]) -> Appearance:
-        """One colour a face."""
+        """One color a face."""
         return cls.of_corners(np.repeat(np.asarray(colors_F3, np.float32)[:, None], 3, axis=1))
 
 
 def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
-    """Brings colours to 0 to 1: whole numbers by the range of their type, others by 255 where beyond 1."""
+    """Brings colors to 0 to 1: whole numbers by the range of their type, others by 255 where beyond 1."""
     if columns.dtype.kind == "u" and columns.dtype.itemsize <= 2:
         return np.asarray(columns / np.iinfo(columns.dtype).max, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):

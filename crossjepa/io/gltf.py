@@ -1,6 +1,6 @@
 """gltf and glb: the meshes, or else the points, of a glTF 2.0 scene.
 
-No address is ever read, and images only where colours are asked for.
+No address is ever read, and images only where colors are asked for.
 
 V vertices, F faces, N points
 """
@@ -27,7 +27,7 @@ _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 
 
 def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads a glTF file, text or binary, with the transforms of its scene, and its colours if asked for."""
+    """Reads a glTF file, text or binary, with the transforms of its scene, and its colors if asked for."""
     vertices: list[NDArray[np.float64]] = []
     faces: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float64]] = []

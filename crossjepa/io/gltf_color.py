@@ -1,4 +1,4 @@
-"""gltf and glb: base colours of materials, their textures, and colours of vertices.
+"""gltf and glb: base colors of materials, their textures, and colors of vertices.
 
 V vertices, F faces
 """
@@ -42,11 +42,11 @@ class Painter:
             with np.errstate(all="ignore"):
                 return self._paint(primitive, faces_F3)
         except _DAMAGE as error:
-            logger.warning("%s: colours are left out (%s)", self.tree.path, error)
+            logger.warning("%s: colors are left out (%s)", self.tree.path, error)
             return white
 
     def finished(self, parts: list[Appearance]) -> Appearance | None:
-        """Joins the parts, None where none of them has any colour."""
+        """Joins the parts, None where none of them has any color."""
         if not self.used:
             return None
         return Appearance(
@@ -126,7 +126,7 @@ class Painter:
 
 
 def _base(material: dict[str, Any]) -> tuple[NDArray[np.float64], dict[str, Any] | None]:
-    """Returns the linear base colour with its opacity, and the reference to the texture."""
+    """Returns the linear base color with its opacity, and the reference to the texture."""
     pbr = material.get("pbrMetallicRoughness", {})
     factor, texture = pbr.get("baseColorFactor", (1, 1, 1, 1)), pbr.get("baseColorTexture")
     glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness")

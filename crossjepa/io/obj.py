@@ -1,4 +1,4 @@
-"""obj: Wavefront geometry; normals are left alone, and so are colours unless they are asked for.
+"""obj: Wavefront geometry; normals are left alone, and so are colors unless they are asked for.
 
 V vertices, F faces, P polygons of the same k corners
 """
@@ -22,7 +22,7 @@ _TEXTURE_AND_NORMAL = re.compile(r"/\S*")
 
 
 def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads an OBJ file, with its colours if asked for; without faces it is a point cloud."""
+    """Reads an OBJ file, with its colors if asked for; without faces it is a point cloud."""
     text = read_text_file(path).replace("\\\n", " ")
     rows = VERTEX.findall(text)
     if not rows:

@@ -1,4 +1,4 @@
-"""obj: materials with their textures, and colours of vertices.
+"""obj: materials with their textures, and colors of vertices.
 
 V vertices, F faces, P polygons of the same k corners, T places in textures
 """
@@ -35,7 +35,7 @@ _WHITE = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Material:
-    """What a material of an mtl file says about colour."""
+    """What a material of an mtl file says about color."""
 
     color: tuple[float, ...] = _WHITE
     image: str = ""
@@ -45,7 +45,7 @@ class Material:
 def obj_appearance(
     path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
 ) -> Appearance | None:
-    """Collects the colours of an OBJ file.
+    """Collects the colors of an OBJ file.
 
     Args:
         path: the file.
@@ -55,13 +55,13 @@ def obj_appearance(
         groups: the polygons of which the triangles were made, and their rows.
 
     Returns:
-        The colours, None where there are none or where they are damaged, which is logged.
+        The colors, None where there are none or where they are damaged, which is logged.
     """
     try:
         with np.errstate(all="ignore"):
             return _appearance(path, text, vertex_rows, faces_F3, groups)
     except (ValueError, OverflowError, IndexError) as error:
-        logger.warning("%s: colours are left out (%s)", path, error)
+        logger.warning("%s: colors are left out (%s)", path, error)
         return None
 
 
@@ -123,7 +123,7 @@ def _read_library(library: Path) -> dict[str, Material]:
         except ValueError:
             color = _WHITE
         image = _image_name(values.get("map_Kd", ""))
-        # Some exporters write black where a texture tells the colour.
+        # Some exporters write black where a texture tells the color.
         if len(color) != 3 or any(map(math.isnan, color)) or (image and not any(color)):
             color = _WHITE
         materials[name.strip()] = Material(color, image, "map_d" in values)

@@ -29,7 +29,7 @@ _KEYWORD = re.compile(r"(ST)?C?N?(4)?OFF(?![A-Za-z_])")
 
 
 def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads an ASCII OFF file, with the colours of COFF or of faces if asked for; faceless it is a cloud."""
+    """Reads an ASCII OFF file, with the colors of COFF or of faces if asked for; faceless it is a cloud."""
     text = read_text_file(path)
     lines = text.splitlines()
     if "#" in text:
@@ -92,7 +92,7 @@ def _vertex_colors(keyword: str, table: NDArray[np.float64]) -> NDArray[np.float
 def _face_colors(
     lines: list[str], body: list[int], groups: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 ) -> Appearance | None:
-    """Takes the colours that may follow the corners of every face: three or four numbers."""
+    """Takes the colors that may follow the corners of every face: three or four numbers."""
     fields = [lines[number].split() for number in body]
     extra = [line[1 + int(line[0]) : 4 + int(line[0])] for line in fields]
     try:

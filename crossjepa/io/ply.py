@@ -31,7 +31,7 @@ _COLOR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diff
 
 
 def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads a PLY file, with the colours of its vertices if asked for; without faces it is a point cloud."""
+    """Reads a PLY file, with the colors of its vertices if asked for; without faces it is a point cloud."""
     content = path.read_bytes()
     order, elements, start = _header(path, content)
     reader = AsciiReader(path, content, start) if order == "=" else BinaryReader(path, content, start, order)

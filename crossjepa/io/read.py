@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
 
     Args:
         path: a file with one of `READABLE_SUFFIXES`, in either case.
-        color: read colours too, where the file has any, with the materials and images that it names. What
+        color: read colors too, where the file has any, with the materials and images that it names. What
             of them cannot be read is logged as a warning and left white.
 
     Returns:

@@ -38,7 +38,7 @@ class Mesh:
     Attributes:
         vertices_V3: (V, 3) float64, finite.
         faces_F3: (F, 3) int64 vertex numbers, F >= 1, with an area that is not zero.
-        appearance: colours and textures, where they were asked for and are known.
+        appearance: colors and textures, where they were asked for and are known.
     """
 
     vertices_V3: NDArray[np.float64]
@@ -74,7 +74,7 @@ def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
             source, f"{count} of {len(points)} points are not finite, the first is number {first}"
         )
     if np.abs(points_N3).max() > 1e100:
-        raise PointCloudError(source, "coordinates beyond 1e100 cannot be normalised")
+        raise PointCloudError(source, "coordinates beyond 1e100 cannot be normalized")
     return points_N3
 
 

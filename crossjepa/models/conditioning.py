@@ -1,4 +1,4 @@
-"""What the predictor is told about a view: camera pose and colour histogram.
+"""What the predictor is told about a view: camera pose and color histogram.
 
 B clouds, V views, P predictor width
 """
@@ -14,7 +14,7 @@ POSE_SCALARS = 3
 
 
 class ViewConditioning(nn.Module):
-    """Sum of an embedded pose and an embedded colour histogram, each of which can be switched off.
+    """Sum of an embedded pose and an embedded color histogram, each of which can be switched off.
 
     The sinusoidal pose and the 48-bin histogram follow what is known of the paper; the two-layer MLPs behind
     them are our reconstruction.
@@ -34,7 +34,7 @@ class ViewConditioning(nn.Module):
 
         Args:
             pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
-            histogram_BVH: (B, V, 48) colour histogram, 16 bins a channel.
+            histogram_BVH: (B, V, 48) color histogram, 16 bins a channel.
 
         Returns:
             (B, V, P) conditioning, or zeros of shape (B, V, 1) when all of it is switched off.

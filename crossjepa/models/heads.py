@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.config import EncoderConfig, HeadConfig
-from crossjepa.models.point_encoder import PointTransformer, initialise, pool_tokens
+from crossjepa.models.point_encoder import PointEncoder, initialize, pool_tokens
 from crossjepa.ops import interpolate_tokens
 
 LABEL_WIDTH = 64
@@ -33,7 +33,7 @@ class LevelFeatures(NamedTuple):
     """What a part segmentation head reads.
 
     Attributes:
-        levels_BGD: (B, G, 3C) tokens of three depths, each normalised.
+        levels_BGD: (B, G, 3C) tokens of three depths, each normalized.
         centers_BG3: (B, G, 3) float32 positions of the tokens.
         token_mask_BG: (B, G) bool, True for real tokens.
     """
@@ -62,10 +62,10 @@ class ClassificationHead(nn.Module):
             ]
             width = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(width, len(config.classes)))
-        self.apply(initialise)
+        self.apply(initialize)
 
     @staticmethod
-    def read(encoder: PointTransformer, points_BN3: Tensor, mask_BN: Tensor | None = None) -> PooledFeatures:
+    def read(encoder: PointEncoder, points_BN3: Tensor, mask_BN: Tensor | None = None) -> PooledFeatures:
         """Returns what the head needs of the encoder."""
         return PooledFeatures(encoder(points_BN3, mask_BN, pool="max+mean").pooled)
 
@@ -95,10 +95,10 @@ class PartHead(nn.Module):
         self.norm_hidden = nn.BatchNorm1d(hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear(hidden, len(config.part_names))
-        self.apply(initialise)
+        self.apply(initialize)
 
     @staticmethod
-    def read(encoder: PointTransformer, points_BN3: Tensor, mask_BN: Tensor | None = None) -> LevelFeatures:
+    def read(encoder: PointEncoder, points_BN3: Tensor, mask_BN: Tensor | None = None) -> LevelFeatures:
         """Returns what the head needs: tokens after a third, two thirds and all of the encoder's blocks."""
         groups = encoder.group(points_BN3, mask_BN)
         _, every = encoder.transform(groups)
@@ -129,8 +129,8 @@ class PartHead(nn.Module):
         cloud_BH = self.cloud_in(torch.cat([summary, self.label_in(one_hot_BK)], dim=-1))
         spread_BQH = interpolate_tokens(queries_BQ3, centers_BG3, self.token_in(levels_BGD), token_mask_BG)
         points_BQH = self.point_in(queries_BQ3.to(levels_BGD.dtype))
-        hidden_BQH = _normalised(self.norm_in, spread_BQH + points_BQH + cloud_BH.unsqueeze(1))
-        hidden_BQH = _normalised(self.norm_hidden, self.hidden(hidden_BQH))
+        hidden_BQH = _normalized(self.norm_in, spread_BQH + points_BQH + cloud_BH.unsqueeze(1))
+        hidden_BQH = _normalized(self.norm_hidden, self.hidden(hidden_BQH))
         return self.out(self.dropout(hidden_BQH))  # type: ignore[no-any-return]
 
 
@@ -148,5 +148,5 @@ def three_depths(depth: int) -> tuple[int, int, int]:
     return first, second, depth - 1
 
 
-def _normalised(norm: nn.BatchNorm1d, values_BQH: Tensor) -> Tensor:
+def _normalized(norm: nn.BatchNorm1d, values_BQH: Tensor) -> Tensor:
     return F.relu(norm(values_BQH.flatten(0, 1))).view(values_BQH.shape)

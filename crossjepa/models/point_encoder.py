@@ -1,6 +1,6 @@
 """The point encoder as a plain network: groups, patch embedding, positions, transformer, norm.
 
-B clouds, N points, G groups, K neighbours, C encoder width
+B clouds, N points, G groups, K neighbors, C encoder width
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class EncoderOutput(NamedTuple):
     token_mask: Tensor | None
 
 
-class PointTransformer(nn.Module):
-    """Tokenizer and transformer over normalised clouds.
+class PointEncoder(nn.Module):
+    """Tokenizer and transformer over normalized clouds.
 
     Args:
         config: shape of the network.
@@ -59,7 +59,7 @@ class PointTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.grad_checkpointing = False
-        self.apply(initialise)
+        self.apply(initialize)
         self.to(device=device, dtype=dtype)
 
     @property
@@ -70,7 +70,7 @@ class PointTransformer(nn.Module):
     def forward(
         self, points_BN3: Tensor, mask_BN: Tensor | None = None, *, pool: Pooling | None = None
     ) -> EncoderOutput:
-        """Encodes clouds that are already centred and scaled (see `PointCloudProcessor`).
+        """Encodes clouds that are already centered and scaled (see `PointCloudProcessor`).
 
         Args:
             points_BN3: (B, N, 3) coordinates, any N >= 1, float.
@@ -78,7 +78,7 @@ class PointTransformer(nn.Module):
             pool: "max", "mean" or "max+mean"; the configured one by default.
 
         Returns:
-            Tokens, their centres, the pooled feature and the mask of real tokens.
+            Tokens, their centers, the pooled feature and the mask of real tokens.
 
         Raises:
             ValueError: the points or the mask have the wrong shape, or the pooling is unknown.
@@ -105,7 +105,7 @@ class PointTransformer(nn.Module):
         """Returns the tokens after chosen blocks, with timm's argument names.
 
         Args:
-            points_BN3: (B, N, 3) normalised coordinates.
+            points_BN3: (B, N, 3) normalized coordinates.
             indices: block numbers, negative ones count from the end; an int n means the last n; None all.
             norm: apply the final norm to each of them.
             stop_early: skip the blocks after the last one asked for.
@@ -225,7 +225,7 @@ def _block_numbers(indices: int | Sequence[int] | None, depth: int) -> list[int]
     return [number % depth for number in indices]
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Gives a linear layer the random weights of vision transformers; leaves other layers alone."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)

@@ -21,7 +21,7 @@ class ViewPredictor(nn.Module):
     the point tokens see only each other, so that all views of a cloud share one pass over them: same
     parameters, and V views for little more than the price of one.
 
-    With `camera_positions` an MLP of each token's centre, as the camera sees it, is added to the token.
+    With `camera_positions` an MLP of each token's center, as the camera sees it, is added to the token.
     Without it the predictor must find out by itself how camera and object stand to each other; where clouds
     are turned at random it was not seen to learn that.
     """
@@ -46,9 +46,9 @@ class ViewPredictor(nn.Module):
 
         Args:
             tokens_BGC: (B, G, C) tokens of the encoder.
-            centers_BG3: (B, G, 3) float32 centres of the tokens.
+            centers_BG3: (B, G, 3) float32 centers of the tokens.
             pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
-            histogram_BVH: (B, V, 48) colour histogram of each view, like the pose in float32.
+            histogram_BVH: (B, V, 48) color histogram of each view, like the pose in float32.
 
         Returns:
             (B, V, D) predicted embeddings.

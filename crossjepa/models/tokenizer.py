@@ -1,6 +1,6 @@
-"""From points to tokens: farthest point centres, nearest neighbours, mini-PointNet (Point-BERT, section 3.1).
+"""From points to tokens: farthest point centers, nearest neighbors, mini-PointNet (Point-BERT, section 3.1).
 
-B clouds, N points, G groups, K neighbours, M = B*G*K rows, C encoder width
+B clouds, N points, G groups, K neighbors, M = B*G*K rows, C encoder width
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.config import EncoderConfig
-from crossjepa.ops import farthest_point_sampling, gather_points, nearest_neighbours, reduce_points
+from crossjepa.ops import farthest_point_sampling, gather_points, nearest_neighbors, reduce_points
 
 HIDDEN_WIDTHS = (128, 256, 512)
 
 
 class Groups(NamedTuple):
-    """Local neighbourhoods of a batch of clouds.
+    """Local neighborhoods of a batch of clouds.
 
     Attributes:
-        groups_BGK3: (B, G, K, 3) float32 neighbours relative to their centre.
-        centers_BG3: (B, G, 3) float32 centres.
+        groups_BGK3: (B, G, K, 3) float32 neighbors relative to their center.
+        centers_BG3: (B, G, 3) float32 centers.
         token_mask_BG: (B, G) bool, True for real groups; None when all are.
     """
 
@@ -36,11 +36,11 @@ def group_points(points_BN3: Tensor, config: EncoderConfig, mask_BN: Tensor | No
 
     Clouds of more than `config.num_points` points are first reduced to that many by farthest point sampling,
     since the weights know groups of that density. Where a cloud has fewer points than groups, the groups that
-    are left over are masked; where it has fewer than a group has neighbours, neighbours repeat.
+    are left over are masked; where it has fewer than a group has neighbors, neighbors repeat.
 
     Args:
         points_BN3: (B, N, 3) coordinates.
-        config: number of points, groups and neighbours.
+        config: number of points, groups and neighbors.
         mask_BN: (B, N) bool, True for real points; None when all are real.
 
     Returns:
@@ -50,7 +50,7 @@ def group_points(points_BN3: Tensor, config: EncoderConfig, mask_BN: Tensor | No
     if points_BN3.shape[1] < config.num_groups and mask_BN is None:
         mask_BN = torch.ones(points_BN3.shape[:2], dtype=torch.bool, device=points_BN3.device)
     centers_BG3 = gather_points(points_BN3, farthest_point_sampling(points_BN3, config.num_groups, mask_BN))
-    _, index_BGK = nearest_neighbours(centers_BG3, points_BN3, config.group_size, mask_BN)
+    _, index_BGK = nearest_neighbors(centers_BG3, points_BN3, config.group_size, mask_BN)
     groups_BGK3 = gather_points(points_BN3, index_BGK) - centers_BG3.unsqueeze(2)
     if mask_BN is None:
         return Groups(groups_BGK3, centers_BG3, None)
@@ -81,7 +81,7 @@ class PatchEmbedding(nn.Module):
         """Embeds groups.
 
         Args:
-            groups_BGK3: (B, G, K, 3) neighbours relative to their centre.
+            groups_BGK3: (B, G, K, 3) neighbors relative to their center.
 
         Returns:
             (B, G, C) tokens.
@@ -90,18 +90,18 @@ class PatchEmbedding(nn.Module):
 
     def forward_unfolded(self, groups_BGK3: Tensor) -> Tensor:
         """The layers as they are trained; arguments and result as in `forward`."""
-        batch, groups, neighbours, _ = groups_BGK3.shape
+        batch, groups, neighbors, _ = groups_BGK3.shape
         hidden_M = F.relu_(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
         hidden_M = F.linear(hidden_M, self.point_out.weight)
         # Biases are added once a group, so that their gradients need no sums over all points; as in a linear
         # layer they have the precision of its product.
         point_bias = self.point_out.bias.to(hidden_M.dtype)
-        pooled = _group_maximum(hidden_M, neighbours) + point_bias
+        pooled = _group_maximum(hidden_M, neighbors) + point_bias
         shared = self.pooled(pooled) + F.linear(point_bias, self.local.weight, self.local.bias)
-        hidden = F.linear(hidden_M, self.local.weight).view(-1, neighbours, shared.shape[1])
+        hidden = F.linear(hidden_M, self.local.weight).view(-1, neighbors, shared.shape[1])
         hidden = hidden + shared.unsqueeze(1)
         hidden_M = F.linear(F.relu_(self.norm_out(hidden.flatten(0, 1))), self.out.weight)
-        tokens_BGC = _group_maximum(hidden_M, neighbours).view(batch, groups, -1)
+        tokens_BGC = _group_maximum(hidden_M, neighbors).view(batch, groups, -1)
         return tokens_BGC + self.out.bias.to(tokens_BGC.dtype)
 
     def _forward_folded(self, groups_BGK3: Tensor) -> Tensor:
@@ -120,9 +120,9 @@ class PatchEmbedding(nn.Module):
         return F.linear(hidden_BGKH, self.out.weight).amax(dim=2) + self.out.bias
 
 
-def _group_maximum(rows_M: Tensor, neighbours: int) -> Tensor:
+def _group_maximum(rows_M: Tensor, neighbors: int) -> Tensor:
     """Returns the maximum of each group's rows; the gradient goes to one row, so no ties are counted."""
-    return rows_M.view(-1, neighbours, rows_M.shape[1]).max(dim=1).values
+    return rows_M.view(-1, neighbors, rows_M.shape[1]).max(dim=1).values
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,8 @@
-"""Point-set operations in pure torch: sampling, neighbours, interpolation."""
+"""Point-set operations in pure torch: sampling, neighbors, interpolation."""
 
 from crossjepa.ops.fps import farthest_point_sampling, reduce_points
 from crossjepa.ops.interpolate import interpolate_tokens
-from crossjepa.ops.knn import gather_points, nearest_neighbours
+from crossjepa.ops.knn import gather_points, nearest_neighbors
 from crossjepa.ops.order import canonical_order
 
 __all__ = [
@@ -10,6 +10,6 @@ __all__ = [
     "farthest_point_sampling",
     "gather_points",
     "interpolate_tokens",
-    "nearest_neighbours",
+    "nearest_neighbors",
     "reduce_points",
 ]

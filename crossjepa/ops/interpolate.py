@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from crossjepa.ops.knn import gather_points, nearest_neighbours
+from crossjepa.ops.knn import gather_points, nearest_neighbors
 
 
 def interpolate_tokens(
@@ -15,7 +15,7 @@ def interpolate_tokens(
     centers_BG3: Tensor,
     tokens_BGC: Tensor,
     token_mask_BG: Tensor | None = None,
-    neighbours: int = 3,
+    neighbors: int = 3,
 ) -> Tensor:
     """Gives every point the inverse-distance mean of its nearest tokens (PointNet++, eq. 2).
 
@@ -24,12 +24,12 @@ def interpolate_tokens(
         centers_BG3: (B, G, 3) positions of the tokens.
         tokens_BGC: (B, G, C) features.
         token_mask_BG: (B, G) bool, True for real tokens; None when all are.
-        neighbours: tokens to mix.
+        neighbors: tokens to mix.
 
     Returns:
         (B, N, C) features in the dtype of the tokens.
     """
-    distance_BNK, index_BNK = nearest_neighbours(points_BN3, centers_BG3, neighbours, token_mask_BG)
+    distance_BNK, index_BNK = nearest_neighbors(points_BN3, centers_BG3, neighbors, token_mask_BG)
     weight_BNK = 1.0 / distance_BNK.square().clamp_min(1e-8)
     weight_BNK = (weight_BNK / weight_BNK.sum(dim=-1, keepdim=True)).to(tokens_BGC.dtype)
     near_BNKC = gather_points(tokens_BGC, index_BNK)

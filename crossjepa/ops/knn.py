@@ -1,6 +1,6 @@
-"""Nearest neighbours by full distance matrix and top-k.
+"""Nearest neighbors by full distance matrix and top-k.
 
-B clouds, N points, Q queries, K neighbours, C channels
+B clouds, N points, Q queries, K neighbors, C channels
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def gather_points(values_BNC: Tensor, index: Tensor) -> Tensor:
     return values_BNC.gather(1, flat_BM1).reshape(*index.shape, width)
 
 
-def nearest_neighbours(
+def nearest_neighbors(
     queries_BQ3: Tensor, points_BN3: Tensor, count: int, mask_BN: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Finds the nearest points of every query, nearest first.
 
     Where a cloud has fewer than `count` real points the rest of the row repeats the nearest one, which leaves
-    any maximum over the neighbours unchanged.
+    any maximum over the neighbors unchanged.
 
     Args:
         queries_BQ3: (B, Q, 3) query positions.
         points_BN3: (B, N, 3) points to search, N >= 1.
-        count: neighbours wanted; at most min(count, N) are returned.
+        count: neighbors wanted; at most min(count, N) are returned.
         mask_BN: (B, N) bool, True for real points; None when all are real.
 
     Returns:

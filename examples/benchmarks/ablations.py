@@ -59,7 +59,7 @@ def main() -> None:
     )
     parser.add_argument("cache", help="folder of a finished cache")
     parser.add_argument("runs", type=Path, help="folder for the runs")
-    parser.add_argument("--probe", required=True, help="npz with labelled clouds of a training split")
+    parser.add_argument("--probe", required=True, help="npz with labeled clouds of a training split")
     parser.add_argument("--probe-up-axis", default="y", choices=("x", "y", "z"))
     parser.add_argument("--probe-clouds", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=400)

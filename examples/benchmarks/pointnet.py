@@ -32,7 +32,7 @@ from crossjepa.files import write_json
 from crossjepa.result import Result, versions
 from crossjepa.train.common.optim import Rate, learning_rate
 from crossjepa.train.finetune import FinetuneConfig
-from crossjepa.train.finetune.clouds import LabelledClouds, read_clouds, split_dataset
+from crossjepa.train.finetune.clouds import LabeledClouds, read_clouds, split_dataset
 from crossjepa.train.finetune.data import class_parts as parts_of_classes
 from crossjepa.train.finetune.data import open_data
 from crossjepa.train.finetune.draws import DROPOUT, QUERY, SHAPE, epoch_batches, generators, number_of
@@ -96,7 +96,7 @@ class PointNet(nn.Module):
 
 
 @torch.no_grad()
-def predict(network: PointNet, clouds: LabelledClouds, class_parts: dict[int, tuple[int, ...]]) -> list[Any]:
+def predict(network: PointNet, clouds: LabeledClouds, class_parts: dict[int, tuple[int, ...]]) -> list[Any]:
     """Returns the class of every cloud, or the parts of its original points."""
     network.eval()
     if not clouds.parts:
@@ -115,7 +115,7 @@ def predict(network: PointNet, clouds: LabelledClouds, class_parts: dict[int, tu
 
 
 def score(
-    network: PointNet, clouds: LabelledClouds, class_parts: dict[int, tuple[int, ...]]
+    network: PointNet, clouds: LabeledClouds, class_parts: dict[int, tuple[int, ...]]
 ) -> dict[str, float]:
     """Accuracy, or the means of the parts' intersection over union."""
     predicted = predict(network, clouds, class_parts)
@@ -127,7 +127,7 @@ def score(
 
 
 def train(
-    network: PointNet, clouds: LabelledClouds, validation: LabelledClouds,
+    network: PointNet, clouds: LabeledClouds, validation: LabeledClouds,
     config: FinetuneConfig, class_parts: dict[int, tuple[int, ...]],
 ) -> int:  # fmt: skip
     """Trains with AdamW on a warm-up and a cosine, and returns the epoch whose weights it leaves."""

@@ -3,7 +3,7 @@
     python examples/benchmarks/predicted_views.py CACHE [--model crossjepa-base]
 
 CACHE is the one that the model was trained on; scored are the objects that all runs on it held out. Every
-view of an object is predicted from its points and compared with the teacher's embedding, centred and scaled
+view of an object is predicted from its points and compared with the teacher's embedding, centered and scaled
 a channel at a time:
 
     explained    share of the variance of all views that the prediction accounts for (R squared)
@@ -73,7 +73,7 @@ def main() -> None:
     points_nN3 = torch.stack([model.encoder.preprocess(cloud_P3) for cloud_P3 in cache.points_of(rows)])
     azimuth_nV, elevation_nV, _, distance_nV, _ = torch.from_numpy(views.poses_BV5).unbind(dim=-1)
     told: dict[str, Tensor | None] = {
-        "pose and colour histogram": torch.from_numpy(views.histograms_BVH),
+        "pose and color histogram": torch.from_numpy(views.histograms_BVH),
         "pose alone": None,
     }
     print(f"{len(rows)} objects, {cache.views} views of each, {cache.width} numbers a view")

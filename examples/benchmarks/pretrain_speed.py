@@ -32,14 +32,14 @@ TARGET_WIDTH = 1280
 
 def textbook_embedding(self: PatchEmbedding, groups_BGK3: Tensor) -> Tensor:
     """The 512-wide layer reads [maximum over the group, point] for every point, as published."""
-    batch, groups, neighbours, _ = groups_BGK3.shape
+    batch, groups, neighbors, _ = groups_BGK3.shape
     hidden_M = F.relu(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
-    hidden_BGKH = self.point_out(hidden_M).view(batch, groups, neighbours, -1)
-    pooled = hidden_BGKH.amax(dim=2, keepdim=True).expand(-1, -1, neighbours, -1)
+    hidden_BGKH = self.point_out(hidden_M).view(batch, groups, neighbors, -1)
+    pooled = hidden_BGKH.amax(dim=2, keepdim=True).expand(-1, -1, neighbors, -1)
     both = torch.cat([pooled, hidden_BGKH], dim=-1).flatten(0, 2)
     weight = torch.cat([self.pooled.weight, self.local.weight], dim=1)
     hidden_M = F.relu(self.norm_out(F.linear(both, weight, self.local.bias)))
-    return torch.amax(self.out(hidden_M).view(batch, groups, neighbours, -1), dim=2)
+    return torch.amax(self.out(hidden_M).view(batch, groups, neighbors, -1), dim=2)
 
 
 def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -79,7 +79,7 @@ def ways(size: str, batch_size: int, depth: int) -> list[Way]:
         Way("+ our patch embedding", apart, attention=True),
         Way("+ plain attention for few tokens", apart),
         Way("+ all views share the tokens", full),
-        Way("+ half the points, groups, neighbours", replace(full, few_share=1.0)),
+        Way("+ half the points, groups, neighbors", replace(full, few_share=1.0)),
         Way("ours: + Muon", replace(ours, few_share=1.0)),
     ]
 

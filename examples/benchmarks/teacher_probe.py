@@ -4,7 +4,7 @@
 
 CACHE was made of the training split of CLOUDS.npz, which holds `names`, `labels` and `split`. The features
 of an object are the mean of the teacher's embeddings of that many views, evenly spread over the rig. Scores
-are of cross-validation (linear SVM, best scaling and C) and of leaving one out (nearest neighbour, cosine) on
+are of cross-validation (linear SVM, best scaling and C) and of leaving one out (nearest neighbor, cosine) on
 these clouds; clouds of a test split are refused.
 """
 

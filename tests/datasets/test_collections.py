@@ -42,8 +42,8 @@ def test_only_open_sources_without_evaluation_data(games: list[PackedMesh]) -> N
     mesh = next(mesh for mesh in games if openly_licensed(mesh))
     assert not openly_licensed(replace(mesh, known_as="chair_0001"))
     assert not openly_licensed(replace(mesh, source="PSB via somebody"))
-    assert not openly_licensed(replace(mesh, licence="no licence file"))
-    assert not openly_licensed(replace(mesh, licence="mixed (see repo)"))
+    assert not openly_licensed(replace(mesh, license="no license file"))
+    assert not openly_licensed(replace(mesh, license="mixed (see repo)"))
     assert not openly_licensed(replace(mesh, vertices_V3=mesh.vertices_V3 * np.array([1, 0, 0], np.float32)))
 
 

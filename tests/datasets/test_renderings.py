@@ -84,7 +84,7 @@ def blender_pixels(
     """Where Blender draws points of an object with y up, for the angles of both sets.
 
     The object is turned from y up to z up. The camera, at first on the x axis, is turned by -elevation about
-    y and then by -azimuth about z, and looks at the origin with its top towards z. Its lens has 35 mm before
+    y and then by -azimuth about z, and looks at the origin with its top toward z. Its lens has 35 mm before
     a sensor of 32 mm.
     """
     x_N, y_N, z_N = points_N3.T

@@ -19,7 +19,7 @@ def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return features.astype(np.float32), labels
 
 
-@pytest.mark.parametrize("scaling", ["standardised", "raw"])
+@pytest.mark.parametrize("scaling", ["standardized", "raw"])
 def test_equals_scikit_learns_own_linear_machine(scaling: str) -> None:
     (train, train_labels), (test, test_labels) = blobs(150, 0), blobs(100, 1)
     result = linear_svm(train, train_labels, test, test_labels, costs={scaling: [0.5]})
@@ -37,7 +37,7 @@ def test_choice_is_made_on_the_training_part() -> None:
     assert result.cross_validation[f"{result.scaling} {result.cost:g}"] == max(
         result.cross_validation.values()
     )
-    assert result.scaling == "standardised"  # the channels differ by seven orders of magnitude
+    assert result.scaling == "standardized"  # the channels differ by seven orders of magnitude
     assert result.accuracy > 0.8
     assert linear_svm(train, train_labels, test, test_labels).to_dict() == result.to_dict()
 

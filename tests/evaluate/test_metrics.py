@@ -85,7 +85,7 @@ def test_average_precision_of_several_right_answers() -> None:
         retrieval_scores(features, np.arange(4))
 
 
-def test_votes_of_neighbours() -> None:
+def test_votes_of_neighbors() -> None:
     train = np.eye(3)
     labels = np.array([2, 0, 0])
     query = np.array([[0.9, 0.3, 0.3]])

@@ -25,7 +25,7 @@ from tests.helpers.small_cache import CONFIG, make_cache
 
 FOLDER = Path(__file__).resolve().parent
 LOSSES = FOLDER / "losses.json"
-# Every loss, both sizes of clouds, both ways to draw points. AdamW and a low rate: Muon orthogonalises in
+# Every loss, both sizes of clouds, both ways to draw points. AdamW and a low rate: Muon orthogonalizes in
 # bfloat16, and at a high rate rounding grows from step to step, so that other processors would end elsewhere.
 RECIPE = replace(
     CONFIG,

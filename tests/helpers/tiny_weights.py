@@ -23,7 +23,7 @@ def make_encoder(seed: int = 0) -> CrossJEPAEncoder:
     """Returns a tiny encoder with random weights."""
     torch.manual_seed(seed)
     config = ModelConfig(NAMED_SIZES["crossjepa-test"], ProcessorConfig(num_points=64))
-    return CrossJEPAEncoder(config).with_provenance(licence="Apache-2.0", data="none").eval()
+    return CrossJEPAEncoder(config).with_provenance(license="Apache-2.0", data="none").eval()
 
 
 def make_view_model(

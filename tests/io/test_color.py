@@ -1,4 +1,4 @@
-"""Colours of every format that has them; geometry stays what it is without them."""
+"""Colors of every format that has them; geometry stays what it is without them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOUR = np.array([RED, GREEN, BLUE, WHITE], np.float32)
 
 
 def colored(path: Path) -> Mesh:
-    """Reads a mesh with and without colours, which must not change its shape."""
+    """Reads a mesh with and without colors, which must not change its shape."""
     plain, shape = read(path), read(path, color=True)
     assert isinstance(plain, Mesh)
     assert isinstance(shape, Mesh)
@@ -53,7 +53,7 @@ def vertices_text(extra: NDArray[np.floating] | None = None) -> str:
     return "".join("v " + " ".join(map(repr, row)) + "\n" for row in rows.tolist())
 
 
-def test_files_without_colour_have_none(tmp_path: Path) -> None:
+def test_files_without_color_have_none(tmp_path: Path) -> None:
     for name, content in (
         ("a.obj", writers.obj(VERTICES, FACES)),
         ("a.off", writers.off(VERTICES, FACES)),
@@ -63,7 +63,7 @@ def test_files_without_colour_have_none(tmp_path: Path) -> None:
         assert colored(write(tmp_path, name, content)).appearance is None
 
 
-def test_obj_vertex_colours(tmp_path: Path) -> None:
+def test_obj_vertex_colors(tmp_path: Path) -> None:
     path = write(tmp_path, "a.obj", vertices_text(FOUR.astype(float)) + faces_text(FACES))
     np.testing.assert_array_equal(look(path).colors_F33, FOUR[FACES])
 
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named_and_stays_white(tmp_path: Path, caplog: pytest
 
 @pytest.mark.parametrize("encoding", ["ascii", "binary_little_endian"])
 @pytest.mark.parametrize("mesh", [True, False])
-def test_ply_vertex_colours(tmp_path: Path, encoding: str, mesh: bool) -> None:
+def test_ply_vertex_colors(tmp_path: Path, encoding: str, mesh: bool) -> None:
     shape = trimesh.Trimesh(VERTICES, FACES, process=False, vertex_colors=(255 * FOUR).astype(np.uint8))
     exported = shape if mesh else trimesh.PointCloud(VERTICES, (255 * FOUR).astype(np.uint8))  # type: ignore[no-untyped-call]
     kind = "ascii" if encoding == "ascii" else "binary"
@@ -152,7 +152,7 @@ def test_dark_whole_numbers_of_ply_are_dark(tmp_path: Path) -> None:
     np.testing.assert_allclose(shape.colors_N3, np.array([[1 / 255, 0, 1 / 255]]))
 
 
-def test_off_colours(tmp_path: Path) -> None:
+def test_off_colors(tmp_path: Path) -> None:
     rows = [" ".join(map(repr, row)) for row in VERTICES.tolist()]
     numbers = [f"3 {a} {b} {c}" for a, b, c in FACES.tolist()]
     counts = f"{len(VERTICES)} {len(FACES)} 0\n"
@@ -176,7 +176,7 @@ def glb(tmp_path: Path, visual: Any) -> Path:
     return write(tmp_path, "a.glb", content)
 
 
-def test_gltf_vertex_colours(tmp_path: Path) -> None:
+def test_gltf_vertex_colors(tmp_path: Path) -> None:
     half = (np.array([RED, GREEN, BLUE, (0.5, 0.5, 0.5)]) * 255).astype(np.uint8)
     path = glb(tmp_path, trimesh.visual.ColorVisuals(vertex_colors=half))
     colors = look(path).colors_F33
@@ -185,7 +185,7 @@ def test_gltf_vertex_colours(tmp_path: Path) -> None:
     np.testing.assert_allclose(colors[FACES == 3], (127 / 255) ** (1 / 2.2), atol=1e-3)
 
 
-def test_gltf_base_colour_and_texture(tmp_path: Path) -> None:
+def test_gltf_base_color_and_texture(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[[9, 8, 7]], [[1, 2, 3]]], np.uint8))
     material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
         baseColorFactor=[1.0, 0.25, 1.0, 1.0], baseColorTexture=image
@@ -199,7 +199,7 @@ def test_gltf_base_colour_and_texture(tmp_path: Path) -> None:
     np.testing.assert_allclose(appearance.uv_F32, (uv * (1, -1) + (0, 1))[FACES], atol=1e-6)
 
 
-def test_damaged_colours_of_gltf_leave_the_shape(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_colors_of_gltf_leave_the_shape(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tree, buffer = writers.gltf_tree(VERTICES, FACES)
     primitive = tree["meshes"][0]["primitives"][0]
     tree["images"], tree["textures"] = [{"uri": "../secret.png"}], [{"source": 0}]
@@ -222,7 +222,7 @@ def test_large_textures_are_reduced(tmp_path: Path) -> None:
 
 
 def colored_files(folder: Path) -> dict[str, dict[str, bytes]]:
-    """Whole files with colours, and the files that they name."""
+    """Whole files with colors, and the files that they name."""
     image = Image.fromarray(np.full((2, 2, 3), 9, np.uint8))
     material = trimesh.visual.material.PBRMaterial(baseColorTexture=image)  # type: ignore[no-untyped-call]
     visual = trimesh.visual.TextureVisuals(uv=VERTICES[:, :2], material=material)  # type: ignore[no-untyped-call]
@@ -253,7 +253,7 @@ def colored_files(folder: Path) -> dict[str, dict[str, bytes]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
 )
-def test_damaged_colours_give_usable_ones_or_none(name: str, tmp_path: Path, damage: Damage) -> None:
+def test_damaged_colors_give_usable_ones_or_none(name: str, tmp_path: Path, damage: Damage) -> None:
     files = colored_files(tmp_path)[name]
     for file, content in files.items():
         (tmp_path / file).write_bytes(damage(content) if file == name else content)

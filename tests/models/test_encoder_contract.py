@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from crossjepa.config import NAMED_SIZES, EncoderConfig
-from crossjepa.models.point_encoder import PointTransformer, pool_tokens
+from crossjepa.models.point_encoder import PointEncoder, pool_tokens
 from crossjepa.models.tokenizer import PatchEmbedding
 
 SIZES = sorted(NAMED_SIZES)
 
 
-def make(size: str) -> PointTransformer:
+def make(size: str) -> PointEncoder:
     torch.manual_seed(0)
-    model = PointTransformer(NAMED_SIZES[size])
+    model = PointEncoder(NAMED_SIZES[size])
     with torch.no_grad():
         model.train()(clouds(4, model.config.num_points))
     return model.eval()
@@ -30,7 +30,7 @@ def clouds(batch: int, points: int, seed: int = 0) -> Tensor:
 
 
 def test_base_has_the_documented_number_of_parameters() -> None:
-    assert sum(parameter.numel() for parameter in PointTransformer().parameters()) == 8_476_032
+    assert sum(parameter.numel() for parameter in PointEncoder().parameters()) == 8_476_032
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -134,7 +134,7 @@ def test_timms_layer_decay_sees_the_depth() -> None:
     groups = param_groups_layer_decay(make("crossjepa-base"), weight_decay=0.05, layer_decay=0.5)
     scales = {group["lr_scale"] for group in groups}
     assert len(scales) == 9  # stem, eight blocks; the final norm goes with the last block
-    assert sum(len(group["params"]) for group in groups) == len(list(PointTransformer().parameters()))
+    assert sum(len(group["params"]) for group in groups) == len(list(PointEncoder().parameters()))
 
 
 def test_masked_pooling_ignores_masked_tokens() -> None:
@@ -157,14 +157,14 @@ def test_folded_batch_norms_compute_the_same_function() -> None:
 
 def published_embedding(layer: PatchEmbedding, groups_BGK3: Tensor) -> Tensor:
     """Point-BERT's mini-PointNet: the 512-wide layer reads [maximum of the group, point] of every point."""
-    batch, groups, neighbours, _ = groups_BGK3.shape
+    batch, groups, neighbors, _ = groups_BGK3.shape
     hidden_M = layer.norm_in(layer.point_in(groups_BGK3.flatten(0, 2))).relu()
-    hidden_BGKH = layer.point_out(hidden_M).view(batch, groups, neighbours, -1)
+    hidden_BGKH = layer.point_out(hidden_M).view(batch, groups, neighbors, -1)
     both_BGKH = torch.cat([hidden_BGKH.amax(dim=2, keepdim=True).expand_as(hidden_BGKH), hidden_BGKH], dim=-1)
     weight = torch.cat([layer.pooled.weight, layer.local.weight], dim=1)
     wide_M = torch.nn.functional.linear(both_BGKH.flatten(0, 2), weight, layer.local.bias)
     out_M = layer.out(layer.norm_out(wide_M).relu())
-    return torch.amax(out_M.view(batch, groups, neighbours, -1), dim=2)
+    return torch.amax(out_M.view(batch, groups, neighbors, -1), dim=2)
 
 
 def test_the_fast_embedding_has_the_values_and_gradients_of_the_published_one() -> None:

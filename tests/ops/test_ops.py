@@ -15,7 +15,7 @@ from crossjepa.ops import (
     farthest_point_sampling,
     gather_points,
     interpolate_tokens,
-    nearest_neighbours,
+    nearest_neighbors,
     reduce_points,
 )
 
@@ -63,26 +63,26 @@ def test_fps_takes_every_point_once_before_it_repeats() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 8))
-def test_neighbours_equal_a_full_sort(seed: int, points: int, count: int) -> None:
+def test_neighbors_equal_a_full_sort(seed: int, points: int, count: int) -> None:
     points_BN3, queries_BQ3 = cloud(seed, 2, points), cloud(seed + 1, 2, 4)
-    distance_BQK, index_BQK = nearest_neighbours(queries_BQ3, points_BN3, count)
+    distance_BQK, index_BQK = nearest_neighbors(queries_BQ3, points_BN3, count)
     full = np.linalg.norm(queries_BQ3.numpy()[:, :, None] - points_BN3.numpy()[:, None], axis=-1)
     expected = np.sort(full, axis=-1)[..., : min(count, points)]
     np.testing.assert_allclose(distance_BQK.numpy(), expected, rtol=1e-5)
     np.testing.assert_allclose(np.take_along_axis(full, index_BQK.numpy(), -1), expected, rtol=1e-5)
 
 
-def test_missing_neighbours_repeat_the_nearest() -> None:
+def test_missing_neighbors_repeat_the_nearest() -> None:
     points_BN3 = cloud(3, 1, 10)
     mask_BN = torch.arange(10).unsqueeze(0) < 2
-    _, index_BQK = nearest_neighbours(cloud(4, 1, 3), points_BN3, 5, mask_BN)
+    _, index_BQK = nearest_neighbors(cloud(4, 1, 3), points_BN3, 5, mask_BN)
     assert (index_BQK < 2).all()
     assert torch.equal(index_BQK[..., 2:], index_BQK[..., :1].expand(-1, -1, 3))
 
 
-def test_neighbours_far_from_the_origin_keep_their_digits() -> None:
+def test_neighbors_far_from_the_origin_keep_their_digits() -> None:
     points_BN3 = cloud(5, 1, 200) + 1000
-    _, index_BQK = nearest_neighbours(points_BN3, points_BN3, 1)
+    _, index_BQK = nearest_neighbors(points_BN3, points_BN3, 1)
     assert torch.equal(index_BQK[0, :, 0], torch.arange(200))
 
 
@@ -115,10 +115,10 @@ def test_reduction_with_mask_equals_reduction_alone() -> None:
     assert sorted(reduced_BM3[1, :30].tolist()) == sorted(alone.tolist())
 
 
-def test_interpolation_returns_tokens_at_centres_and_mixes_between() -> None:
+def test_interpolation_returns_tokens_at_centers_and_mixes_between() -> None:
     centers_BG3 = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 9, 0], [0, 0, 9]]])
     tokens_BGC = torch.tensor([[[1.0], [3.0], [100.0], [100.0]]])
     features = interpolate_tokens(centers_BG3, centers_BG3, tokens_BGC)
     torch.testing.assert_close(features, tokens_BGC, rtol=1e-3, atol=1e-3)
-    middle = interpolate_tokens(torch.tensor([[[0.5, 0, 0]]]), centers_BG3, tokens_BGC, neighbours=2)
+    middle = interpolate_tokens(torch.tensor([[[0.5, 0, 0]]]), centers_BG3, tokens_BGC, neighbors=2)
     torch.testing.assert_close(middle, torch.tensor([[[2.0]]]))

@@ -32,7 +32,7 @@ class Views(NamedTuple):
 
     Attributes:
         poses_BV5: (B, V, 5) float32, see `Cache`.
-        histograms_BVH: (B, V, 48) float32 colour histograms.
+        histograms_BVH: (B, V, 48) float32 color histograms.
         embeddings_BVD: (B, V, D) float32 embeddings.
     """
 
@@ -49,7 +49,7 @@ class Cache:
         embeddings_SVD: (S, V, D) teacher embeddings; kept as bfloat16, or as float16 in caches of format 1,
             and read as float32.
         poses_SV5: (S, V, 5) float32 azimuth, elevation, roll, distance, field of view; degrees and radii.
-        histograms_SVH: (S, V, 48) float16 colour histograms.
+        histograms_SVH: (S, V, 48) float16 color histograms.
         points_SP3: (S, P, 3) float16 points uniform by area, centroid 0, largest radius 1, y up.
         done_S: (S,) bool rows that are finished.
         checksums_S: (S,) uint32 checksums of the rows; None in format 1.

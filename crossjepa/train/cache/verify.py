@@ -139,7 +139,7 @@ def _value_problems(cache: Cache) -> list[str]:
         problems.append(f"{len(empty)} objects without an embedding: {_some(empty)}")
     sums = np.asarray(cache.histograms_SVH[done], np.float32).reshape(-1, 3, HISTOGRAM_BINS // 3).sum(axis=2)
     if len(done) and np.abs(sums - 1).max() > 0.02:
-        problems.append("colour histograms that do not sum to one")
+        problems.append("color histograms that do not sum to one")
     radii = [
         float(np.linalg.norm(np.asarray(cache.points_SP3[row], np.float32), axis=1).max()) for row in done
     ]

@@ -107,7 +107,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
     """Batch norm over the rows of all processes, on any device (torch's own works on GPUs only)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalises (M, C) rows."""
+        """Normalizes (M, C) rows."""
         if not self.training:
             return super().forward(input)
         rows_MC = input.float()

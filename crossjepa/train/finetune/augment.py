@@ -1,4 +1,4 @@
-"""Augmentation of labelled clouds: stretch, turn, move, and noise; each cloud by its own random numbers.
+"""Augmentation of labeled clouds: stretch, turn, move, and noise; each cloud by its own random numbers.
 
 B clouds, N points, Q query points
 """

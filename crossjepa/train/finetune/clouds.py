@@ -1,4 +1,4 @@
-"""Labelled clouds, preprocessed once: what the network sees, and the points that are to be labelled.
+"""Labeled clouds, preprocessed once: what the network sees, and the points that are to be labeled.
 
 n clouds, N points, M sampled points
 """
@@ -22,7 +22,7 @@ from crossjepa.train.finetune.store import load_tensors, save_tensors
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledClouds:
+class LabeledClouds:
     """Clouds as the network sees them.
 
     Attributes:
@@ -40,14 +40,14 @@ class LabelledClouds:
     def __len__(self) -> int:
         return len(self.labels_n)
 
-    def select(self, places_m: NDArray[np.int64]) -> LabelledClouds:
+    def select(self, places_m: NDArray[np.int64]) -> LabeledClouds:
         """Returns some of the clouds."""
         places = places_m.tolist()
 
         def chosen(values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return tuple(values[place] for place in places) if values else ()
 
-        return LabelledClouds(
+        return LabeledClouds(
             chosen(self.points), self.labels_n[places], chosen(self.queries), chosen(self.parts)
         )
 
@@ -126,7 +126,7 @@ def read_clouds(
     with_parts: bool,
     progress: bool | None = None,
     cache: Path | None = None,
-) -> LabelledClouds:
+) -> LabeledClouds:
     """Reads and preprocesses a data set, once.
 
     Args:
@@ -144,7 +144,7 @@ def read_clouds(
         kept = _read(dataset, processor, with_parts, progress)
         if cache:
             _save_cached(cache, kept)
-    return LabelledClouds(kept["points"], torch.from_numpy(dataset.labels_n), kept["queries"], kept["parts"])
+    return LabeledClouds(kept["points"], torch.from_numpy(dataset.labels_n), kept["queries"], kept["parts"])
 
 
 def _read(

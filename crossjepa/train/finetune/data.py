@@ -16,7 +16,7 @@ from crossjepa.config import HeadConfig
 from crossjepa.datasets import Dataset, detect, load
 from crossjepa.datasets.splits import limit
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.train.finetune.clouds import LabelledClouds
+from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def learnable(dataset: Dataset, *, only_seen: bool = True) -> Dataset:
     )
 
 
-def head_config(dataset: Dataset, clouds: LabelledClouds, config: FinetuneConfig) -> HeadConfig:
+def head_config(dataset: Dataset, clouds: LabeledClouds, config: FinetuneConfig) -> HeadConfig:
     """Returns the head that a data set and a task ask for.
 
     Raises:
@@ -107,7 +107,7 @@ def head_config(dataset: Dataset, clouds: LabelledClouds, config: FinetuneConfig
     )
 
 
-def class_parts(dataset: Dataset, clouds: LabelledClouds) -> tuple[tuple[int, ...], ...]:
+def class_parts(dataset: Dataset, clouds: LabeledClouds) -> tuple[tuple[int, ...], ...]:
     """Returns the parts of every class: those that the data set names, otherwise those that its clouds have.
 
     Parts of other classes must not be counted: absent from truth and answer alike, each would score 1.

@@ -1,4 +1,4 @@
-"""From labelled files to a model that knows their classes or parts, in one call."""
+"""From labeled files to a model that knows their classes or parts, in one call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crossjepa.hashing import weights_digest
 from crossjepa.result import Outcome, Result, versions
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import own_device
-from crossjepa.train.finetune.clouds import LabelledClouds, Split, read_clouds, split_dataset
+from crossjepa.train.finetune.clouds import LabeledClouds, Split, read_clouds, split_dataset
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.data import head_config, open_data
 from crossjepa.train.finetune.report import measure
@@ -42,7 +42,7 @@ def finetune(
     data_set: str | None = None,
     options: FinetuneOptions | None = None,
 ) -> Result | None:
-    """Fine-tunes a pretrained encoder on labelled clouds or meshes, or goes on with a run that was cut.
+    """Fine-tunes a pretrained encoder on labeled clouds or meshes, or goes on with a run that was cut.
 
     Args:
         data: a folder of class/file, a CSV table of path and label, any data set that
@@ -150,7 +150,7 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
 
 def _test(
     encoder: CrossJEPAEncoder,
-    clouds: LabelledClouds,
+    clouds: LabeledClouds,
     split: Split,
     config: FinetuneConfig,
     folder: Path,

@@ -14,7 +14,7 @@ from torch import Tensor
 from crossjepa.batching import EvaluationMode, batch_starts
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.heads import LevelFeatures, PooledFeatures
-from crossjepa.train.finetune.clouds import LabelledClouds
+from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import COPY, generators
 from crossjepa.train.finetune.store import load_tensors, save_tensors
@@ -39,7 +39,7 @@ class FrozenFeatures:
     def __init__(
         self,
         encoder: CrossJEPAEncoder,
-        clouds: LabelledClouds,
+        clouds: LabeledClouds,
         config: FinetuneConfig,
         folder: Path | None,
         progress: bool | None = None,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crossjepa.batching import batch_starts
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.result import Outcome
-from crossjepa.train.finetune.clouds import LabelledClouds
+from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.tasks import score_parts
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ BATCH = 32
 
 
 def measure(
-    encoder: CrossJEPAEncoder, clouds: LabelledClouds, votes: int, folder: Path, progress: bool | None
+    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, folder: Path, progress: bool | None
 ) -> Outcome:
     """Tests a fine-tuned model once, by the same code that answers `predict`.
 
@@ -46,7 +46,7 @@ def measure(
 
 
 def _test_classes(
-    encoder: CrossJEPAEncoder, clouds: LabelledClouds, votes: int, folder: Path, progress: bool | None
+    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, folder: Path, progress: bool | None
 ) -> Outcome:
     metrics: dict[str, float] = {}
     truth_n = clouds.labels_n.numpy()
@@ -64,7 +64,7 @@ def _test_classes(
 
 
 def _classify(
-    encoder: CrossJEPAEncoder, clouds: LabelledClouds, votes: int, progress: bool | None
+    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, progress: bool | None
 ) -> NDArray[np.int64]:
     found = [
         encoder.classify_preprocessed(clouds.points[start : start + BATCH], votes=votes).argmax(dim=1).cpu()
@@ -92,7 +92,7 @@ def _class_rows(confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> li
 
 
 def _test_parts(
-    encoder: CrossJEPAEncoder, clouds: LabelledClouds, votes: int, progress: bool | None
+    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, progress: bool | None
 ) -> Outcome:
     metrics: dict[str, float] = {}
     rows: list[dict[str, Any]] = []

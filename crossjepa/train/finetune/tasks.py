@@ -18,7 +18,7 @@ from crossjepa.datasets.part_metrics import PartScores, part_scores
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.heads import ClassificationHead, Head, LevelFeatures, PartHead, PooledFeatures
 from crossjepa.train.finetune.augment import draw_augmentation
-from crossjepa.train.finetune.clouds import LabelledClouds
+from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 
 Features: TypeAlias = PooledFeatures | LevelFeatures
@@ -60,7 +60,7 @@ class Score(NamedTuple):
 
 
 def make_batch(
-    clouds: LabelledClouds, rows: Sequence[int], config: FinetuneConfig, encoder: CrossJEPAEncoder,
+    clouds: LabeledClouds, rows: Sequence[int], config: FinetuneConfig, encoder: CrossJEPAEncoder,
     shapes: Generators, queries: Generators,
 ) -> Batch:  # fmt: skip
     """Augments some clouds.
@@ -106,7 +106,7 @@ def loss_of(scores: Tensor, target: Tensor, config: FinetuneConfig, weights: Ten
     return F.cross_entropy(flat, target.flatten(), weight=weights, label_smoothing=config.label_smoothing)
 
 
-def balanced_weights(clouds: LabelledClouds, count: int) -> Tensor:
+def balanced_weights(clouds: LabeledClouds, count: int) -> Tensor:
     """Weighs classes, or parts, by the inverse of how often they occur; (count,) float32, mean 1."""
     occurring = torch.cat(clouds.parts) if clouds.parts else clouds.labels_n
     counts = torch.bincount(occurring, minlength=count).float()
@@ -115,7 +115,7 @@ def balanced_weights(clouds: LabelledClouds, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def read_features(encoder: CrossJEPAEncoder, clouds: LabelledClouds, batch_size: int) -> list[Features]:
+def read_features(encoder: CrossJEPAEncoder, clouds: LabeledClouds, batch_size: int) -> list[Features]:
     """Returns what the head reads of the clouds as they are, in batches of `batch_size` and float32."""
     assert encoder.head is not None
     found: list[Features] = []
@@ -128,7 +128,7 @@ def read_features(encoder: CrossJEPAEncoder, clouds: LabelledClouds, batch_size:
 
 
 @torch.no_grad()
-def score_head(encoder: CrossJEPAEncoder, features: Sequence[Features], clouds: LabelledClouds) -> Score:
+def score_head(encoder: CrossJEPAEncoder, features: Sequence[Features], clouds: LabeledClouds) -> Score:
     """Scores the head on clouds whose features are known."""
     head = encoder.head
     with EvaluationMode(encoder):
@@ -154,7 +154,7 @@ def best_parts(encoder: CrossJEPAEncoder, scores_NP: Tensor, label: int) -> Tens
     return allowed[scores_NP[:, allowed].argmax(dim=1)]
 
 
-def score_parts(encoder: CrossJEPAEncoder, predicted: Sequence[Tensor], clouds: LabelledClouds) -> PartScores:
+def score_parts(encoder: CrossJEPAEncoder, predicted: Sequence[Tensor], clouds: LabeledClouds) -> PartScores:
     """Scores (N_i,) predicted parts of clouds."""
     assert encoder.head_config is not None
     return part_scores(

@@ -21,7 +21,7 @@ from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.common.loggers import RunLog
 from crossjepa.train.common.optim import Optimizers, Rate, learning_rate, refuse_infinite
-from crossjepa.train.finetune.clouds import LabelledClouds
+from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import (
     COPY,
@@ -106,8 +106,8 @@ class Finetuner:
     def __init__(
         self,
         encoder: CrossJEPAEncoder,
-        train: LabelledClouds,
-        validation: LabelledClouds,
+        train: LabeledClouds,
+        validation: LabeledClouds,
         config: FinetuneConfig,
         folder: Path | None,
         options: FinetuneOptions,

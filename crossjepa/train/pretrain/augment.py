@@ -39,7 +39,7 @@ def draw_points(stored_BP3: Tensor, count: int, draws: Draws, even: bool) -> Ten
 def augment(
     points_BN3: Tensor, azimuth_BV: Tensor, draws: Draws, scale_range: float, jitter: float
 ) -> tuple[Tensor, Tensor]:
-    """Turns and mirrors clouds together with the cameras, stretches them a little, and normalises again.
+    """Turns and mirrors clouds together with the cameras, stretches them a little, and normalizes again.
 
     The picture that the teacher saw stays what it was. Of a turned cloud the cameras see that picture. Of a
     mirrored one they see its mirror image, but for the light, which comes from the same side as before: the

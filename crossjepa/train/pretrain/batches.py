@@ -29,7 +29,7 @@ class Batch(NamedTuple):
         points_BN3: (B, N, 3) float32 augmented points, centroid 0, largest radius 1.
         other_points_BN3: another draw of the same objects for the point-to-point loss, else the same points.
         pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
-        histogram_BVH: (B, V, 48) colour histogram of each view.
+        histogram_BVH: (B, V, 48) color histogram of each view.
         embeddings_BVD: (B, V, D) float32 embeddings as the teacher gave them.
     """
 

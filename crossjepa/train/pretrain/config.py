@@ -18,7 +18,7 @@ from crossjepa.train.common.options import Precision, Schedule
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
 Conditioning = Literal["both", "pose", "histogram", "none"]
-TargetScaling = Literal["standardise", "whiten", "center", "none"]
+TargetScaling = Literal["standardize", "whiten", "center", "none"]
 ContrastWith = Literal["batch", "cache"]
 OptimizerName = Literal["adamw", "muon"]
 
@@ -65,7 +65,7 @@ class PretrainConfig:
             `PredictorConfig`.
         conditioning: what the predictor's query is told about a view; `camera_positions` tells the pose in
             any case.
-        target_scaling: "standardise" each channel of the targets; "whiten" them half as well, so that
+        target_scaling: "standardize" each channel of the targets; "whiten" them half as well, so that
             rare differences count for more; "center" each and scale all alike; or "none".
         learnable_teacher: put a layer that learns on top of the teacher's embedding, with gradient. It shows
             why the paper keeps its teacher frozen: both sides agree on a constant.
@@ -83,7 +83,7 @@ class PretrainConfig:
             objects ask for features that are the same however the object is turned; this one keeps the pose.
             0 leaves it out.
         occupancy_nodes: nodes of its grid along each axis.
-        few_points: points of a cloud in the first, cheaper part of the run; groups and neighbours shrink
+        few_points: points of a cloud in the first, cheaper part of the run; groups and neighbors shrink
             by the same factor, which keeps the size of a group on the object.
         few_share: share of the steps in that part.
         scale_range: augmentation, see `augment`.
@@ -119,7 +119,7 @@ class PretrainConfig:
     joint_attention: bool = False
     camera_positions: bool = False
     conditioning: Conditioning = "both"
-    target_scaling: TargetScaling = "standardise"
+    target_scaling: TargetScaling = "standardize"
     learnable_teacher: bool = False
     smooth_l1_beta: float = 1.0
     object_weight: float = 1.0

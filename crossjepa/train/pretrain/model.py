@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from crossjepa.config import NAMED_SIZES, PredictorConfig
-from crossjepa.models.point_encoder import PointTransformer
+from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.models.predictor import ViewPredictor
 from crossjepa.train.common.distributed import gather_rows
 from crossjepa.train.pretrain.batches import Batch
@@ -74,7 +74,7 @@ def _whitening(scaled_RD: Tensor, share: float = WHITENING) -> Tensor:
 
 
 class Losses(NamedTuple):
-    """Float32 scalars: the sum that is minimised and its parts, None for those that the recipe leaves out."""
+    """Float32 scalars: the sum that is minimized and its parts, None for those that the recipe leaves out."""
 
     total: Tensor
     view: Tensor
@@ -94,7 +94,7 @@ class PretrainModel(nn.Module):
     def __init__(self, config: PretrainConfig, target_width: int) -> None:
         super().__init__()
         self.config = config
-        self.encoder = PointTransformer(NAMED_SIZES[config.size])
+        self.encoder = PointEncoder(NAMED_SIZES[config.size])
         self.encoder.set_grad_checkpointing(config.gradient_checkpointing)
         self.encoder_is_frozen = False
         predictor = PredictorConfig(

@@ -17,7 +17,7 @@ from torch import Tensor
 from crossjepa.config import Axis
 from crossjepa.datasets.npz import load_arrays
 from crossjepa.io import PointCloudError
-from crossjepa.models.point_encoder import PointTransformer
+from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.processor import rotate_up_axis
 from crossjepa.train.common.options import Precision
 from crossjepa.train.common.rng import normalize_batch
@@ -28,7 +28,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class ProbeData:
-    """Labelled clouds, all from a training split; a fifth of them is held out of the probe's fit.
+    """Labeled clouds, all from a training split; a fifth of them is held out of the probe's fit.
 
     Attributes:
         points_nN3: (n, N, 3) float32 clouds, y up.
@@ -40,7 +40,7 @@ class ProbeData:
 
 
 def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, seed: int = 0) -> ProbeData:
-    """Reads labelled clouds for a probe.
+    """Reads labeled clouds for a probe.
 
     Args:
         path: npz with `points` (n, N, 3) and `labels` (n,), see `load_arrays`; rows whose `split` is the test
@@ -69,7 +69,7 @@ def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, see
 
 @torch.inference_mode()
 def encode_all(
-    encoder: PointTransformer, points_nN3: Tensor, batch_size: int = 64, precision: Precision = "bfloat16"
+    encoder: PointEncoder, points_nN3: Tensor, batch_size: int = 64, precision: Precision = "bfloat16"
 ) -> Tensor:
     """Returns the (n, E) float32 max+mean features of clouds at the encoder's current size.
 
@@ -118,8 +118,8 @@ def spread(features_nE: Tensor) -> dict[str, float]:
         "rank", the exponential of the entropy of the covariance's spectrum (1 when all features lie on a
         line), and "deviation", the mean standard deviation of a channel.
     """
-    centred = (features_nE - features_nE.mean(dim=0)).double()
-    values = torch.linalg.svdvals(centred).square()
+    centered = (features_nE - features_nE.mean(dim=0)).double()
+    values = torch.linalg.svdvals(centered).square()
     shares = values / values.sum().clamp_min(1e-12)
     entropy = -(shares * shares.clamp_min(1e-12).log()).sum()
-    return {"rank": float(entropy.exp()), "deviation": float(centred.std(dim=0).mean())}
+    return {"rank": float(entropy.exp()), "deviation": float(centered.std(dim=0).mean())}

@@ -16,7 +16,7 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
 
     Biases, norms and other vectors, and what a module's `no_weight_decay` (timm's hook) names, do not decay.
 
-    Muon (Jordan et al. 2024) steps along the orthogonalised momentum. `match_rms_adamw` scales its steps to
+    Muon (Jordan et al. 2024) steps along the orthogonalized momentum. `match_rms_adamw` scales its steps to
     the size of AdamW's, so that both share a learning rate (Liu et al. 2025, "Muon is scalable").
 
     Raises:

@@ -81,7 +81,7 @@ class Trainer:
         run: folder of the run; a run that was cut goes on from its last checkpoint.
         process: this process among those of the run.
         options: logging, saving and probing.
-        probe_data: labelled clouds of a training split, to see whether features improve.
+        probe_data: labeled clouds of a training split, to see whether features improve.
     """
 
     def __init__(
@@ -327,7 +327,7 @@ def pretrain(
         config: the recipe; `config.cache` names a finished cache.
         run: folder for checkpoints, config.json, log.jsonl, log.csv and curves.png.
         options: logging, saving, probing.
-        probe_data: labelled clouds of a training split, see `read_probe_data`.
+        probe_data: labeled clouds of a training split, see `read_probe_data`.
 
     Raises:
         FileNotFoundError: there is no finished cache.

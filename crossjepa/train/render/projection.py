@@ -56,7 +56,7 @@ class Surface(Protocol):
     """A mesh that knows which of its faces are seen."""
 
     def nearest(self, seen: Projection, behind_BHW: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Finds the nearest face at the centre of every sample, whichever side of it is seen.
+        """Finds the nearest face at the center of every sample, whichever side of it is seen.
 
         Of faces with the same corners the last one is seen. Faces with a vertex at or behind the camera are
         left out.

@@ -21,7 +21,7 @@ NEAREST_DEPTH = 1e-3
 
 
 def rasterize(pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Finds the nearest face at every pixel centre of one view; see `rasterize_views`.
+    """Finds the nearest face at every pixel center of one view; see `rasterize_views`.
 
     Returns:
         depth_HW: (H, W) float32 depth, inf where there is nothing.
@@ -34,7 +34,7 @@ def rasterize(pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int) ->
 def rasterize_views(
     pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, size: int, behind_BHW: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Finds the nearest face at every pixel centre, whichever side of it is seen.
+    """Finds the nearest face at every pixel center, whichever side of it is seen.
 
     Args:
         pixel_BV2: (B, V, 2) projected vertices, x to the right and y down, in pixels.
@@ -83,7 +83,7 @@ def rasterize_views(
 def interpolation_weights(
     pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, face_BHW: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Where on their faces the covered pixel centres lie, true to perspective.
+    """Where on their faces the covered pixel centers lie, true to perspective.
 
     Args:
         pixel_BV2: (B, V, 2) projected vertices.
@@ -110,7 +110,7 @@ def interpolation_weights(
 def _visible_faces(
     pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Keeps the faces that can cover a pixel centre.
+    """Keeps the faces that can cover a pixel center.
 
     Returns:
         Their views and numbers (T,), barycentric coordinates as affine functions of the pixel (T, 3, 3), the

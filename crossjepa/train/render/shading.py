@@ -46,9 +46,9 @@ def render_mesh(
         views: the cameras.
         size: pixels of a side.
         supersample: samples of a pixel's side, averaged against jagged edges.
-        colors_F3: (F, 3) colour of each face, 0 to 1; white by default.
-        appearance: colours and textures instead of that.
-        background: grey value of the background, 0 to 1.
+        colors_F3: (F, 3) color of each face, 0 to 1; white by default.
+        appearance: colors and textures instead of that.
+        background: gray value of the background, 0 to 1.
         device: where to render; several views at once on a GPU.
         renderer: what finds the visible faces, see `open_surface`.
 
@@ -57,14 +57,14 @@ def render_mesh(
 
     Raises:
         ImportError: the renderer is not installed.
-        ValueError: there are no faces, or the colours are of another number of faces.
+        ValueError: there are no faces, or the colors are of another number of faces.
     """
     if not len(faces_F3):
         raise ValueError("a mesh without faces cannot be rendered")
     if colors_F3 is not None:
         appearance = Appearance.of_faces(colors_F3)
     if appearance is not None and len(appearance.colors_F33) != len(faces_F3):
-        raise ValueError(f"colours of {len(appearance.colors_F33)} faces for a mesh of {len(faces_F3)}")
+        raise ValueError(f"colors of {len(appearance.colors_F33)} faces for a mesh of {len(faces_F3)}")
     device = torch.device(device)
     faces = torch.from_numpy(np.asarray(faces_F3, np.int64)).to(device)
     surface = open_surface(renderer, vertices_P3, faces)
@@ -87,7 +87,7 @@ def _render_views(
     paint: Paint | None,
     background: float,
 ) -> Tensor:
-    """Returns (B, H, W, 3) colours, or (B, H, W, 1) brightness, one value a sample."""
+    """Returns (B, H, W, 3) colors, or (B, H, W, 1) brightness, one value a sample."""
     camera_BP3 = torch.from_numpy(np.stack([view.to_camera(vertices_P3) for view in seen.views])).float()
     light_BF = shade(face_normals(camera_BP3.to(faces_F3.device)[:, faces_F3]))
     depth_BHW, face_BHW = surface.nearest(seen)
@@ -105,7 +105,7 @@ def _paint_layers(
     """Paints what is nearest, and through its holes what lies behind.
 
     Returns:
-        color_BHW3: (B, H, W, 3) colours.
+        color_BHW3: (B, H, W, 3) colors.
         face_BHW: (B, H, W) the faces that are seen in the end, -1 where there is none.
     """
     color_BHW3, hole_BHW = paint(seen.pixel_BP2, seen.depth_BP, faces_F3, face_BHW)
@@ -124,7 +124,7 @@ def _paint_layers(
 
 
 def face_normals(corners_XF33: Tensor) -> Tensor:
-    """Returns (..., F, 3) unit normals, in the camera's frame, turned towards the camera at the origin."""
+    """Returns (..., F, 3) unit normals, in the camera's frame, turned toward the camera at the origin."""
     edge_XF23 = corners_XF33[..., 1:, :] - corners_XF33[..., :1, :]
     normal_XF3 = torch.linalg.cross(edge_XF23[..., 0, :], edge_XF23[..., 1, :])
     away_XF1 = (normal_XF3 * corners_XF33.mean(dim=-2)).sum(dim=-1, keepdim=True) > 0

@@ -1,10 +1,10 @@
-"""Shaded pictures of bare clouds: every point becomes a small disc in the plane of its neighbours.
+"""Shaded pictures of bare clouds: every point becomes a small disc in the plane of its neighbors.
 
-N points, K neighbours, S sides of a disc, V views, H x W pixels
+N points, K neighbors, S sides of a disc, V views, H x W pixels
 
 Four things make scattered discs look like one surface. A disc ends, in every direction, no farther out than
-its neighbours do, so edges and thin parts do not bloat. Neighbours of one orientation share their normal and
-their light, so that noise does not show and creases stay. Where the neighbours lie on a line no normal is
+its neighbors do, so edges and thin parts do not bloat. Neighbors of one orientation share their normal and
+their light, so that noise does not show and creases stay. Where the neighbors lie on a line no normal is
 known: there the disc turns to the camera, as the side of a rod does. And medians of the picture take away the
 slivers of discs that cut through others.
 """
@@ -19,22 +19,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa.ops import nearest_neighbours
+from crossjepa.ops import nearest_neighbors
 from crossjepa.train.render.camera import View, project
 from crossjepa.train.render.rasterizer import rasterize
 from crossjepa.train.render.shading import shade
 
-NEIGHBOURS, SIDES = 16, 6
-SPACING_NEIGHBOUR, RADIUS_PER_SPACING = 5, 1.25
+NEIGHBORS, SIDES = 16, 6
+SPACING_NEIGHBOR, RADIUS_PER_SPACING = 5, 1.25
 # In radii of the object; the diameter, in samples, keeps single points from falling between the samples.
 SMALLEST_RADIUS, LARGEST_RADIUS, SMALLEST_DIAMETER = 0.012, 0.15, 3.0
-# What a disc has at least of its radius where it has no neighbour.
+# What a disc has at least of its radius where it has no neighbor.
 SMALLEST_REACH = 0.35
-# Second to largest variance of neighbours that lie on a line; variance of those in one place.
+# Second to largest variance of neighbors that lie on a line; variance of those in one place.
 LINE_RATIO, NO_SPREAD = 0.08, 1e-12
-# Repeats of the plane fit, in which only neighbours within this share of the farthest one's distance count.
+# Repeats of the plane fit, in which only neighbors within this share of the farthest one's distance count.
 REFITS, SHEET = 2, 0.25
-# Rounds of smoothing: odd powers of the cosine between normals by which neighbours are weighted.
+# Rounds of smoothing: odd powers of the cosine between normals by which neighbors are weighted.
 ALIKE = (3, 3, 5, 7)
 # Samples between the three of which each round of cleaning takes the median.
 CLEANING_STEPS = (1, 2, 3, 2)
@@ -49,8 +49,8 @@ class Splats:
     Attributes:
         points_N3: (N, 3) points.
         normals_N3: (N, 3) unit normals of either sign.
-        axes_N3: (N, 3) unit directions along which the neighbours spread most, 0 where they do not spread.
-        on_line_N: (N,) bool, where the neighbours lie along the axis or in one place and the normal is void.
+        axes_N3: (N, 3) unit directions along which the neighbors spread most, 0 where they do not spread.
+        on_line_N: (N,) bool, where the neighbors lie along the axis or in one place and the normal is void.
         radius_N: (N,) radius of the discs.
         index_NK: (N, K) int64 nearest points, itself first.
     """
@@ -81,9 +81,9 @@ def render_cloud(
         views: the cameras.
         size: pixels of a side.
         supersample: samples of a pixel's side, averaged against jagged edges.
-        normals_N3: (N, 3) normals of either sign; estimated from the neighbours by default.
-        colors_N3: (N, 3) colours, 0 to 1; white by default.
-        background: grey value of the background, 0 to 1.
+        normals_N3: (N, 3) normals of either sign; estimated from the neighbors by default.
+        colors_N3: (N, 3) colors, 0 to 1; white by default.
+        background: gray value of the background, 0 to 1.
         device: where to render.
 
     Returns:
@@ -124,9 +124,9 @@ def make_splats(
     if not len(points_N3):
         raise ValueError("a cloud without points cannot be rendered")
     points = _tensor(points_N3, device)
-    distance_NK, index_NK = _neighbours(points)
-    spacing_N = distance_NK[:, min(SPACING_NEIGHBOUR, distance_NK.shape[1] - 1)]
-    # The median over neighbours evens out the chances of single points.
+    distance_NK, index_NK = _neighbors(points)
+    spacing_N = distance_NK[:, min(SPACING_NEIGHBOR, distance_NK.shape[1] - 1)]
+    # The median over neighbors evens out the chances of single points.
     spacing_N = spacing_N[index_NK].median(dim=1).values
     radius_N = (RADIUS_PER_SPACING * spacing_N).clamp(SMALLEST_RADIUS, LARGEST_RADIUS)
     normals, axes, on_line_N = estimate_normals(points, index_NK)
@@ -137,15 +137,15 @@ def make_splats(
 
 
 def estimate_normals(points_N3: Tensor, index_NK: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Fits a plane to the neighbours of every point.
+    """Fits a plane to the neighbors of every point.
 
     Args:
         points_N3: (N, 3) points.
         index_NK: (N, K) int64 nearest points.
 
     Returns:
-        normals_N3: (N, 3) unit normals of either sign, smoothed over neighbours.
-        axes_N3: (N, 3) unit directions of the largest spread, 0 where all neighbours are in one place.
+        normals_N3: (N, 3) unit normals of either sign, smoothed over neighbors.
+        axes_N3: (N, 3) unit directions of the largest spread, 0 where all neighbors are in one place.
         on_line_N: (N,) bool, True where the spread has at most one direction, so that the normal is void.
     """
     offset_NK3 = points_N3[index_NK] - points_N3[:, None]
@@ -161,7 +161,7 @@ def estimate_normals(points_N3: Tensor, index_NK: Tensor) -> tuple[Tensor, Tenso
     for power in ALIKE:
         near_NK3 = normals_N3[index_NK]
         alike_NK1 = near_NK3 @ normals_N3.unsqueeze(2)
-        # An odd power of the cosine turns the neighbour's normal to this side and lets creases stand.
+        # An odd power of the cosine turns the neighbor's normal to this side and lets creases stand.
         normals_N3 = torch.nn.functional.normalize((alike_NK1**power * near_NK3).sum(dim=1), dim=1)
     return normals_N3, axes_N3, on_line_N
 
@@ -173,14 +173,14 @@ def _tensor(values_N3: NDArray[np.floating], device: str | torch.device) -> Tens
 def _principal_axes(offset_NK3: Tensor, weight_NK: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the spreads (N, 3), ascending, and as columns (N, 3, 3) their directions."""
     weight_NK1 = (weight_NK / weight_NK.sum(dim=1, keepdim=True)).unsqueeze(2)
-    centred_NK3 = offset_NK3 - (weight_NK1 * offset_NK3).sum(dim=1, keepdim=True)
-    spread_N3, frame_N33 = torch.linalg.eigh(centred_NK3.mT @ (weight_NK1 * centred_NK3))
+    centered_NK3 = offset_NK3 - (weight_NK1 * offset_NK3).sum(dim=1, keepdim=True)
+    spread_N3, frame_N33 = torch.linalg.eigh(centered_NK3.mT @ (weight_NK1 * centered_NK3))
     return spread_N3, frame_N33
 
 
-def _neighbours(points_N3: Tensor) -> tuple[Tensor, Tensor]:
+def _neighbors(points_N3: Tensor) -> tuple[Tensor, Tensor]:
     parts = [
-        nearest_neighbours(part_Q3[None], points_N3[None], NEIGHBOURS)
+        nearest_neighbors(part_Q3[None], points_N3[None], NEIGHBORS)
         for part_Q3 in torch.split(points_N3, QUERIES_AT_ONCE)
     ]
     distance_NK, index_NK = (torch.cat(part, dim=1)[0] for part in zip(*parts, strict=True))
@@ -190,10 +190,10 @@ def _neighbours(points_N3: Tensor) -> tuple[Tensor, Tensor]:
 def _render_view(
     splats: Splats, colors_N3: Tensor | None, view: View, samples: int, background: float
 ) -> Tensor:
-    """Returns (3, H, W) colours, or (1, H, W) brightness, one value a sample."""
+    """Returns (3, H, W) colors, or (1, H, W) brightness, one value a sample."""
     device = splats.points_N3.device
-    towards_N3 = torch.from_numpy(view.position()).float().to(device) - splats.points_N3
-    normals_N3 = _turned_normals(splats, towards_N3)
+    toward_N3 = torch.from_numpy(view.position()).float().to(device) - splats.points_N3
+    normals_N3 = _turned_normals(splats, toward_N3)
     rim_NS3 = _rims(splats, normals_N3, max(SMALLEST_RADIUS, SMALLEST_DIAMETER / samples))
     vertices_P3 = torch.cat([splats.points_N3, rim_NS3.flatten(0, 1)]).cpu().numpy()
     pixel_P2, depth_P = (torch.from_numpy(part).to(device) for part in project(vertices_P3, view, samples))
@@ -214,18 +214,18 @@ def _cleaned(light_HW: Tensor, background: float) -> Tensor:
     return torch.where(light_HW == EMPTY, background, light_HW)
 
 
-def _turned_normals(splats: Splats, towards_N3: Tensor) -> Tensor:
+def _turned_normals(splats: Splats, toward_N3: Tensor) -> Tensor:
     """Returns the (N, 3) normals turned to the camera, given the (N, 3) directions to it."""
-    along_N1 = (towards_N3 * splats.axes_N3).sum(dim=1, keepdim=True)
+    along_N1 = (toward_N3 * splats.axes_N3).sum(dim=1, keepdim=True)
     # Just short of the whole: a line seen end on leaves something to normalize.
-    across_N3 = torch.nn.functional.normalize(towards_N3 - 0.999 * along_N1 * splats.axes_N3, dim=1)
+    across_N3 = torch.nn.functional.normalize(toward_N3 - 0.999 * along_N1 * splats.axes_N3, dim=1)
     normals_N3 = torch.where(splats.on_line_N[:, None], across_N3, splats.normals_N3)
-    away_N1 = (normals_N3 * towards_N3).sum(dim=1, keepdim=True) < 0
+    away_N1 = (normals_N3 * toward_N3).sum(dim=1, keepdim=True) < 0
     return torch.where(away_N1, -normals_N3, normals_N3)
 
 
 def _rims(splats: Splats, normals_N3: Tensor, smallest: float) -> Tensor:
-    """Returns the (N, S, 3) corners of the discs, none much farther out than the neighbours that way."""
+    """Returns the (N, S, 3) corners of the discs, none much farther out than the neighbors that way."""
     first_N3 = torch.linalg.cross(normals_N3, splats.axes_N3)
     # Without an axis, or with one along a given normal, any direction across the normal will do.
     least_N3 = torch.nn.functional.one_hot(normals_N3.abs().argmin(dim=1), 3).float()
@@ -246,7 +246,7 @@ def _rims(splats: Splats, normals_N3: Tensor, smallest: float) -> Tensor:
 
 
 def _fans(count: int, device: torch.device) -> Tensor:
-    """Returns the (N * S, 3) triangles of the discs: the point and two neighbouring corners of its rim."""
+    """Returns the (N * S, 3) triangles of the discs: the point and two neighboring corners of its rim."""
     side_S = torch.arange(SIDES, device=device)
     disc_N1 = torch.arange(count, device=device).unsqueeze(1)
     rim_NS = count + disc_N1 * SIDES + side_S
@@ -254,7 +254,7 @@ def _fans(count: int, device: torch.device) -> Tensor:
 
 
 def _shared_light(light_N: Tensor, normals_N3: Tensor, index_NK: Tensor) -> Tensor:
-    """Returns the (N,) brightness averaged over those neighbours that are turned alike."""
+    """Returns the (N,) brightness averaged over those neighbors that are turned alike."""
     alike_NK = (normals_N3[index_NK] @ normals_N3.unsqueeze(2))[..., 0].clamp_min(0) ** (ALIKE[-1] + 1)
     alike_NK = alike_NK / alike_NK.sum(dim=1, keepdim=True)
     for _ in ALIKE:

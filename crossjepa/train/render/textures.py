@@ -1,4 +1,4 @@
-"""Colours of the faces that are seen: interpolated between corners, or taken from textures.
+"""Colors of the faces that are seen: interpolated between corners, or taken from textures.
 
 B views, V vertices, F faces, M covered pixels, L levels, T texels, H x W pixels
 
@@ -24,7 +24,7 @@ class Paint:
     """The appearance of a mesh on a device.
 
     Args:
-        appearance: colours and textures of F faces.
+        appearance: colors and textures of F faces.
         device: where pictures are made.
     """
 
@@ -48,7 +48,7 @@ class Paint:
             face_BHW: (B, H, W) faces seen, -1 where there is none.
 
         Returns:
-            color_BHW3: (B, H, W, 3) float32 colours, 0 to 1.
+            color_BHW3: (B, H, W, 3) float32 colors, 0 to 1.
             hole_BHW: (B, H, W) bool, where the face has a hole.
         """
         hole_BHW = torch.zeros_like(face_BHW, dtype=torch.bool)
@@ -141,7 +141,7 @@ class Atlas:
 
 
 def _pyramid(texels_HW4: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Returns the image, and halves of it down to one texel; what is transparent lends no colour."""
+    """Returns the image, and halves of it down to one texel; what is transparent lends no color."""
     levels = [np.ascontiguousarray(texels_HW4)]
     image_4HW = torch.from_numpy(levels[0]).permute(2, 0, 1).float()
     opacity_1HW = image_4HW[3:] / 255

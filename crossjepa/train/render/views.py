@@ -57,7 +57,7 @@ class ObjectViews:
     Attributes:
         images_VHW3: (V, H, W, 3) uint8 RGB.
         poses_V5: (V, 5) float32 azimuth, elevation, roll, distance, field of view; degrees and radii.
-        histograms_VH: (V, 48) float32 colour histograms.
+        histograms_VH: (V, 48) float32 color histograms.
         points_P3: (P, 3) float32 points uniform by area, centroid 0, largest radius 1, y up.
         frame: where the points were.
     """

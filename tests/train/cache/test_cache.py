@@ -262,8 +262,8 @@ def test_clouds_are_splatted(tmp_path: Path, teacher: str) -> None:
     assert cache is not None
     assert cache.points_SP3.shape == (3, 40, 3)
     # z up became y up; the order of the points is random.
-    centred = points[0] - points[0].mean(axis=0)
-    turned = (centred / np.linalg.norm(centred, axis=1).max())[:, [0, 2, 1]] * (1, 1, -1)
+    centered = points[0] - points[0].mean(axis=0)
+    turned = (centered / np.linalg.norm(centered, axis=1).max())[:, [0, 2, 1]] * (1, 1, -1)
     found, expected = (np.sort(np.float32(array), axis=0) for array in (cache.points_SP3[0], turned))
     np.testing.assert_allclose(found, expected, atol=2e-3)
 

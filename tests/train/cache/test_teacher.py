@@ -143,7 +143,7 @@ def test_the_real_teacher_tells_objects_apart(shared: Path) -> None:
     rows = [folder.names.index(name) for name in ("chair.obj", "horse.obj")]
     views = [make_views(folder[row], row, config).images_VHW3 for row in rows]
     embeddings = teacher.embed(np.concatenate(views)).numpy()
-    centred = embeddings - embeddings.mean(axis=0)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    similarity = centred @ centred.T
+    centered = embeddings - embeddings.mean(axis=0)
+    centered /= np.linalg.norm(centered, axis=1, keepdims=True)
+    similarity = centered @ centered.T
     assert similarity[:8, :8].mean() > similarity[:8, 8:].mean() + 0.2

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossjepa.models.point_encoder import PointTransformer
+from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.train.pretrain.config import OptimizerName, PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
@@ -22,7 +22,7 @@ OPTIMIZERS = [
 ]
 
 
-class Sparing(PointTransformer):
+class Sparing(PointEncoder):
     """An encoder with matrices that want no decay, one of them inside a block."""
 
     def no_weight_decay(self) -> set[str]:

@@ -16,7 +16,7 @@ from crossjepa.io import PointCloud
 from crossjepa.models.heads import LevelFeatures, PartHead, three_depths
 from crossjepa.ops import interpolate_tokens
 from crossjepa.train.finetune.augment import draw_augmentation
-from crossjepa.train.finetune.clouds import LabelledClouds
+from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import epoch_batches
 from crossjepa.train.finetune.tasks import balanced_weights
@@ -228,7 +228,7 @@ def test_every_cloud_once_an_epoch_and_no_batch_of_one(count: int) -> None:
 
 def test_balanced_weights_make_classes_count_alike() -> None:
     labels_n = torch.tensor([0] * 6 + [1] * 2)
-    weights = balanced_weights(LabelledClouds(tuple(torch.zeros(8, 1, 3)), labels_n), 3)
+    weights = balanced_weights(LabeledClouds(tuple(torch.zeros(8, 1, 3)), labels_n), 3)
     assert (6 * weights[0]).item() == pytest.approx((2 * weights[1]).item())
     assert weights[2] == 0
     assert weights[:2].mean().item() == pytest.approx(1)
@@ -238,7 +238,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(
     tiny: CrossJEPAEncoder, tmp_path: Path
 ) -> None:
     model = with_head(tiny, CLASSES)
-    clouds = LabelledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
+    clouds = LabeledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
     options = FinetuneOptions(device="cpu", progress=False)
     trainer = Finetuner(model, clouds, clouds, FinetuneConfig(frozen_epochs=0), tmp_path, options)
     before = {name: value.clone() for name, value in model.named_parameters()}
@@ -252,7 +252,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(
 
 def test_learning_rates_fall_from_the_head_down(tiny: CrossJEPAEncoder, tmp_path: Path) -> None:
     model = with_head(tiny, CLASSES)
-    clouds = LabelledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
+    clouds = LabeledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
     config = FinetuneConfig(frozen_epochs=0, layer_decay=0.5, warmup_share=0.0)
     options = FinetuneOptions(device="cpu", progress=False)
     trainer = Finetuner(model, clouds, clouds, config, tmp_path, options)

@@ -27,8 +27,8 @@ def embeddings_RD() -> NDArray[np.float32]:
     return np.asarray(values @ rotation + 3, np.float32)
 
 
-@pytest.mark.parametrize("scaling", ["standardise", "whiten", "center"])
-def test_targets_are_centred_with_mean_variance_one(scaling: str) -> None:
+@pytest.mark.parametrize("scaling", ["standardize", "whiten", "center"])
+def test_targets_are_centered_with_mean_variance_one(scaling: str) -> None:
     embeddings = embeddings_RD()
     targets = Targets(embeddings, scaling)(torch.from_numpy(embeddings)[None])[0]  # type: ignore[arg-type]
     torch.testing.assert_close(targets.mean(dim=0), torch.zeros(8), atol=1e-4, rtol=0)
@@ -39,13 +39,13 @@ def test_whitening_is_done_by_half() -> None:
     embeddings = embeddings_RD()
     scaled, whitened = (
         np.linalg.eigvalsh(np.cov(Targets(embeddings, name)(torch.from_numpy(embeddings)).numpy().T))
-        for name in ("standardise", "whiten")
+        for name in ("standardize", "whiten")
     )
     # The variance along a direction becomes its square root.
     np.testing.assert_allclose(whitened[-1] / whitened[0], np.sqrt(scaled[-1] / scaled[0]), rtol=1e-3)
 
 
-def test_contrast_with_the_cache_wants_the_teachers_neighbours() -> None:
+def test_contrast_with_the_cache_wants_the_teachers_neighbors() -> None:
     objects_MD = torch.nn.functional.normalize(
         torch.randn(50, 16, generator=torch.Generator().manual_seed(0))
     )

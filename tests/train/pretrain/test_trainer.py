@@ -178,7 +178,7 @@ def test_probe_tells_good_features_from_collapsed_ones() -> None:
 
 def test_export_loads(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "run", QUIET)
-    export(tmp_path / "run", tmp_path / "out", {"licence": "apache-2.0"})
+    export(tmp_path / "run", tmp_path / "out", {"license": "apache-2.0"})
     record(tmp_path / "out", modelnet40_linear_svm=0.5)
     encoder = CrossJEPAEncoder.from_pretrained(tmp_path / "out")
     assert encoder.model_config.provenance["steps"] == 12

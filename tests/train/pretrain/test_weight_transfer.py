@@ -25,7 +25,7 @@ from crossjepa.train.pretrain.weight_transfer import to_targets, to_teacher
 from tests.helpers.small_cache import CONFIG, TEACHER, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, probe_every=0)
-SCALINGS: tuple[TargetScaling, ...] = ("none", "center", "standardise", "whiten")
+SCALINGS: tuple[TargetScaling, ...] = ("none", "center", "standardize", "whiten")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_released_model_predicts_what_the_run_predicts(
     assert not torch.equal(expected_BVD[:, 0], expected_BVD[:, 1])
 
 
-@pytest.mark.parametrize("scaling", ["standardise", "whiten"])
+@pytest.mark.parametrize("scaling", ["standardize", "whiten"])
 def test_a_run_goes_on_with_a_released_predictor(
     config: PretrainConfig, tmp_path: Path, scaling: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -66,7 +66,7 @@ def test_discs_stay_on_the_device_of_the_points() -> None:
     """Tensors without content know their device, and refuse to meet those of another one, without a GPU."""
     with FakeTensorMode():
         points_N3 = torch.empty(100, 3, device="cuda")
-        _, index_NK = splat._neighbours(points_N3)
+        _, index_NK = splat._neighbors(points_N3)
         normals_N3, axes_N3, on_line_N = splat.estimate_normals(points_N3, index_NK)
         splats = splat.Splats(points_N3, normals_N3, axes_N3, on_line_N, points_N3[:, 0], index_NK)
         normals_N3 = splat._turned_normals(splats, points_N3)

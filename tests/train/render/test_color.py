@@ -1,4 +1,4 @@
-"""Coloured pictures: what interpolation, textures, and holes must look like.
+"""Colored pictures: what interpolation, textures, and holes must look like.
 
 V vertices, F faces, H x W pixels
 """
@@ -36,7 +36,7 @@ def square(appearance: Appearance | None, view: View = FRONT, size: int = 64) ->
     return np.asarray(render_mesh(SQUARE, QUAD, [view], size=size, appearance=appearance)[0], np.int64)
 
 
-def test_one_colour_a_face_equals_its_appearance() -> None:
+def test_one_color_a_face_equals_its_appearance() -> None:
     generator = np.random.default_rng(0)
     vertices, faces = generator.normal(size=(30, 3)) * 0.3, generator.integers(0, 30, (20, 3))
     colors_F3 = generator.random((20, 3))
@@ -52,12 +52,12 @@ def test_one_colour_a_face_equals_its_appearance() -> None:
     assert np.abs(mixed.astype(int) - plain).max() <= 1
 
 
-def test_white_equals_no_colour() -> None:
+def test_white_equals_no_color() -> None:
     white = Appearance.of_faces(np.ones((2, 3)))
     np.testing.assert_array_equal(square(white), square(None))
 
 
-def test_colours_of_corners_are_met_at_the_corners_and_mixed_between() -> None:
+def test_colors_of_corners_are_met_at_the_corners_and_mixed_between() -> None:
     colors_V3 = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
     image = square(Appearance.of_corners(colors_V3[QUAD]))
     light = square(None)[32, 32, 0]
@@ -142,7 +142,7 @@ def test_views_together_equal_views_alone() -> None:
         assert all(torch.equal(a[view], b[0]) for a, b in zip(together, alone, strict=True))
 
 
-def test_colours_of_clouds() -> None:
+def test_colors_of_clouds() -> None:
     generator = np.random.default_rng(0)
     points = generator.normal(size=(800, 3))
     points *= 0.8 / np.linalg.norm(points, axis=1, keepdims=True)
@@ -150,12 +150,12 @@ def test_colours_of_clouds() -> None:
     image = render_cloud(points, [FRONT], size=64, colors_N3=colors)[0].astype(int)
     assert (image[24:40, 40:50, 0] > image[24:40, 40:50, 2] + 60).mean() > 0.95
     assert (image[24:40, 14:24, 2] > image[24:40, 14:24, 0] + 60).mean() > 0.95
-    grey = render_cloud(points, [FRONT], size=64)
+    gray = render_cloud(points, [FRONT], size=64)
     np.testing.assert_array_equal(
-        grey, render_cloud(points, [FRONT], size=64, colors_N3=np.ones_like(points))
+        gray, render_cloud(points, [FRONT], size=64, colors_N3=np.ones_like(points))
     )
 
 
-def test_colours_of_another_mesh_are_refused() -> None:
-    with pytest.raises(ValueError, match="colours of 3 faces for a mesh of 2"):
+def test_colors_of_another_mesh_are_refused() -> None:
+    with pytest.raises(ValueError, match="colors of 3 faces for a mesh of 2"):
         render_mesh(SQUARE, QUAD, [FRONT], colors_F3=np.ones((3, 3)))

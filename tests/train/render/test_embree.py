@@ -53,7 +53,7 @@ def test_pictures_of_files_are_the_same(name: str) -> None:
     assert difference_VHW.mean() < 0.01
 
 
-def test_colours_are_the_same_even_of_faces_in_one_place() -> None:
+def test_colors_are_the_same_even_of_faces_in_one_place() -> None:
     shape = read(SAMPLES / "grand_piano.obj")
     assert isinstance(shape, Mesh)
     colors_F33 = np.random.default_rng(0).random((len(shape.faces_F3), 3, 3)).astype(np.float32)
@@ -61,7 +61,7 @@ def test_colours_are_the_same_even_of_faces_in_one_place() -> None:
     difference_VHW = difference(
         vertices, shape.faces_F3, rig("orbit8")[:2], Appearance.of_corners(colors_F33)
     )
-    # Here 5 % of the samples show two faces in one place, of different colours.
+    # Here 5 % of the samples show two faces in one place, of different colors.
     assert (difference_VHW > 2).mean() < 2e-3
 
 

@@ -37,7 +37,7 @@ QUAD_F3 = np.array([[0, 1, 2], [0, 2, 3]])
 def reference_rasterize(
     pixel_V2: Floats, depth_V: Floats, faces_F3: Integers, size: int
 ) -> tuple[Floats, Integers, NDArray[np.bool_]]:
-    """Every pixel centre against every face; also tells which pixels are too close to an edge or a tie."""
+    """Every pixel center against every face; also tells which pixels are too close to an edge or a tie."""
     depth_HW, face_HW = np.full((size, size), np.inf), np.full((size, size), -1)
     doubtful_HW = np.zeros((size, size), np.bool_)
     for row in range(size):
@@ -76,7 +76,7 @@ def opposite_quads(axis: int) -> tuple[Floats, Integers, Floats]:
     return vertices_V3, np.concatenate([QUAD_F3, QUAD_F3 + 4]), np.array([RED, RED, BLUE, BLUE])
 
 
-def colour_at_centre(axis: int, view: View) -> str:
+def color_at_center(axis: int, view: View) -> str:
     vertices_V3, faces_F3, colors_F3 = opposite_quads(axis)
     image_HW3 = render_mesh(vertices_V3, faces_F3, [view], size=32, colors_F3=colors_F3)[0]
     return ("red", "green", "blue")[int(image_HW3[16, 16].argmax())]
@@ -95,7 +95,7 @@ def test_rasterizer_equals_reference(seed: int) -> None:
     np.testing.assert_allclose(depth_HW[~doubtful_HW], expected_HW[~doubtful_HW], rtol=2e-5)
 
 
-def test_neighbouring_triangles_leave_no_gap_at_exact_pixel_centres() -> None:
+def test_neighboring_triangles_leave_no_gap_at_exact_pixel_centers() -> None:
     pixel_V2 = np.array([[0.5, 0.5], [8.5, 0.5], [8.5, 8.5], [0.5, 8.5]])
     _, face_HW = rasterize_arrays(pixel_V2, np.ones(4), QUAD_F3, 10)
     assert (face_HW[:9, :9] >= 0).all()
@@ -187,7 +187,7 @@ def test_turning_the_object_equals_turning_the_camera(theta: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("axis", "azimuth", "elevation", "colour"),
+    ("axis", "azimuth", "elevation", "color"),
     [
         (2, 0, 0, "red"),
         (2, 180, 0, "blue"),
@@ -197,8 +197,8 @@ def test_turning_the_object_equals_turning_the_camera(theta: float) -> None:
         (1, 0, -80, "blue"),
     ],
 )
-def test_cameras_look_from_where_they_say(axis: int, azimuth: float, elevation: float, colour: str) -> None:
-    assert colour_at_centre(axis, View(azimuth, elevation)) == colour
+def test_cameras_look_from_where_they_say(axis: int, azimuth: float, elevation: float, color: str) -> None:
+    assert color_at_center(axis, View(azimuth, elevation)) == color
 
 
 def test_right_and_up_in_the_picture() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crossjepa.config import NAMED_SIZES, PredictorConfig
-from crossjepa.models.point_encoder import PointTransformer
+from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.models.predictor import ViewPredictor
 from crossjepa.train.cache import open_cache
 from crossjepa.train.pretrain.batches import Batches
@@ -39,7 +39,7 @@ def kept(module: nn.Module, forward: Callable[[], Result]) -> tuple[Result, int]
 
 
 def test_the_patch_embedding_keeps_its_groups_alone() -> None:
-    encoder = PointTransformer(NAMED_SIZES["crossjepa-test"])
+    encoder = PointEncoder(NAMED_SIZES["crossjepa-test"])
     groups = encoder.group(torch.randn(4, 64, 3))
     _, positions = kept(encoder, lambda: encoder.position_mlp(groups.centers_BG3))
     sizes = []
