@@ -14,10 +14,15 @@ from crossjepa.config import (
     ViewPredictionConfig,
 )
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.hub import WeightsError
-from crossjepa.io import PointCloudError
+from crossjepa.errors import (
+    CrossJEPAError,
+    DatasetNotFoundError,
+    NoHeadError,
+    PointCloudError,
+    WeightsError,
+)
 from crossjepa.model import CrossJEPA
-from crossjepa.prediction import NoHeadError, PartPrediction, Prediction
+from crossjepa.prediction import PartPrediction, Prediction
 from crossjepa.processor import PointCloudProcessor
 from crossjepa.registry import list_models
 
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossJEPA",
     "CrossJEPAEncoder",
+    "CrossJEPAError",
+    "DatasetNotFoundError",
     "EncoderConfig",
     "HeadConfig",
     "ModelConfig",
@@ -46,7 +53,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Loads what needs scikit-learn when it is asked for."""
+    """Imports what needs scikit-learn on request."""
     if name == "CrossJEPAClassifier":
         from crossjepa.sklearn import CrossJEPAClassifier
 

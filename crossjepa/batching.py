@@ -1,23 +1,28 @@
-"""Inputs of any kind and size as batches, and the mode in which they are encoded.
+"""The one road from inputs of any kind and size to the network: prepared, padded, batch by batch.
 
-B clouds, N points
+n inputs, B clouds of a batch, N points, W width of a row
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from crossjepa.processor import Source
+from crossjepa.config import Axis
+from crossjepa.errors import PointCloudError
+from crossjepa.processor import Input, PointCloudProcessor, Prepared
+
+OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[int, PointCloudError], object]"
 
 
 class EvaluationMode:
-    """Evaluation mode within a block, training mode again after it where it was on."""
+    """Evaluation mode within a block, training mode again after it if it was on."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module, self.was_training = module, module.training
@@ -37,7 +42,7 @@ def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
 
     Returns:
         points_BN3: (B, N, 3), short clouds filled up with zeros.
-        mask_BN: (B, N) bool, True for real points; None when all clouds have the same size.
+        mask_BN: (B, N) bool, True for real points; None if all clouds have the same size.
     """
     sizes = [len(cloud) for cloud in clouds]
     if min(sizes) == max(sizes):
@@ -46,34 +51,153 @@ def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
     return points_BN3, torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
 
 
-def as_list(sources: Any) -> tuple[list[Source], bool]:
-    """Returns inputs as a list, and whether it was a single one."""
+def as_inputs(sources: Any) -> tuple[Iterable[Input], bool]:
+    """Returns the inputs to iterate over, and whether a single one was given."""
     if isinstance(sources, (np.ndarray, Tensor)):
-        return (list(sources), False) if sources.ndim == 3 else ([sources], True)
-    if isinstance(sources, (list, tuple)):
-        return list(sources), False
-    if isinstance(sources, Iterable) and not isinstance(sources, (str, os.PathLike)):
-        return list(sources), False
-    return [sources], True
+        several = sources.ndim == 3
+    else:
+        several = isinstance(sources, Iterable) and not isinstance(sources, (str, os.PathLike))
+    return (sources, False) if several else ([sources], True)
+
+
+def prepare_each(
+    sources: Iterable[Input],
+    processor: PointCloudProcessor,
+    *,
+    up_axis: Axis | None = None,
+    on_error: OnError = "raise",
+) -> Iterator[Prepared | None]:
+    """Prepares inputs one at a time.
+
+    Args:
+        sources: the inputs.
+        processor: what prepares them.
+        up_axis: the axis that points up in the data; the one of the weights by default.
+        on_error: what happens to an input that cannot be used: "raise" ends the iteration with its error,
+            "skip" warns, and a callable is called with its row and its error.
+
+    Yields:
+        One item per input in their order, None for an input that cannot be used.
+
+    Raises:
+        PointCloudError: an input cannot be used, and `on_error` is "raise".
+        ValueError: `on_error` is something else.
+    """
+    if on_error not in ("raise", "skip") and not callable(on_error):
+        raise ValueError(f"on_error must be 'raise', 'skip' or a callable, not {on_error!r}")
+    for row, source in enumerate(sources):
+        prepared = None
+        try:
+            prepared = processor.prepare(source, up_axis=up_axis)
+        except PointCloudError as error:
+            if on_error == "raise":
+                raise
+            if callable(on_error):
+                on_error(row, error)
+            else:
+                warnings.warn(f"skipped input {row}, {error}", stacklevel=2)
+        yield prepared
+
+
+def prepared_batches(
+    items: Iterable[Prepared | None], batch_size: int
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Collects what `prepare_each` yields into batches; at most one batch is in memory.
+
+    Args:
+        items: prepared inputs; those that are None are left out, so that every batch but the last is full.
+        batch_size: clouds per batch.
+
+    Yields:
+        (B, N, 3) points and their (B, N) mask as `pad` returns them, in the order of the inputs.
+    """
+    clouds: list[Tensor] = []
+    for prepared in items:
+        if prepared is None:
+            continue
+        clouds.append(prepared.points)
+        if len(clouds) == batch_size:
+            yield pad(clouds)
+            clouds = []
+    if clouds:
+        yield pad(clouds)
+
+
+def forward_batches(
+    forward: Callable[[Tensor, Tensor | None], Tensor],
+    sources: Iterable[Input],
+    processor: PointCloudProcessor,
+    *,
+    width: int,
+    device: torch.device,
+    batch_size: int,
+    up_axis: Axis | None,
+    on_error: OnError,
+    progress: bool | None,
+    title: str,
+    keep_on_device: bool = False,
+) -> Tensor:
+    """Runs a network over inputs, which are read and prepared one batch at a time.
+
+    The arguments are those of `prepare_each` and of `CrossJEPAEncoder.encode`; `forward` turns (B, N, 3)
+    points and their (B, N) mask into (B, W) rows on `device`.
+
+    Returns:
+        (n, W) float32, one row per input in their order, NaN for those that cannot be used; on the CPU unless
+        `keep_on_device`.
+
+    Raises:
+        PointCloudError: an input cannot be used, and `on_error` is "raise".
+        ValueError: the batch size is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    used: list[bool] = []
+
+    def noted(items: Iterable[Prepared | None]) -> Iterator[Prepared | None]:
+        for prepared in items:
+            used.append(prepared is not None)
+            yield prepared
+
+    items = prepare_each(
+        with_progress(sources, 4 * batch_size, progress, title, unit="input"),
+        processor,
+        up_axis=up_axis,
+        on_error=on_error,
+    )
+    target = device if keep_on_device else torch.device("cpu")
+    parts = [torch.zeros(0, width, device=target)]
+    for points_BN3, mask_BN in prepared_batches(noted(items), batch_size):
+        with torch.inference_mode():
+            rows_BW = forward(points_BN3.to(device), None if mask_BN is None else mask_BN.to(device))
+        parts.append(rows_BW.to(target))
+    found_mW = torch.cat(parts)  # outside of inference mode, so that the result may be trained on
+    if all(used):
+        return found_mW
+    rows_nW = torch.full((len(used), width), torch.nan, device=target)
+    rows_nW[torch.tensor(used, device=target)] = found_mW
+    return rows_nW
 
 
 def batch_starts(count: int, batch_size: int, show: bool | None, title: str) -> Iterator[int]:
-    """Yields where each batch starts.
-
-    Args:
-        count: inputs in all.
-        batch_size: inputs a batch.
-        show: show a progress bar; by default when there are more than four batches.
-        title: what the bar says.
+    """Yields where each batch of `count` inputs starts; shows a bar by default for more than four batches.
 
     Raises:
         ValueError: the batch size is not positive.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-    starts = range(0, count, batch_size)
-    if show is False or (show is None and len(starts) <= 4):
-        return iter(starts)
+    return iter(with_progress(range(0, count, batch_size), 4, show, title, unit="batch"))
+
+
+def with_progress(
+    items: Iterable[Any], most_without: int, show: bool | None, title: str, unit: str
+) -> Iterable[Any]:
+    """Returns the items with a progress bar; by default (None) if there are more than `most_without`."""
+    if show is None:
+        show = isinstance(items, Sized) and len(items) > most_without
+    if not show:
+        return items
     from tqdm.auto import tqdm
 
-    return iter(tqdm(starts, unit="batch", desc=title))
+    return tqdm(items, unit=unit, desc=title)

@@ -1,37 +1,49 @@
 """CrossJEPAEncoder: what a user touches.
 
-B clouds, N points, G groups, C encoder width, E embedding width (C, or 2C for "max+mean")
+n inputs, B clouds, N points, K classes, C encoder width, E embedding width (C, or 2C for "max+mean")
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa import hub
-from crossjepa.batching import EvaluationMode, as_list, batch_starts, pad
-from crossjepa.config import Axis, HeadConfig, ModelConfig, Pooling
-from crossjepa.io import Mesh
-from crossjepa.models.heads import make_head
-from crossjepa.ops import interpolate_tokens
-from crossjepa.prediction import POINTS_PER_CHUNK, PredictingTransformer
-from crossjepa.processor import PointCloudProcessor, Source, load
+from crossjepa import hub, model_files
+from crossjepa.batching import EvaluationMode, OnError, as_inputs, forward_batches, prepare_each
+from crossjepa.config import Axis, ModelConfig, Pooling
+from crossjepa.device import resolve_device
+from crossjepa.models.encoder_with_head import EncoderWithHead
+from crossjepa.prediction import (
+    PartPrediction,
+    Prediction,
+    class_probabilities,
+    part_probabilities,
+    point_features,
+)
+from crossjepa.processor import Input, PointCloudProcessor
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-class CrossJEPAEncoder(PredictingTransformer):
+class CrossJEPAEncoder(EncoderWithHead):
     """A point encoder with its preprocessing: files, arrays and meshes in, features out.
 
     Args:
-        config: network, preprocessing and provenance; `crossjepa-base` without weights by default.
-        device: where to put the parameters.
+        config: network, preprocessing, head and provenance; `crossjepa-base` without weights by default.
+        device: where to put the parameters; "auto" for a GPU if there is one.
         dtype: their type.
+
+    Attributes:
+        network, head, head_config: as in `EncoderWithHead`.
+        processor: the preprocessing that travels with the weights.
+        provenance: facts about the weights.
 
     Example:
         >>> encoder = CrossJEPAEncoder.from_pretrained("crossjepa-base")
@@ -46,90 +58,86 @@ class CrossJEPAEncoder(PredictingTransformer):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        self_config = config or ModelConfig()
-        super().__init__(self_config.encoder, device=device, dtype=dtype)
-        self.model_config = self_config.without_predictor()  # `CrossJEPA` has that
-        self.processor = PointCloudProcessor(self_config.processor)
-        self.set_head(self_config.head)
+        config = (config or ModelConfig()).without_predictor()  # `CrossJEPA` has that
+        chosen = None if device is None else resolve_device(device)
+        super().__init__(config.encoder, config.head, device=chosen, dtype=dtype)
+        self.processor = PointCloudProcessor(config.processor)
+        self.provenance: Mapping[str, Any] = config.provenance
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """All of config.json."""
+        return ModelConfig(self.config, self.processor.config, self.provenance, head=self.head_config)
+
+    def with_provenance(self, **facts: Any) -> CrossJEPAEncoder:
+        """Records facts about the weights, which `save_pretrained` writes to config.json; returns itself."""
+        self.provenance = {**self.provenance, **facts}
+        return self
 
     @classmethod
     def from_pretrained(
         cls,
         name: str | os.PathLike[str],
         *,
-        revision: str | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
-        token: str | bool | None = None,
-        local_files_only: bool = False,
-        force_download: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
+        **options: Unpack[hub.HubOptions],
     ) -> CrossJEPAEncoder:
         """Loads trained weights, completely or not at all, in evaluation mode.
 
         Args:
             name: a name of `crossjepa.list_models()`, a folder, or an "org/repo" on the Hub.
-            revision: branch, tag or commit on the Hub.
-            cache_dir: folder of downloads, the Hub client's own by default.
-            token: access token for private repositories; True for the stored one.
-            local_files_only: use only what has been downloaded before.
-            force_download: download again.
-            device: where to put the model, the CPU by default.
+            device: where to put the model; "auto" for a GPU if there is one, the CPU by default.
             dtype: float32, bfloat16 or float16.
+            **options: `revision`, `cache_dir`, `token`, `local_files_only` and `force_download` of a download
+                from the Hub, see `crossjepa.hub.HubOptions`.
 
         Returns:
             The encoder.
 
         Raises:
-            WeightsError: the weights cannot be found or do not fit their config; the message says why.
+            WeightsError: the weights cannot be found, are damaged, or do not match their config; the message
+                says why.
+            ValueError: the device does not exist.
         """
-        folder = hub.locate(
-            name, revision=revision, cache_dir=cache_dir, token=token,
-            local_files_only=local_files_only, force_download=force_download,
-        )  # fmt: skip
+        target = resolve_device(device)
+        folder = hub.locate(name, **options)
         # Without storage until the file has been checked: a wrong config costs no memory.
         with torch.device("meta"):
-            encoder = cls(hub.read_config(folder))
-        hub.load_weights(encoder, folder / hub.WEIGHTS_NAME)
-        return encoder.to(device=device, dtype=dtype).eval()
+            encoder = cls(model_files.read_config(folder))
+        model_files.load_weights(encoder, folder / model_files.WEIGHTS_NAME)
+        return encoder.to(device=target, dtype=dtype).eval()
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
         """Writes config.json and model.safetensors, which `from_pretrained` reads.
 
         Args:
-            folder: where to; made when it is not there.
+            folder: where to; created if it does not exist.
             dtype: type of the stored floating-point tensors, the one of the model by default.
         """
-        hub.save_weights(folder, hub.converted(self.state_dict(), dtype), self.model_config)
+        model_files.save_weights(folder, model_files.converted(self.state_dict(), dtype), self.model_config)
 
-    def push_to_hub(
-        self,
-        repo: str,
-        *,
-        token: str | bool | None = None,
-        private: bool = False,
-        revision: str | None = None,
-        commit_message: str = "Upload crossjepa weights",
-    ) -> str:
+    def push_to_hub(self, repo: str, **options: Unpack[hub.PushOptions]) -> str:
         """Uploads weights, config and a model card to the Hub.
 
         Args:
-            repo: "org/repo", made when it is not there.
-            token: access token with the right to write; the stored one by default.
-            private: whether a new repository is private.
-            revision: branch to commit to.
-            commit_message: message of the commit.
+            repo: "org/repo", created if it does not exist.
+            **options: `token`, `private`, `revision` and `commit_message`, see `crossjepa.hub.PushOptions`.
 
         Returns:
             The address of the commit.
         """
-        return hub.push(self, repo, token=token, private=private, revision=revision, message=commit_message)
+        return hub.push(self, repo, **options)
 
-    def preprocess(self, source: Source, *, up_axis: Axis | None = None) -> Tensor:
-        """Shows what the network sees of an input: `encode` does exactly this first.
+    def embedding_width(self, pool: Pooling | None = None) -> int:
+        """Returns the channels of a feature of `encode` (E)."""
+        return self.num_features * (2 if (pool or self.config.pool) == "max+mean" else 1)
+
+    def preprocess(self, source: Input, *, up_axis: Axis | None = None) -> Tensor:
+        """Returns what the network sees of an input, as `encode` does first.
 
         Args:
-            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
+            source: one input, as in `encode`.
             up_axis: the axis that points up in the data; the one of the weights by default.
 
         Returns:
@@ -140,123 +148,203 @@ class CrossJEPAEncoder(PredictingTransformer):
         """
         return self.processor(source, up_axis=up_axis)
 
-    @torch.inference_mode()
+    @overload
+    def encode(
+        self, sources: Input | Iterable[Input], *, pool: Pooling | None = ..., batch_size: int = ...,
+        normalize: bool = ..., up_axis: Axis | None = ..., on_error: OnError = ...,
+        convert_to_tensor: Literal[False] = ..., progress: bool | None = ...,
+    ) -> NDArray[np.float32]: ...  # fmt: skip
+    @overload
+    def encode(
+        self, sources: Input | Iterable[Input], *, pool: Pooling | None = ..., batch_size: int = ...,
+        normalize: bool = ..., up_axis: Axis | None = ..., on_error: OnError = ...,
+        convert_to_tensor: Literal[True], progress: bool | None = ...,
+    ) -> Tensor: ...  # fmt: skip
     def encode(
         self,
-        sources: Source | Sequence[Source],
+        sources: Input | Iterable[Input],
         *,
         pool: Pooling | None = None,
         batch_size: int = 32,
         normalize: bool = False,
         up_axis: Axis | None = None,
+        on_error: OnError = "raise",
+        convert_to_tensor: bool = False,
         progress: bool | None = None,
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.float32] | Tensor:
         """Turns clouds and meshes into one feature each.
 
         Args:
-            sources: a list of files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es; or one
-                of them; or a (B, N, 3) array or tensor.
+            sources: a file, an (N, 3) array or tensor of any size, a `PointCloud` or a `Mesh`; or an iterable
+                of them, from which one batch at a time is read; or a (B, N, 3) array or tensor.
             pool: "max", "mean" or "max+mean"; the configured one by default.
-            batch_size: clouds a pass through the network.
+            batch_size: clouds per pass through the network.
             normalize: scale every feature to unit length.
             up_axis: the axis that points up in the data; the one of the weights by default.
-            progress: show a progress bar; by default when there are more than four batches.
+            on_error: what happens to an input that cannot be used: "raise" raises its error, "skip" gives it
+                a row of NaN and warns; a callable is called with its row and error instead of warning.
+            convert_to_tensor: return a tensor on the device of the model instead of an array.
+            progress: show a progress bar; by default if there are more than four batches.
 
         Returns:
-            (n, E) float32, a row an input in their order; (E,) for a single input.
+            (n, E) float32, one row per input in their order; (E,) for a single input.
 
         Raises:
             PointCloudError: an input cannot be used; the message names it and the reason.
+
+        Example:
+            >>> encoder = CrossJEPAEncoder.from_pretrained("crossjepa-base")
+            >>> encoder.encode(["chair.obj", "table.obj"]).shape
+            (2, 576)
         """
-        listed, single = as_list(sources)
-        features: list[NDArray[np.float32]] = []
-        for start in batch_starts(len(listed), batch_size, progress, "encode"):
-            clouds = [
-                self.preprocess(source, up_axis=up_axis) for source in listed[start : start + batch_size]
-            ]
-            features.append(self.encode_preprocessed(clouds, pool=pool, normalize=normalize))
-        if not features:
-            return np.zeros((0, self.embedding_width(pool)), np.float32)
-        stacked = np.concatenate(features)
-        return stacked[0] if single else stacked
 
-    @torch.inference_mode()
-    def encode_preprocessed(
-        self, clouds: Sequence[Tensor], *, pool: Pooling | None = None, normalize: bool = False
-    ) -> NDArray[np.float32]:
-        """Encodes one batch of clouds that `preprocess` returned.
+        def forward(points_BN3: Tensor, mask_BN: Tensor | None) -> Tensor:
+            with EvaluationMode(self):
+                pooled_BE: Tensor = self(points_BN3, mask_BN, pool=pool).pooled.float()
+            return torch.nn.functional.normalize(pooled_BE, dim=-1) if normalize else pooled_BE
 
-        Args:
-            clouds: (N_i, 3) float32 tensors.
-            pool: as in `encode`.
-            normalize: as in `encode`.
+        inputs, single = as_inputs(sources)
+        features_nE = forward_batches(
+            forward, inputs, self.processor, width=self.embedding_width(pool), device=self.device,
+            batch_size=batch_size, up_axis=up_axis, on_error=on_error, progress=progress, title="encode",
+            keep_on_device=convert_to_tensor,
+        )  # fmt: skip
+        features = features_nE[0] if single else features_nE
+        return features if convert_to_tensor else features.numpy()
 
-        Returns:
-            (n, E) float32.
-        """
-        points_BN3, mask_BN = pad(clouds)
-        mask_BN = None if mask_BN is None else mask_BN.to(self.device)
-        with EvaluationMode(self):
-            pooled_BE = self(points_BN3.to(self.device), mask_BN, pool=pool).pooled.float()
-        if normalize:
-            pooled_BE = torch.nn.functional.normalize(pooled_BE, dim=-1)
-        features: NDArray[np.float32] = pooled_BE.cpu().numpy()
-        return features
-
-    @torch.inference_mode()
-    def encode_points(self, source: Source, *, up_axis: Axis | None = None) -> NDArray[np.float32]:
+    @overload
+    def encode_points(  # type: ignore[overload-overlap]  # a text is an iterable, too
+        self, sources: Input, *, up_axis: Axis | None = ..., on_error: OnError = ...
+    ) -> NDArray[np.float32]: ...
+    @overload
+    def encode_points(
+        self, sources: Iterable[Input], *, up_axis: Axis | None = ..., on_error: OnError = ...
+    ) -> list[NDArray[np.float32]]: ...
+    def encode_points(
+        self, sources: Input | Iterable[Input], *, up_axis: Axis | None = None, on_error: OnError = "raise"
+    ) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """Gives a feature to every original point of a cloud, or to every vertex of a mesh.
 
         Args:
-            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
+            sources: one input or several, as in `encode`.
             up_axis: the axis that points up in the data; the one of the weights by default.
+            on_error: as in `encode`; an input that cannot be used gives an empty (0, C) array.
 
         Returns:
-            (N, C) float32 inverse-distance means of the nearest tokens, in the order of the input's points.
+            (N, C) float32 inverse-distance means of the nearest tokens, in the order of the input's points;
+            a list of them for several inputs.
 
         Raises:
+            PointCloudError: an input cannot be used; the message names it and the reason.
+
+        Example:
+            >>> CrossJEPAEncoder.from_pretrained("crossjepa-base").encode_points(np.random.rand(500, 3)).shape
+            (500, 288)
+        """
+        inputs, single = as_inputs(sources)
+        features = []
+        for prepared in prepare_each(inputs, self.processor, up_axis=up_axis, on_error=on_error):
+            if prepared is None:
+                features.append(np.zeros((0, self.num_features), np.float32))
+                continue
+            with torch.inference_mode(), EvaluationMode(self):
+                features.append(point_features(self, prepared.points, prepared.queries).numpy())
+        return features[0] if single else features
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a text is an iterable, too
+        self, sources: Input, *, votes: int = ..., batch_size: int = ..., up_axis: Axis | None = ...,
+        on_error: OnError = ..., progress: bool | None = ...,
+    ) -> Prediction: ...  # fmt: skip
+    @overload
+    def predict(
+        self, sources: Iterable[Input], *, votes: int = ..., batch_size: int = ...,
+        up_axis: Axis | None = ..., on_error: OnError = ..., progress: bool | None = ...,
+    ) -> list[Prediction]: ...  # fmt: skip
+    def predict(
+        self,
+        sources: Input | Iterable[Input],
+        *,
+        votes: int = 1,
+        batch_size: int = 32,
+        up_axis: Axis | None = None,
+        on_error: OnError = "raise",
+        progress: bool | None = None,
+    ) -> Prediction | list[Prediction]:
+        """Names the class of clouds and meshes, with probabilities.
+
+        Args:
+            sources: one input or several, as in `encode`.
+            votes: passes over differently stretched copies whose probabilities are averaged.
+            batch_size: clouds per pass through the network.
+            up_axis: the axis that points up in the data; by default the one of the training clouds.
+            on_error: as in `encode`; an input that cannot be used gives a `Prediction` with the label "".
+            progress: show a progress bar; by default if there are more than four batches.
+
+        Returns:
+            One `Prediction` per input in their order; for a single input, just that.
+
+        Raises:
+            NoHeadError: the model was not fine-tuned for classification.
+            PointCloudError: an input cannot be used; the message names it and the reason.
+        """
+        inputs, single = as_inputs(sources)
+        probabilities_nK = self.predict_proba(
+            inputs, votes=votes, batch_size=batch_size, up_axis=up_axis, on_error=on_error, progress=progress
+        )
+        answers = [Prediction.from_row(row_K, self.classes) for row_K in probabilities_nK]
+        return answers[0] if single else answers
+
+    def predict_proba(
+        self,
+        sources: Input | Iterable[Input],
+        *,
+        votes: int = 1,
+        batch_size: int = 32,
+        up_axis: Axis | None = None,
+        on_error: OnError = "raise",
+        progress: bool | None = None,
+    ) -> NDArray[np.float32]:
+        """Returns the probabilities of `predict`: (n, K) float32, or (K,), columns as in `classes`."""
+        self.require_head("classification")
+
+        def forward(points_BN3: Tensor, mask_BN: Tensor | None) -> Tensor:
+            with EvaluationMode(self):
+                return class_probabilities(self, points_BN3, mask_BN, votes)
+
+        inputs, single = as_inputs(sources)
+        probabilities_nK = forward_batches(
+            forward, inputs, self.processor, width=len(self.classes), device=self.device,
+            batch_size=batch_size, up_axis=up_axis or self.head_up_axis, on_error=on_error, progress=progress,
+            title="predict",
+        )  # fmt: skip
+        return np.asarray((probabilities_nK[0] if single else probabilities_nK).numpy())
+
+    @torch.inference_mode()
+    def predict_parts(
+        self, source: Input, label: str | None = None, *, votes: int = 1, up_axis: Axis | None = None
+    ) -> PartPrediction:
+        """Names the part of every original point of a cloud, or of every vertex of a mesh.
+
+        Args:
+            source: one input, as in `encode`.
+            label: class of the object, which the head takes as known; may be left out if there is only one.
+            votes: as in `predict`.
+            up_axis: the axis that points up in the data; by default the one of the training clouds.
+
+        Returns:
+            One part per point, in the order of the input.
+
+        Raises:
+            NoHeadError: the model was not fine-tuned for part segmentation.
+            ValueError: the class is unknown or was left out; the message lists the known ones.
             PointCloudError: the input cannot be used; the message names it and the reason.
         """
-        shape = load(source)
-        sampled_M3, frame = self.processor.sample(shape, up_axis=up_axis)
-        original_N3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
-        points_N3 = torch.from_numpy(frame.apply(self.processor.turn_up(original_N3, up_axis)))
+        self.require_head("partseg")
+        number = self.class_number(label)
+        prepared = self.processor.prepare(source, up_axis=up_axis or self.head_up_axis)
         with EvaluationMode(self):
-            output = self(torch.from_numpy(frame.apply(sampled_M3)).unsqueeze(0).to(self.device))
-            chunks = [
-                interpolate_tokens(
-                    chunk_N3.unsqueeze(0).to(self.device),
-                    output.centers,
-                    output.tokens.float(),
-                    output.token_mask,
-                )[0].cpu()
-                for chunk_N3 in torch.split(points_N3, POINTS_PER_CHUNK)
-            ]
-        return torch.cat(chunks).numpy()
-
-    @property
-    def head_config(self) -> HeadConfig | None:
-        """What the head answers, None without a head."""
-        return self.model_config.head
-
-    def set_head(self, config: HeadConfig | None) -> CrossJEPAEncoder:
-        """Puts a head with random weights in the place of the old one, or takes it away; returns itself."""
-        self.model_config = replace(self.model_config, head=config)
-        self.head = None if config is None else make_head(config, self.config)
-        self.to(device=self.norm.weight.device, dtype=self.norm.weight.dtype)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self.norm.weight.device
-
-    def embedding_width(self, pool: Pooling | None = None) -> int:
-        """Returns the channels of a feature of `encode` (E)."""
-        return self.num_features * (2 if (pool or self.config.pool) == "max+mean" else 1)
-
-    def with_provenance(self, **facts: Any) -> CrossJEPAEncoder:
-        """Records facts about the weights, which `save_pretrained` writes to config.json; returns itself."""
-        merged = {**self.model_config.provenance, **facts}
-        self.model_config = replace(self.model_config, provenance=merged)
-        return self
+            shares_NP = part_probabilities(self, prepared.points, prepared.queries, number, votes)
+        probabilities_N, best_N = shares_NP.max(dim=-1)
+        parts_N = torch.tensor(self.class_parts[number])[best_N]
+        return PartPrediction(parts_N.numpy(), probabilities_N.numpy(), self.part_names)

@@ -8,36 +8,41 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from crossjepa import hub
+from crossjepa import hub, model_files
 from crossjepa.batching import EvaluationMode
 from crossjepa.config import ModelConfig, ViewPredictionConfig
+from crossjepa.device import resolve_device
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.errors import WeightsError
 from crossjepa.models.predictor import ViewPredictor
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # A number for all, or (B,) or (B, V) of them.
 Numbers: TypeAlias = float | Tensor | NDArray[np.floating]
 
 
 class CrossJEPA(nn.Module):
-    """An encoder and a predictor: what an image model, the teacher, would make of a view nobody rendered.
+    """An encoder and a predictor: what an image model, the teacher, would see in a view that nobody rendered.
 
     Args:
         encoder: the encoder.
-        prediction: shape of the predictor, its teacher, and the view that stands where none is given.
-        provenance: facts about the training of the predictor, where it had one of its own.
+        prediction: shape of the predictor, its teacher, and the view that is assumed if none is given.
+        provenance: facts about the training of the predictor, if it had one of its own.
 
     Example:
-        >>> model = CrossJEPA.from_pretrained("my-weights")
+        >>> model = CrossJEPA.from_pretrained("crossjepa-base")
         >>> cloud_N3 = model.encoder.preprocess("chair.obj")
         >>> model.predict_view(cloud_N3[None], azimuth=30, elevation=20).shape
-        torch.Size([1, 768])
+        torch.Size([1, 944])
     """
 
     def __init__(
@@ -55,46 +60,37 @@ class CrossJEPA(nn.Module):
         cls,
         name: str | os.PathLike[str],
         *,
-        revision: str | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
-        token: str | bool | None = None,
-        local_files_only: bool = False,
-        force_download: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
+        **options: Unpack[hub.HubOptions],
     ) -> CrossJEPA:
         """Loads a trained encoder with its predictor, completely or not at all, in evaluation mode.
 
         Args:
             name: a name of `crossjepa.list_models()`, a folder, or an "org/repo" on the Hub.
-            revision: as in `CrossJEPAEncoder.from_pretrained`, and so are the others.
-            cache_dir: folder of downloads.
-            token: access token for private repositories.
-            local_files_only: use only what has been downloaded before.
-            force_download: download again.
-            device: where to put the model, the CPU by default.
+            device: where to put the model; "auto" for a GPU if there is one, the CPU by default.
             dtype: float32, bfloat16 or float16.
+            **options: as in `CrossJEPAEncoder.from_pretrained`.
 
         Returns:
             The model.
 
         Raises:
-            WeightsError: the weights cannot be found, do not fit their config, or have no predictor; the
-                message says which.
+            WeightsError: the weights cannot be found, are damaged, do not match their config, or have no
+                predictor; the message says which.
+            ValueError: the device does not exist.
         """
-        folder = hub.locate(
-            name, revision=revision, cache_dir=cache_dir, token=token,
-            local_files_only=local_files_only, force_download=force_download, predictor=True,
-        )  # fmt: skip
-        config = hub.read_config(folder)
+        target = resolve_device(device)
+        folder = hub.locate(name, predictor=True, **options)
+        config = model_files.read_config(folder)
         if config.predictor is None:
-            raise hub.WeightsError(name, hub.no_predictor(f"{hub.CONFIG_NAME} says nothing of one"))
+            raise WeightsError(name, hub.no_predictor(f"{model_files.CONFIG_NAME} says nothing of one"))
         # Without storage until the files have been checked: a wrong config costs no memory.
         with torch.device("meta"):
             model = cls(CrossJEPAEncoder(config), config.predictor, config.provenance.get("predictor"))
-        hub.load_weights(model.encoder, folder / hub.WEIGHTS_NAME)
-        hub.load_weights(model.predictor, folder / hub.PREDICTOR_NAME)
-        return model.to(device=device, dtype=dtype).eval()
+        model_files.load_weights(model.encoder, folder / model_files.WEIGHTS_NAME)
+        model_files.load_weights(model.predictor, folder / model_files.PREDICTOR_NAME)
+        return model.to(device=target, dtype=dtype).eval()
 
     @property
     def model_config(self) -> ModelConfig:
@@ -108,25 +104,17 @@ class CrossJEPA(nn.Module):
         """Writes config.json, model.safetensors and predictor.safetensors, which `from_pretrained` reads.
 
         Args:
-            folder: where to; made when it is not there.
+            folder: where to; created if it does not exist.
             dtype: type of the stored floating-point tensors, the one of the model by default.
         """
         encoder, predictor = (
-            hub.converted(part.state_dict(), dtype) for part in (self.encoder, self.predictor)
+            model_files.converted(part.state_dict(), dtype) for part in (self.encoder, self.predictor)
         )
-        hub.save_weights(folder, encoder, self.model_config, predictor)
+        model_files.save_weights(folder, encoder, self.model_config, predictor)
 
-    def push_to_hub(
-        self,
-        repo: str,
-        *,
-        token: str | bool | None = None,
-        private: bool = False,
-        revision: str | None = None,
-        commit_message: str = "Upload crossjepa weights",
-    ) -> str:
+    def push_to_hub(self, repo: str, **options: Unpack[hub.PushOptions]) -> str:
         """Uploads weights, config and a model card, as `CrossJEPAEncoder.push_to_hub` does."""
-        return hub.push(self, repo, token=token, private=private, revision=revision, message=commit_message)
+        return hub.push(self, repo, **options)
 
     def forward(self, points_BN3: Tensor, pose_BV3: Tensor, histogram_BVH: Tensor) -> Tensor:
         """Predicts embeddings, with gradients; see `predict_view` for the same in plain units.
@@ -140,7 +128,7 @@ class CrossJEPA(nn.Module):
             (B, V, D) predicted embeddings.
         """
         encoded = self.encoder(points_BN3)
-        # Of a cloud with fewer points than groups only as many tokens are real.
+        # A cloud with fewer points than groups has only as many real tokens as points.
         real = min(encoded.tokens.shape[1], points_BN3.shape[1])
         tokens_BGC, centers_BG3 = encoded.tokens[:, :real], encoded.centers[:, :real]
         embeddings_BVD: Tensor = self.predictor(tokens_BGC, centers_BG3, pose_BV3, histogram_BVH)
@@ -158,8 +146,8 @@ class CrossJEPA(nn.Module):
         """Predicts the teacher's embedding of pictures of objects, from their points alone.
 
         The teacher is the image model `prediction.teacher`, and `prediction.embedding` says which of its
-        embeddings it is. Angles and distances are a number for all clouds, (B,) for a view of each, or (B, V)
-        for several.
+        embeddings it is. Angles and distances are one number for all clouds, (B,) for one view of each, or
+        (B, V) for several.
 
         Args:
             points_BN3: (B, N, 3) clouds as `encoder.preprocess` returns them: centroid 0, largest radius 1,
@@ -174,7 +162,7 @@ class CrossJEPA(nn.Module):
                 `prediction.histogram`.
 
         Returns:
-            (B, D) float32 embeddings, or (B, V, D) where an argument is given for several views.
+            (B, D) float32 embeddings, or (B, V, D) if an argument is given for several views.
 
         Raises:
             ValueError: an argument has a shape that does not fit.

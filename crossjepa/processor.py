@@ -1,6 +1,6 @@
 """Any input becomes the normalized points that the weights expect.
 
-V vertices, F faces, N points
+V vertices, F faces, N points of the network, M original points
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def rotate_up_axis(points_N3: NDArray[np.float64], source: Axis, target: Axis) -
     Args:
         points_N3: (N, 3) coordinates.
         source: "x", "y" or "z", the axis that points up in the data.
-        target: the axis that shall point up.
+        target: the axis that points up in the result.
 
     Returns:
         (N, 3) the same points in the other frame.
 
     Raises:
-        ValueError: an axis has another name.
+        ValueError: an axis is none of "x", "y" and "z".
     """
     for axis in (source, target):
         if axis not in _TO_Y_UP:
@@ -59,15 +59,18 @@ class Frame:
 
     Attributes:
         centroid_3: (3,) float64 centroid, in the up axis of the weights.
-        radius: largest distance from it, 1 where all points coincide.
+        radius: largest distance from it, 1 if all points coincide.
     """
 
     centroid_3: NDArray[np.float64]
     radius: float
 
-    def apply(self, points_N3: NDArray[np.float64]) -> NDArray[np.float32]:
+    def apply(self, points_N3: NDArray[np.floating]) -> NDArray[np.float32]:
         """Returns the points relative to the centroid, in units of the radius, as float32."""
         return ((points_N3 - self.centroid_3) / self.radius).astype(np.float32)
+
+
+IDENTITY = Frame(np.zeros(3), 1.0)
 
 
 def unit_sphere(points_N3: NDArray[np.float64]) -> Frame:
@@ -77,12 +80,35 @@ def unit_sphere(points_N3: NDArray[np.float64]) -> Frame:
     return Frame(centroid_3, radius if radius > 0 else 1.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A cloud or mesh that is ready for the network; `encode` and `predict` take it like any other input.
+
+    Attributes:
+        points: (N, 3) float32 normalized points, which the network reads.
+        original: (M, 3) original points or vertices, in the up axis of the weights.
+        frame: what normalizes both; the identity if `original` is normalized already.
+    """
+
+    points: Tensor
+    original: NDArray[np.floating]
+    frame: Frame = IDENTITY
+
+    @property
+    def queries(self) -> Tensor:
+        """(M, 3) float32 original points or vertices in the frame of `points`; computed on request."""
+        return torch.from_numpy(self.frame.apply(self.original))
+
+
+Input: TypeAlias = "Source | Prepared"
+
+
 class PointCloudProcessor:
     """Preprocessing that travels with the weights: read, sample, turn up, reduce, center, scale.
 
     The rules, in this order:
 
-    1. A mesh becomes `num_points` points, uniform by area, drawn with the configured seed.
+    1. A mesh becomes `num_points` points, uniform by area, sampled with the configured seed.
     2. The axis that points up in the data is turned to the one that points up for the weights.
     3. A cloud of more than `num_points` points is reduced to that many by farthest point sampling.
     4. The centroid of what is left moves to the origin, and the largest radius becomes 1.
@@ -94,45 +120,49 @@ class PointCloudProcessor:
     def __init__(self, config: ProcessorConfig | None = None) -> None:
         self.config = config or ProcessorConfig()
 
-    def __call__(self, source: Source, *, up_axis: Axis | None = None) -> Tensor:
+    def __call__(self, source: Input, *, up_axis: Axis | None = None) -> Tensor:
+        """Returns the (N, 3) float32 points of `prepare`, on the CPU."""
+        return self.prepare(source, up_axis=up_axis).points
+
+    def prepare(self, source: Input, *, up_axis: Axis | None = None) -> Prepared:
         """Preprocesses one cloud or mesh.
 
         Args:
-            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`.
+            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`; what is
+                `Prepared` already is returned as it is.
             up_axis: the axis that points up in the data; the one of the weights by default.
 
         Returns:
-            (N, 3) float32 tensor on the CPU, N at most `num_points`, in canonical order.
+            At most `num_points` normalized points on the CPU in canonical order, the original points or
+            vertices, and the frame of both.
 
         Raises:
             PointCloudError: the input cannot be used; the message names it and the reason.
+            ValueError: the axis is none of "x", "y" and "z".
+
+        Example:
+            >>> prepared = PointCloudProcessor().prepare("chair.obj")
+            >>> prepared.points.shape
+            torch.Size([1024, 3])
         """
-        points_N3, frame = self.sample(load(source), up_axis=up_axis)
-        return torch.from_numpy(frame.apply(points_N3))
-
-    def sample(
-        self, shape: PointCloud | Mesh, *, up_axis: Axis | None = None
-    ) -> tuple[NDArray[np.float64], Frame]:
-        """Returns the (N, 3) points before they are normalized, in the weights' up axis, and their frame."""
+        if isinstance(source, Prepared):
+            return source
+        known, shape = self.config, load(source)
+        up_axis = up_axis or known.up_axis
+        original_M3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
+        original_M3 = rotate_up_axis(original_M3, up_axis, known.up_axis)
+        sampled_N3 = original_M3
         if isinstance(shape, Mesh):
-            generator = np.random.default_rng(self.config.seed)
-            points_N3, _ = sample_surface(
-                shape.vertices_V3, shape.faces_F3, self.config.num_points, generator
-            )
-        else:
-            points_N3 = shape.points_N3
-        points_N3 = self.turn_up(points_N3, up_axis)
-        points_N3 = _reduce(points_N3, self.config.num_points)
-        frame = unit_sphere(points_N3) if self.config.normalize == "unit_sphere" else Frame(np.zeros(3), 1.0)
-        return points_N3, frame
-
-    def turn_up(self, points_N3: NDArray[np.float64], up_axis: Axis | None) -> NDArray[np.float64]:
-        """Turns (N, 3) points from the data's up axis to the one of the weights."""
-        return rotate_up_axis(points_N3, up_axis or self.config.up_axis, self.config.up_axis)
+            rng = np.random.default_rng(known.seed)
+            sampled_N3, _ = sample_surface(shape.vertices_V3, shape.faces_F3, known.num_points, rng)
+            sampled_N3 = rotate_up_axis(sampled_N3, up_axis, known.up_axis)
+        sampled_N3 = _reduce(sampled_N3, known.num_points)
+        frame = unit_sphere(sampled_N3) if known.normalize == "unit_sphere" else IDENTITY
+        return Prepared(torch.from_numpy(frame.apply(sampled_N3)), original_M3, frame)
 
 
 def load(source: Source) -> PointCloud | Mesh:
-    """Reads a file or checks an array.
+    """Reads a file or validates an array.
 
     Raises:
         PointCloudError: the input cannot be used; the message names it and the reason.

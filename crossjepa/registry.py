@@ -1,7 +1,7 @@
 """The pretrained table: what `from_pretrained` knows by name.
 
-It names only what exists. The facts about a checkpoint stand in the config.json beside its weights, so they
-cannot drift apart from it; this table says where that is.
+It names only what exists. The facts about a checkpoint are in the config.json beside its weights, so that
+they cannot drift apart; this table says where that file is.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Checkpoint:
         name: name for `from_pretrained`.
         description: one line on what it has seen.
         sha256: checksum of its model.safetensors.
-        hub_id: "org/repo" where it is published, None while it comes only with the package.
-        revision: commit on the Hub that the name stands for.
-        predictor_sha256: checksum of its predictor.safetensors, None where it has no predictor.
+        hub_id: "org/repo" of the published weights, None if they come only with the package.
+        revision: commit on the Hub that the name refers to.
+        predictor_sha256: checksum of its predictor.safetensors, None if it has no predictor.
     """
 
     name: str

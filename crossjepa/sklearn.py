@@ -29,7 +29,7 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from crossjepa.train.finetune import FinetuneConfig
 
-# Where no class has two labels nothing can be validated.
+# If a class has a single label, nothing can be validated.
 _UNVALIDATED_COST = 0.01
 
 
@@ -42,9 +42,9 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model: what to start from, as `from_pretrained` takes it.
         up_axis: the axis that points up in the data; the one of the weights by default.
         config: recipe of "finetune"; its model, up axis and seed are those given here.
-        batch_size: clouds a pass when features and predictions are made.
+        batch_size: clouds per pass when features and predictions are made.
         random_state: seed of everything.
-        device: torch device.
+        device: torch device; "auto" for a GPU if there is one.
         progress: show progress bars.
 
     Attributes:
@@ -52,8 +52,8 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         encoder_: a `CrossJEPAEncoder` with a head, which `save_pretrained` writes.
 
     Example:
-        >>> classifier = CrossJEPAClassifier().fit(["a.obj", "b.ply", cloud], ["chair", "chair", "lamp"])
-        >>> classifier.predict(["new.stl"])
+        >>> classifier = CrossJEPAClassifier().fit(["chair.obj", "table.obj"], ["chair", "table"])
+        >>> classifier.predict(["chair.obj"])
         array(['chair'], dtype='<U5')
     """
 
@@ -126,9 +126,8 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             sources, pool="max+mean", batch_size=self.batch_size, up_axis=self.up_axis, progress=self.progress
         )
         weight_KE, bias_K = fit_linear_head(features_nE, numbers_n, self.random_state)
-        encoder.set_head(HeadConfig("classification", self._names(), hidden=0, up_axis=self.up_axis))
-        assert encoder.head is not None
-        linear = encoder.head.get_submodule("layers.0")
+        encoder.reset_classifier(HeadConfig("classification", self._names(), hidden=0, up_axis=self.up_axis))
+        linear = encoder.get_submodule("head.layers.0")
         state = {"weight": torch.from_numpy(weight_KE), "bias": torch.from_numpy(bias_K)}
         linear.load_state_dict({name: value.float() for name, value in state.items()}, strict=True)
         return encoder.eval()
@@ -158,8 +157,8 @@ def fit_linear_head(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fits logistic regression to standardized features and writes it as one linear layer on raw ones.
 
-    C is chosen by cross-validation with as many folds as the rarest class allows; where a class has a single
-    cloud it is fixed.
+    C is chosen by cross-validation with as many folds as the rarest class allows; if a class has a
+    single cloud, C is fixed.
 
     Args:
         features_nE: (n, E) features.

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from crossjepa import CrossJEPA, CrossJEPAEncoder, WeightsError
-from crossjepa.hub import CARD_NAME, CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
+from crossjepa.hub import CARD_NAME
+from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
 from tests.helpers.hub_server import TOKEN, Cut, HubServer
 from tests.helpers.tiny_weights import Fingerprint, fingerprint, make_encoder, make_view_model, saved_files
 

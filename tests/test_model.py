@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crossjepa import CrossJEPA, CrossJEPAEncoder, WeightsError
-from crossjepa.hub import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
+from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
 from tests.helpers.tiny_weights import fingerprint, make_encoder, make_view_model, saved_files
 
 
@@ -100,7 +100,7 @@ def test_tensors_must_fit(tmp_path: Path) -> None:
     assert "head.bias" in reason and "not finite" in reason
     make_view_model().save_pretrained(tmp_path)
     (tmp_path / PREDICTOR_NAME).write_bytes((tmp_path / PREDICTOR_NAME).read_bytes()[:-1])
-    assert "not a whole safetensors file" in refused(tmp_path, PREDICTOR_NAME)
+    assert "not a complete safetensors file" in refused(tmp_path, PREDICTOR_NAME)
 
 
 def test_config_must_be_possible(tmp_path: Path) -> None:

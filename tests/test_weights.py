@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from crossjepa import CrossJEPAEncoder, WeightsError
-from crossjepa.hub import CONFIG_NAME, WEIGHTS_NAME
+from crossjepa import CrossJEPA, CrossJEPAEncoder, WeightsError, registry
+from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
+from crossjepa.registry import WEIGHTS_FOLDER
 from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
 
 # ----------------------------------------------------------------------------------------------------
@@ -25,6 +27,30 @@ from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
 def test_bundled_names_have_no_revisions() -> None:
     with pytest.raises(WeightsError, match=r"crossjepa-base: .*no revisions"):
         CrossJEPAEncoder.from_pretrained("crossjepa-base", revision="main")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, PREDICTOR_NAME])
+def test_bundled_weights_are_those_of_the_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shutil.copytree(WEIGHTS_FOLDER / "crossjepa-base", tmp_path / "crossjepa-base")
+    monkeypatch.setattr(registry, "WEIGHTS_FOLDER", tmp_path)
+    CrossJEPA.from_pretrained("crossjepa-base")
+    path = tmp_path / "crossjepa-base" / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged: its SHA-256 is not .*reinstall crossjepa") as caught:
+        CrossJEPA.from_pretrained("crossjepa-base")
+    assert caught.value.source == str(path)
+    if name == PREDICTOR_NAME:
+        CrossJEPAEncoder.from_pretrained("crossjepa-base")
+
+
+def test_options_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    with pytest.raises(TypeError, match=r"unexpected options \['revison'\]"):
+        CrossJEPAEncoder.from_pretrained(tmp_path, revison="main")  # type: ignore[call-arg]
 
 
 def test_folders_have_no_revisions(tmp_path: Path) -> None:
@@ -115,13 +141,13 @@ def test_truncated_file(tmp_path: Path, kept: int) -> None:
     make_encoder().save_pretrained(tmp_path)
     whole = (tmp_path / WEIGHTS_NAME).read_bytes()
     (tmp_path / WEIGHTS_NAME).write_bytes(whole[:kept])
-    assert "not a whole safetensors file" in refused(tmp_path, WEIGHTS_NAME)
+    assert "not a complete safetensors file" in refused(tmp_path, WEIGHTS_NAME)
 
 
 def test_garbage_files(tmp_path: Path) -> None:
     make_encoder().save_pretrained(tmp_path)
     (tmp_path / WEIGHTS_NAME).write_bytes(bytes(range(256)) * 9)
-    assert "not a whole safetensors file" in refused(tmp_path, WEIGHTS_NAME)
+    assert "not a complete safetensors file" in refused(tmp_path, WEIGHTS_NAME)
     for garbage in (b"\xff\xfe\x00", b"", b"{", b"[1]", b"null"):
         (tmp_path / CONFIG_NAME).write_bytes(garbage)
         assert refused(tmp_path, CONFIG_NAME)
@@ -174,9 +200,7 @@ def test_half_precision_file_loads_to_float32(tmp_path: Path) -> None:
 
 def test_dtype_of_the_loaded_model(tmp_path: Path) -> None:
     make_encoder().save_pretrained(tmp_path)
-    assert (
-        CrossJEPAEncoder.from_pretrained(tmp_path, dtype=torch.bfloat16).norm.weight.dtype == torch.bfloat16
-    )
+    assert CrossJEPAEncoder.from_pretrained(tmp_path, dtype=torch.bfloat16).dtype == torch.bfloat16
 
 
 def test_failed_write_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,9 +207,8 @@ def _render_config(options: argparse.Namespace) -> RenderConfig:
 
 
 def _device(options: argparse.Namespace) -> str:
-    from crossjepa.train.common.distributed import check_device, own_device
+    from crossjepa.train.common.distributed import own_device
 
-    check_device(options.device)
     return str(own_device(options.device))
 
 
@@ -260,30 +259,9 @@ def _cache_info(options: argparse.Namespace) -> int:
 
 
 def _encode(options: argparse.Namespace) -> int:
-    import torch
+    from crossjepa.cli.encode import encode_files
 
-    from crossjepa.encoder import CrossJEPAEncoder
-    from crossjepa.extract import check_output, encode_files, write_features
-
-    check_output(options.output)
-    encoder = CrossJEPAEncoder.from_pretrained(
-        options.model, device=options.device, dtype=getattr(torch, options.dtype)
-    )
-    result = encode_files(
-        encoder,
-        options.inputs,
-        per_point=options.per_point,
-        pool=options.pool,
-        batch_size=options.batch_size,
-        up_axis=options.up_axis,
-        progress=False if options.no_progress else None,
-    )
-    if result.files:
-        write_features(options.output, result)
-    print(f"{options.output}: features of {len(result.files)} files from {options.model}")
-    for error in result.errors:
-        print(f"crossjepa: skipped {error}", file=sys.stderr)
-    return 1 if result.errors else 0
+    return encode_files(options)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -316,7 +294,7 @@ def _info(options: argparse.Namespace) -> int:
     if path.suffix.lower() in READABLE_SUFFIXES and not path.is_dir():
         print(json.dumps(_describe_file(path), indent=2))
         return 0
-    from crossjepa import hub
+    from crossjepa import hub, model_files
     from crossjepa.encoder import CrossJEPAEncoder
 
     folder = hub.locate(options.name)
@@ -327,7 +305,7 @@ def _info(options: argparse.Namespace) -> int:
         "folder": str(folder),
         "parameters": parameters,
         "feature_width": encoder.embedding_width(),
-        **hub.read_config(folder).to_dict(),
+        **model_files.read_config(folder).to_dict(),
     }
     print(json.dumps(facts, indent=2))
     return 0

@@ -36,8 +36,8 @@ def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from crossjepa.cli.encode import check_output, list_inputs
     from crossjepa.encoder import CrossJEPAEncoder
-    from crossjepa.extract import check_output, list_inputs
     from crossjepa.files import write_npz
     from crossjepa.io import PointCloudError
 
@@ -64,10 +64,9 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _name_class(encoder: CrossJEPAEncoder, path: Path, options: argparse.Namespace) -> NDArray[Any]:
     """Prints the class of a file and returns the (K,) probabilities."""
-    answer = encoder.predict([path], votes=options.votes, up_axis=options.up_axis)
-    assert isinstance(answer, list)
-    print(f"{path}\t{answer[0].label}\t{answer[0].probability:.4f}")
-    return np.array([answer[0].probabilities[name] for name in encoder.classes], dtype=np.float32)
+    answer = encoder.predict(path, votes=options.votes, up_axis=options.up_axis)
+    print(f"{path}\t{answer.label}\t{answer.probability:.4f}")
+    return np.array([answer.probabilities[name] for name in encoder.classes], dtype=np.float32)
 
 
 def _name_parts(encoder: CrossJEPAEncoder, path: Path, options: argparse.Namespace) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import sys
 
 from crossjepa.datasets.check_renderings import TreeReport, check_renderings
 from crossjepa.datasets.renderings import open_renderings
-from crossjepa.train.common.distributed import check_device, leave_group
+from crossjepa.train.common.distributed import leave_group, own_device
 from crossjepa.train.pretrain.config import PretrainConfig, load_config
 from crossjepa.train.pretrain.dry_run import cache_gigabytes, plan_run
 from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
@@ -21,7 +21,7 @@ def main(words: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         config = load_config(options.config, overrides)
-        check_device(options.device)
+        own_device(options.device)
         run_options = make_run_options(options)
         data = read_probe(options)
         if options.dry_run:

@@ -2,9 +2,10 @@
 
 from crossjepa.datasets.catalog import SOURCES
 from crossjepa.datasets.dataset import Dataset, Sample
-from crossjepa.datasets.detect import DatasetNotFoundError, detect, list_datasets, load
+from crossjepa.datasets.detect import detect, list_datasets, load
 from crossjepa.datasets.fewshot import find_folds, load_fold
 from crossjepa.datasets.verify import Check, check
+from crossjepa.errors import DatasetNotFoundError
 
 __all__ = [
     "SOURCES",

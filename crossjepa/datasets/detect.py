@@ -9,6 +9,7 @@ from pathlib import Path
 from crossjepa.config import Axis
 from crossjepa.datasets.catalog import SOURCES, Source, find_source
 from crossjepa.datasets.dataset import Dataset
+from crossjepa.errors import DatasetNotFoundError
 
 _SCANS = "scanobjectnn-obj-bg, scanobjectnn-obj-only, scanobjectnn-pb-t50-rs"
 _FILE_NAMES = {
@@ -27,10 +28,6 @@ _FOLDER_MARKS = {
     "shapedb69": ("shapedb69_labels.csv",),
     _SCANS: ("h5_files", "main_split", "main_split_nobg"),
 }
-
-
-class DatasetNotFoundError(FileNotFoundError):
-    """A data set that is not where it was looked for; the message says where to get it."""
 
 
 def list_datasets() -> list[str]:

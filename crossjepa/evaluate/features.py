@@ -83,15 +83,16 @@ class EncoderFeatures:
         return {
             "kind": "encoder",
             "weights": weights_digest(self.encoder),
-            "dtype": str(self.encoder.norm.weight.dtype),
+            "dtype": str(self.encoder.dtype),
             "encoder": asdict(self.encoder.config),
             "processor": asdict(self.encoder.processor.config),
         }
 
     def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
         """Returns (n, 2C) maxima and means of a batch of (N_i, 3) clouds: one pass serves every pooling."""
-        ready = [self.encoder.preprocess(cloud, up_axis=up_axis) for cloud in clouds]
-        return self.encoder.encode_preprocessed(ready, pool="max+mean")
+        return self.encoder.encode(
+            list(clouds), pool="max+mean", batch_size=max(len(clouds), 1), up_axis=up_axis, progress=False
+        )
 
     def select(self, features_nA: Features) -> Features:
         """Returns the columns of the pooling: (n, 2C), or (n, C) for "max" and "mean"."""

@@ -69,13 +69,11 @@ def score_tuned(session: Session, fold: Fold) -> float:
     head = HeadConfig(
         "classification", tuple(map(str, classes)), hidden=config.hidden, dropout=config.dropout
     )
-    encoder.set_head(head).to(encoder.device)
+    encoder.reset_classifier(head)
     options = FinetuneOptions(device=str(encoder.device), progress=False)
     support, queries = clouds_of(fold.support_n), clouds_of(fold.queries_m)
     nothing = support.select(np.zeros(0, np.int64))
     Finetuner(encoder, support, nothing, config, None, options).train()
-    found = [
-        encoder.classify_preprocessed(queries.points[start : start + TEST_BATCH]).argmax(dim=1).cpu()
-        for start in range(0, len(queries), TEST_BATCH)
-    ]
-    return float((torch.cat(found) == queries.labels_n).float().mean())
+    probabilities_nK = encoder.predict_proba(queries.prepared(), batch_size=TEST_BATCH, progress=False)
+    found_n = torch.from_numpy(probabilities_nK.argmax(axis=1))
+    return float((found_n == queries.labels_n).float().mean())

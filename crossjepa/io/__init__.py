@@ -1,7 +1,7 @@
 """Point and mesh files in, one error type out."""
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
-from crossjepa.io.errors import PointCloudError
 from crossjepa.io.read import READABLE_SUFFIXES, find_files, read
 from crossjepa.io.shapes import MAX_POINTS, Mesh, PointCloud, validate_mesh, validate_points
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io.errors import PointCloudError
+from crossjepa.errors import PointCloudError
 from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, validate_points
 
 POINT_KEYS = ("points", "xyz", "pos", "pcd", "pc", "cloud", "vertices")

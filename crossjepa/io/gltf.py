@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
-from crossjepa.io.errors import PointCloudError
 from crossjepa.io.gltf_buffers import Tree, item, open_tree, read_accessor
 from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, validate_points
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, unquote_to_bytes
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io.errors import PointCloudError
+from crossjepa.errors import PointCloudError
 from crossjepa.io.shapes import MAX_POINTS
 
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import GAMMA, Appearance, read_texture
-from crossjepa.io.errors import PointCloudError
 from crossjepa.io.gltf_buffers import Tree, item, read_accessor, read_uri, read_view
 
 logger = logging.getLogger(__name__)

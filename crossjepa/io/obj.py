@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io.errors import PointCloudError
+from crossjepa.errors import PointCloudError
 from crossjepa.io.obj_color import FACE, Groups, obj_appearance
 from crossjepa.io.shapes import Mesh, PointCloud, triangulate, validate_mesh, validate_points
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, read_texture, unit_colors
-from crossjepa.io.errors import PointCloudError
 from crossjepa.io.shapes import triangle_rows, triangulate
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, unit_colors
-from crossjepa.io.errors import PointCloudError
 from crossjepa.io.shapes import (
     Mesh,
     PointCloud,

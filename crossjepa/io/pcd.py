@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io.errors import PointCloudError
+from crossjepa.errors import PointCloudError
 from crossjepa.io.shapes import PointCloud, check_count, validate_points
 from crossjepa.io.text import parse_numbers
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io.errors import PointCloudError
+from crossjepa.errors import PointCloudError
 from crossjepa.io.text import parse_numbers, parse_polygons
 
 FACE_LISTS = ("vertex_indices", "vertex_index")

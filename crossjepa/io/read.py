@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.arrays import read_npy, read_npz
-from crossjepa.io.errors import PointCloudError
 from crossjepa.io.gltf import read_gltf
 from crossjepa.io.obj import read_obj
 from crossjepa.io.off import read_off

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
-from crossjepa.io.errors import PointCloudError
 
 MAX_POINTS = 20_000_000
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.io.errors import PointCloudError
+from crossjepa.errors import PointCloudError
 from crossjepa.io.shapes import PointCloud, validate_points
 
 

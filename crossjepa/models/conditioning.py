@@ -34,10 +34,10 @@ class ViewConditioning(nn.Module):
 
         Args:
             pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
-            histogram_BVH: (B, V, 48) color histogram, 16 bins a channel.
+            histogram_BVH: (B, V, 48) color histogram, 16 bins per channel.
 
         Returns:
-            (B, V, P) conditioning, or zeros of shape (B, V, 1) when all of it is switched off.
+            (B, V, P) conditioning, or zeros of shape (B, V, 1) if all of it is switched off.
         """
         total = torch.zeros_like(pose_BV3[..., :1])
         if self.pose_mlp is not None:
@@ -48,7 +48,7 @@ class ViewConditioning(nn.Module):
 
 
 def pose_features(pose_BV3: Tensor, harmonics: int) -> Tensor:
-    """Sines and cosines of whole multiples of the pose, so that azimuth stays periodic.
+    """Returns sines and cosines of integer multiples of the pose, so that azimuth stays periodic.
 
     Args:
         pose_BV3: (B, V, 3) azimuth and elevation in radians, distance.

@@ -1,4 +1,7 @@
-"""Heads of fine-tuned models: a class for a cloud, or a part for every point.
+"""Heads of fine-tuned models: one class per cloud, or one part per point.
+
+Both have the same two methods, so that their callers need not tell them apart: `read` returns what the head
+needs to know of the network, and a call turns that into scores.
 
 B clouds, N points, Q query points, G groups, C encoder width, E = 2C, D = 3C, H hidden width, K classes,
 P parts of all classes
@@ -13,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.config import EncoderConfig, HeadConfig
-from crossjepa.models.point_encoder import PointEncoder, initialize, pool_tokens
+from crossjepa.models.point_encoder import EncoderOutput, PointEncoder, initialize, pool_tokens
 from crossjepa.ops import interpolate_tokens
 
 LABEL_WIDTH = 64
@@ -43,6 +46,9 @@ class LevelFeatures(NamedTuple):
     token_mask_BG: Tensor
 
 
+HeadFeatures: TypeAlias = PooledFeatures | LevelFeatures
+
+
 class ClassificationHead(nn.Module):
     """Maximum and mean of the tokens, two hidden layers with batch norm and dropout, and the classes.
 
@@ -65,12 +71,28 @@ class ClassificationHead(nn.Module):
         self.apply(initialize)
 
     @staticmethod
-    def read(encoder: PointEncoder, points_BN3: Tensor, mask_BN: Tensor | None = None) -> PooledFeatures:
-        """Returns what the head needs of the encoder."""
-        return PooledFeatures(encoder(points_BN3, mask_BN, pool="max+mean").pooled)
+    def read(network: PointEncoder, points_BN3: Tensor, mask_BN: Tensor | None = None) -> PooledFeatures:
+        """Returns what the head reads: the pooled tokens; arguments as in `PointEncoder.forward`."""
+        return PooledFeatures(network(points_BN3, mask_BN, pool="max+mean").pooled)
 
-    def forward(self, features: PooledFeatures) -> Tensor:
-        """Returns (B, K) scores."""
+    def forward(
+        self,
+        features: PooledFeatures | EncoderOutput,
+        queries_BQ3: Tensor | None = None,
+        label_B: Tensor | None = None,
+    ) -> Tensor:
+        """Scores classes.
+
+        Args:
+            features: what `read` returned, or the output of the encoder.
+            queries_BQ3: not used.
+            label_B: not used.
+
+        Returns:
+            (B, K) scores.
+        """
+        if isinstance(features, EncoderOutput):
+            features = PooledFeatures(pool_tokens(features.tokens, features.token_mask, "max+mean"))
         return self.layers(features.pooled_BE)  # type: ignore[no-any-return]
 
 
@@ -98,30 +120,37 @@ class PartHead(nn.Module):
         self.apply(initialize)
 
     @staticmethod
-    def read(encoder: PointEncoder, points_BN3: Tensor, mask_BN: Tensor | None = None) -> LevelFeatures:
-        """Returns what the head needs: tokens after a third, two thirds and all of the encoder's blocks."""
-        groups = encoder.group(points_BN3, mask_BN)
-        _, every = encoder.transform(groups)
+    def read(network: PointEncoder, points_BN3: Tensor, mask_BN: Tensor | None = None) -> LevelFeatures:
+        """Returns what the head reads: tokens after a third, two thirds and all of the blocks."""
+        groups = network.group(points_BN3, mask_BN)
+        _, every = network.transform(groups)
         levels = [every[number] for number in three_depths(len(every))]
         token_mask_BG = groups.token_mask_BG
         if token_mask_BG is None:
             token_mask_BG = torch.ones(
                 groups.centers_BG3.shape[:2], dtype=torch.bool, device=points_BN3.device
             )
-        levels_BGD = torch.cat([encoder.norm(level_BGC) for level_BGC in levels], dim=-1)
+        levels_BGD = torch.cat([network.norm(level_BGC) for level_BGC in levels], dim=-1)
         return LevelFeatures(levels_BGD, groups.centers_BG3, token_mask_BG)
 
-    def forward(self, features: LevelFeatures, queries_BQ3: Tensor, label_B: Tensor) -> Tensor:
+    def forward(
+        self, features: LevelFeatures | EncoderOutput, queries_BQ3: Tensor, label_B: Tensor
+    ) -> Tensor:
         """Scores parts.
 
         Args:
             features: what `read` returned.
-            queries_BQ3: (B, Q, 3) points to label, in the frame of the encoder's points.
+            queries_BQ3: (B, Q, 3) points to label, in the frame of the network's points.
             label_B: (B,) int64 class of each cloud.
 
         Returns:
             (B, Q, P) scores of all parts.
+
+        Raises:
+            TypeError: the features are the output of the encoder, which has only the last of the depths.
         """
+        if not isinstance(features, LevelFeatures):
+            raise TypeError("a part head needs tokens of three depths: pass what head_features() returned")
         levels_BGD, centers_BG3, token_mask_BG = features
         levels_BGD = levels_BGD.to(self.token_in.weight.dtype)
         one_hot_BK = F.one_hot(label_B, self.num_classes).to(levels_BGD.dtype)

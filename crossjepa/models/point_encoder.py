@@ -5,6 +5,7 @@ B clouds, N points, G groups, K neighbors, C encoder width
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,10 +22,10 @@ class EncoderOutput(NamedTuple):
     """What the encoder knows of a batch of clouds.
 
     Attributes:
-        tokens: (B, G, C) one feature a group.
+        tokens: (B, G, C) one feature per group.
         centers: (B, G, 3) float32 position of each group.
-        pooled: (B, C) or (B, 2C) one feature a cloud.
-        token_mask: (B, G) bool, True for real tokens; None when all are.
+        pooled: (B, C) or (B, 2C) one feature per cloud.
+        token_mask: (B, G) bool, True for real tokens; None if all are.
     """
 
     tokens: Tensor
@@ -178,10 +179,17 @@ class PointEncoder(nn.Module):
         """Names of parameters without weight decay besides biases and norms (timm's hook): none."""
         return set()
 
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """Patterns that order parameters by depth, for timm's layer-wise learning-rate decay."""
-        blocks = r"^blocks\.(\d+)" if coarse else [(r"^blocks\.(\d+)", None), (r"^norm", (99999,))]
-        return {"stem": r"^patch_embedding|^position_mlp", "blocks": blocks}
+    def group_matcher(self, coarse: bool = False, *, prefix: str = "") -> dict[str, object]:
+        """Patterns that order parameters by depth, for timm's layer-wise learning-rate decay.
+
+        If the network is part of another module, `prefix` is what comes before the names there.
+        """
+        start = "^" + re.escape(prefix)
+        block, norm = rf"{start}blocks\.(\d+)", rf"{start}norm"
+        return {
+            "stem": rf"{start}(?:patch_embedding|position_mlp)",
+            "blocks": block if coarse else [(block, None), (norm, (99999,))],
+        }
 
 
 def pool_tokens(tokens_BGC: Tensor, token_mask_BG: Tensor | None, pool: Pooling) -> Tensor:
@@ -189,7 +197,7 @@ def pool_tokens(tokens_BGC: Tensor, token_mask_BG: Tensor | None, pool: Pooling)
 
     Args:
         tokens_BGC: (B, G, C) tokens.
-        token_mask_BG: (B, G) bool, True for real tokens; None when all are.
+        token_mask_BG: (B, G) bool, True for real tokens; None if all are.
         pool: "max", "mean", or "max+mean", which concatenates them in this order.
 
     Returns:

@@ -22,8 +22,8 @@ class ViewPredictor(nn.Module):
     parameters, and V views for little more than the price of one.
 
     With `camera_positions` an MLP of each token's center, as the camera sees it, is added to the token.
-    Without it the predictor must find out by itself how camera and object stand to each other; where clouds
-    are turned at random it was not seen to learn that.
+    Without it the predictor must find out by itself how camera and object are oriented to each other, which
+    it was not seen to learn on randomly rotated clouds.
     """
 
     def __init__(self, config: PredictorConfig, encoder_width: int) -> None:
@@ -80,7 +80,7 @@ def shared_token_mask(views: int, tokens: int, device: torch.device) -> Tensor:
     """Attention mask in which tokens see tokens, and a query sees tokens and itself.
 
     Returns:
-        (views + tokens, views + tokens) bool, True where a row may look.
+        (views + tokens, views + tokens) bool, True if the token of the row may attend to that of the column.
     """
     mask = torch.ones(views + tokens, views + tokens, dtype=torch.bool, device=device)
     mask[:, :views] = torch.eye(views + tokens, views, dtype=torch.bool, device=device)

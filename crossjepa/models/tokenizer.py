@@ -23,7 +23,7 @@ class Groups(NamedTuple):
     Attributes:
         groups_BGK3: (B, G, K, 3) float32 neighbors relative to their center.
         centers_BG3: (B, G, 3) float32 centers.
-        token_mask_BG: (B, G) bool, True for real groups; None when all are.
+        token_mask_BG: (B, G) bool, True for real groups; None if all are.
     """
 
     groups_BGK3: Tensor
@@ -35,13 +35,13 @@ def group_points(points_BN3: Tensor, config: EncoderConfig, mask_BN: Tensor | No
     """Cuts clouds into overlapping groups.
 
     Clouds of more than `config.num_points` points are first reduced to that many by farthest point sampling,
-    since the weights know groups of that density. Where a cloud has fewer points than groups, the groups that
-    are left over are masked; where it has fewer than a group has neighbors, neighbors repeat.
+    since the weights know groups of that density. If a cloud has fewer points than groups, the groups that
+    are left over are masked; if it has fewer points than a group has neighbors, neighbors repeat.
 
     Args:
         points_BN3: (B, N, 3) coordinates.
         config: number of points, groups and neighbors.
-        mask_BN: (B, N) bool, True for real points; None when all are real.
+        mask_BN: (B, N) bool, True for real points; None if all are real.
 
     Returns:
         The groups, independent of the order of the points.
@@ -62,7 +62,7 @@ class PatchEmbedding(nn.Module):
     """Mini-PointNet: one token from the points of a group.
 
     The 512-wide layer of the original reads [maximum over the group, point]. It is kept here as its two
-    halves, so that the half that is the same for all points of a group is computed once a group: the same
+    halves, so that the half that is the same for all points of a group is computed once per group: the same
     function with half the work.
     """
 
@@ -93,8 +93,8 @@ class PatchEmbedding(nn.Module):
         batch, groups, neighbors, _ = groups_BGK3.shape
         hidden_M = F.relu_(self.norm_in(self.point_in(groups_BGK3.reshape(-1, 3))))
         hidden_M = F.linear(hidden_M, self.point_out.weight)
-        # Biases are added once a group, so that their gradients need no sums over all points; as in a linear
-        # layer they have the precision of its product.
+        # Biases are added once per group, so that their gradients need no sums over all points; as in a
+        # linear layer they have the precision of its product.
         point_bias = self.point_out.bias.to(hidden_M.dtype)
         pooled = _group_maximum(hidden_M, neighbors) + point_bias
         shared = self.pooled(pooled) + F.linear(point_bias, self.local.weight, self.local.bias)
@@ -116,7 +116,7 @@ class PatchEmbedding(nn.Module):
         shared_BGH = F.linear(hidden_BGKH.amax(dim=2), self.pooled.weight * scale_out[:, None], local_bias)
         hidden_BGKH = F.linear(hidden_BGKH, self.local.weight * scale_out[:, None])
         hidden_BGKH = (hidden_BGKH + shared_BGH.unsqueeze(2)).relu_()
-        # The bias does not move the maximum, so it is added once a group.
+        # The bias does not move the maximum, so it is added once per group.
         return F.linear(hidden_BGKH, self.out.weight).amax(dim=2) + self.out.bias
 
 

@@ -14,7 +14,7 @@ POSITION_HIDDEN = 128
 
 
 def position_mlp(width: int) -> nn.Sequential:
-    """What turns a point of space into something that can be added to a token."""
+    """Returns an MLP that turns a position into an embedding that can be added to a token."""
     return nn.Sequential(nn.Linear(3, POSITION_HIDDEN), nn.GELU(), nn.Linear(POSITION_HIDDEN, width))
 
 
@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
         Args:
             tokens_BGC: (B, G, C) tokens.
-            mask: bool, broadcastable to (B, heads, G, G), True where a token may look; None for everywhere.
+            mask: bool, broadcastable to (B, heads, G, G), True for keys to attend to; None for all.
 
         Returns:
             (B, G, C) mixed tokens.

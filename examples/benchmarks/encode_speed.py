@@ -75,22 +75,22 @@ def parts_of(encoder: CrossJEPAEncoder, files: list[Path], device: str) -> list[
     """The parts of `encode` on a batch of files, each from what the one before it returns."""
     shapes = [read(path) for path in files]
     points_BN3 = torch.stack([encoder.preprocess(shape) for shape in shapes]).to(device)
-    groups = encoder.group(points_BN3)
-    tokens_BGC, position_BGC = encoder.embed(groups)
+    groups = encoder.network.group(points_BN3)
+    tokens_BGC, position_BGC = encoder.network.embed(groups)
     patches, blocks = patch_embedding_operations(encoder.config), transformer_operations(encoder.config)
     groups_BGK3 = groups.groups_BGK3.to(tokens_BGC.dtype)
 
     def transform() -> object:
         hidden_BGC = tokens_BGC
-        for block in encoder.blocks:
+        for block in encoder.network.blocks:
             hidden_BGC = block(hidden_BGC + position_BGC, None)
-        return encoder.norm(hidden_BGC).sum().item()
+        return encoder.network.norm(hidden_BGC).sum().item()
 
     return [
         Part("read files", lambda: [read(path) for path in files]),
         Part("preprocess", lambda: [encoder.preprocess(shape) for shape in shapes]),
-        Part("FPS and kNN", lambda: encoder.group(points_BN3).centers_BG3.sum().item()),
-        Part("patch embedding", lambda: encoder.patch_embedding(groups_BGK3).sum().item(), patches),
+        Part("FPS and kNN", lambda: encoder.network.group(points_BN3).centers_BG3.sum().item()),
+        Part("patch embedding", lambda: encoder.network.patch_embedding(groups_BGK3).sum().item(), patches),
         Part("transformer", transform, blocks),
         Part("network", lambda: encoder(points_BN3).pooled.sum().item(), patches + blocks),
         Part("encode", lambda: encoder.encode(files, batch_size=len(files), progress=False)),

@@ -56,10 +56,10 @@ def main() -> None:
     show("grid alone", grid_nL)
     for name in options.model:
         encoder = CrossJEPAEncoder.from_pretrained(name)
-        features_nE = encode_all(encoder, data.points_nN3)
+        features_nE = encode_all(encoder.network, data.points_nN3)
         show(name, features_nE)
         show(f"{name} and grid", torch.cat([features_nE, grid_nL], dim=1))
-        show(f"{name}, turned", encode_all(encoder, turn_by_quarters(data.points_nN3)))
+        show(f"{name}, turned", encode_all(encoder.network, turn_by_quarters(data.points_nN3)))
 
 
 if __name__ == "__main__":

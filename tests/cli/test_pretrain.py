@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "message"),
     [
         (["--cache", "@x"], "@x: no cache"),
-        (["--device", "gpu"], "--device gpu cannot be used (Expected one of cpu"),
+        (["--device", "gpu"], "device 'gpu' cannot be used: Expected one of cpu"),
         (["--device", "cuda:99"], "--device cuda:99 cannot be used"),
         (["--probe", "broken.npz"], "broken.npz: not a readable npz archive"),
         (["--save-every", "0"], "save_every must be at least 1, not 0"),

@@ -62,7 +62,7 @@ def test_cache_knows_weights_data_and_preprocessing(
     extract_features(everything, small.select([1, 0]), cache=cache)
     extract_features(everything, small, cache=cache, transform=Transform("x", lambda points, _: points))
     with torch.no_grad():
-        tiny.norm.bias.add_(1)
+        tiny.network.norm.bias.add_(1)
     changed = extract_features(everything, small, cache=cache)
     assert count() == 5
     assert np.abs(changed - original).min() > 0

@@ -17,6 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from crossjepa.device import resolve_device
+
 
 @dataclass(frozen=True)
 class Process:
@@ -65,29 +67,16 @@ def own_device(name: str | None = None) -> torch.device:
     """Returns the device of this process.
 
     Args:
-        name: torch device; "cuda" without a number is the GPU of this process among those of torchrun on
-            its machine, which share the GPUs if there are fewer; None the same where there is a GPU, else
-            the CPU.
-    """
-    chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    number = int(os.environ.get("LOCAL_RANK", 0)) % max(torch.cuda.device_count(), 1)
-    return torch.device("cuda", number) if chosen.type == "cuda" and chosen.index is None else chosen
-
-
-def check_device(name: str | None) -> None:
-    """Refuses a device that torch does not know or that is not there.
+        name: as for `resolve_device`, except that None is the same as "auto". "cuda" without a number is the
+            GPU of this process among those that torchrun started on this machine, which share the GPUs if
+            there are fewer.
 
     Raises:
-        ValueError: the message says why.
+        ValueError: the device does not exist; the message says why.
     """
-    try:
-        device, gpus = torch.device(name or "cpu"), torch.cuda.device_count()
-        if device.type != "cuda":  # a tensor on "cuda" would take memory of the first GPU in every process
-            torch.empty(0, device=device)
-        elif (device.index or 0) >= gpus:
-            raise RuntimeError(f"torch sees {gpus} GPUs")
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {name} cannot be used ({str(error).splitlines()[0]})") from error
+    chosen = resolve_device(name or "auto")
+    number = int(os.environ.get("LOCAL_RANK", 0)) % max(torch.cuda.device_count(), 1)
+    return torch.device("cuda", number) if chosen.type == "cuda" and chosen.index is None else chosen
 
 
 def leave_group() -> None:

@@ -17,7 +17,7 @@ from crossjepa.batching import batch_starts
 from crossjepa.datasets import Dataset
 from crossjepa.datasets.splits import divide, draw_per_class
 from crossjepa.io import PointCloud
-from crossjepa.processor import PointCloudProcessor
+from crossjepa.processor import PointCloudProcessor, Prepared
 from crossjepa.train.finetune.store import load_tensors, save_tensors
 
 
@@ -39,6 +39,12 @@ class LabeledClouds:
 
     def __len__(self) -> int:
         return len(self.labels_n)
+
+    def prepared(self) -> list[Prepared]:
+        """Returns the clouds as inputs of `predict`, which normalizes them no second time."""
+        queries = self.queries or self.points
+        pairs = zip(self.points, queries, strict=True)
+        return [Prepared(points_M3, queries_N3.numpy()) for points_M3, queries_N3 in pairs]
 
     def select(self, places_m: NDArray[np.int64]) -> LabeledClouds:
         """Returns some of the clouds."""
@@ -153,12 +159,11 @@ def _read(
     found: dict[str, list[Tensor]] = {"points": [], "queries": [], "parts": []}
     for place in batch_starts(len(dataset), 1, progress, "read"):
         sample = dataset[place]
-        sampled_M3, frame = processor.sample(PointCloud(sample.points_N3), up_axis=dataset.up_axis)
-        found["points"].append(torch.from_numpy(frame.apply(sampled_M3)))
+        prepared = processor.prepare(PointCloud(sample.points_N3), up_axis=dataset.up_axis)
+        found["points"].append(prepared.points)
         if with_parts:
             assert sample.parts_N is not None
-            turned_N3 = processor.turn_up(sample.points_N3, dataset.up_axis)
-            found["queries"].append(torch.from_numpy(frame.apply(turned_N3)))
+            found["queries"].append(prepared.queries)
             found["parts"].append(torch.from_numpy(sample.parts_N))
     return {name: tuple(values) for name, values in found.items()}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from crossjepa import hub
+from crossjepa import model_files
 from crossjepa.config import ModelConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
@@ -88,7 +88,8 @@ def finetune(
     )
     head = head_config(dataset, clouds, config)
     torch.manual_seed(config.seed)
-    encoder.set_head(head).to(own_device(options.device))
+    encoder.reset_classifier(head)
+    encoder.to(own_device(options.device))
     # Not before the data could be read: whoever mends a file may go on in the same folder.
     write_json(folder / RECIPE_NAME, recipe)
     trainer = Finetuner(
@@ -106,7 +107,8 @@ def start_encoder(config: FinetuneConfig) -> CrossJEPAEncoder:
     """Loads the weights to start from, without any head; random ones of the same shape for `from_scratch`."""
     encoder = CrossJEPAEncoder.from_pretrained(config.model)
     if not config.from_scratch:
-        return encoder.set_head(None)
+        encoder.reset_classifier(None)
+        return encoder
     torch.manual_seed(config.seed)
     known = encoder.model_config
     return CrossJEPAEncoder(ModelConfig(known.encoder, known.processor)).eval()
@@ -141,7 +143,7 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
             )
         ended = folder / RESULT_NAME
         return Result(**json.loads(ended.read_text(encoding="utf-8"))) if ended.is_file() else None
-    if (folder / hub.CONFIG_NAME).exists() or checkpoints(folder):
+    if (folder / model_files.CONFIG_NAME).exists() or checkpoints(folder):
         raise ValueError(f"{folder} holds another model or run: choose another folder")
     shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)  # perhaps of other data
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from crossjepa.batching import EvaluationMode, batch_starts
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.models.heads import LevelFeatures, PooledFeatures
+from crossjepa.models.heads import HeadFeatures, LevelFeatures, PooledFeatures
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.draws import COPY, generators
 from crossjepa.train.finetune.store import load_tensors, save_tensors
-from crossjepa.train.finetune.tasks import Features, make_batch
+from crossjepa.train.finetune.tasks import make_batch
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class FrozenFeatures:
         self.kind = LevelFeatures if clouds.parts else PooledFeatures
         self.copies = [self._load_or_make(folder, copy) for copy in range(self._count())]
 
-    def batch(self, copy_B: list[int], row_B: list[int]) -> Features:
+    def batch(self, copy_B: list[int], row_B: list[int]) -> HeadFeatures:
         """Returns the features of one copy of each of some clouds."""
         columns = [
             torch.stack(
@@ -81,7 +81,6 @@ class FrozenFeatures:
     @torch.no_grad()
     def _make(self, copy: int) -> dict[str, Tensor]:
         encoder, config = self.encoder, self.config
-        assert encoder.head is not None
         parts: list[list[Tensor]] = []
         enabled = config.precision == "bfloat16"
         with EvaluationMode(encoder), torch.autocast(encoder.device.type, torch.bfloat16, enabled=enabled):
@@ -89,7 +88,7 @@ class FrozenFeatures:
                 rows = range(start, min(start + config.batch_size, len(self.clouds)))
                 shapes = generators(config.seed, COPY, copy, rows)
                 batch = make_batch(self.clouds, rows, config, encoder, shapes, shapes).to(encoder.device)
-                features = encoder.head.read(encoder, batch.points_BN3, batch.mask_BN)
+                features = encoder.head_features(batch.points_BN3, batch.mask_BN)
                 parts.append([_packed(value.cpu()) for value in features])
         names = self.kind._fields
         return {name: torch.cat(column) for name, column in zip(names, zip(*parts, strict=True), strict=True)}

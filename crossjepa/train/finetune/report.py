@@ -66,11 +66,10 @@ def _test_classes(
 def _classify(
     encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, progress: bool | None
 ) -> NDArray[np.int64]:
-    found = [
-        encoder.classify_preprocessed(clouds.points[start : start + BATCH], votes=votes).argmax(dim=1).cpu()
-        for start in batch_starts(len(clouds), BATCH, progress, "test")
-    ]
-    return np.asarray(torch.cat(found).numpy())
+    probabilities_nK = encoder.predict_proba(
+        clouds.prepared(), votes=votes, batch_size=BATCH, progress=progress
+    )
+    return np.asarray(probabilities_nK.argmax(axis=1))
 
 
 def _class_rows(confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -96,12 +95,12 @@ def _test_parts(
 ) -> Outcome:
     metrics: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
-    labels = clouds.labels_n.tolist()
+    labels, prepared = clouds.labels_n.tolist(), clouds.prepared()
     for passes in sorted({1, votes}):
         predicted = [
-            encoder.segment_preprocessed(
-                clouds.points[place], clouds.queries[place], labels[place], votes=passes
-            )[0]
+            torch.from_numpy(
+                encoder.predict_parts(prepared[place], encoder.classes[labels[place]], votes=passes).parts_N
+            )
             for place in batch_starts(len(clouds), 1, progress, "test")
         ]
         scores = score_parts(encoder, predicted, clouds)

@@ -16,12 +16,11 @@ from torch import Tensor
 from crossjepa.batching import EvaluationMode, pad
 from crossjepa.datasets.part_metrics import PartScores, part_scores
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.models.heads import ClassificationHead, Head, LevelFeatures, PartHead, PooledFeatures
+from crossjepa.models.heads import HeadFeatures, LevelFeatures
 from crossjepa.train.finetune.augment import draw_augmentation
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 
-Features: TypeAlias = PooledFeatures | LevelFeatures
 Generators: TypeAlias = Sequence[np.random.Generator]
 
 
@@ -90,16 +89,6 @@ def make_batch(
     return Batch(augmentation(points_BN3), mask_BN, label_B, moved_BQ3, parts_BQ)
 
 
-def head_scores(head: Head, features: Features, batch: Batch) -> Tensor:
-    """Returns (B, K) scores of classes, or (B, Q, P) of parts."""
-    if isinstance(head, ClassificationHead):
-        assert isinstance(features, PooledFeatures)
-        scores: Tensor = head(features)
-        return scores
-    assert isinstance(features, LevelFeatures)
-    return head(features, batch.queries_BQ3, batch.label_B)  # type: ignore[no-any-return]
-
-
 def loss_of(scores: Tensor, target: Tensor, config: FinetuneConfig, weights: Tensor | None) -> Tensor:
     """Cross-entropy with label smoothing, over clouds or over points."""
     flat = scores.float().flatten(0, -2)
@@ -115,33 +104,31 @@ def balanced_weights(clouds: LabeledClouds, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def read_features(encoder: CrossJEPAEncoder, clouds: LabeledClouds, batch_size: int) -> list[Features]:
+def read_features(encoder: CrossJEPAEncoder, clouds: LabeledClouds, batch_size: int) -> list[HeadFeatures]:
     """Returns what the head reads of the clouds as they are, in batches of `batch_size` and float32."""
-    assert encoder.head is not None
-    found: list[Features] = []
+    found: list[HeadFeatures] = []
     with EvaluationMode(encoder):
         for start in range(0, len(clouds), batch_size):
             points_BN3, mask_BN = pad(clouds.points[start : start + batch_size])
             mask_BN = None if mask_BN is None else mask_BN.to(encoder.device)
-            found.append(encoder.head.read(encoder, points_BN3.to(encoder.device), mask_BN))
+            found.append(encoder.head_features(points_BN3.to(encoder.device), mask_BN))
     return found
 
 
 @torch.no_grad()
-def score_head(encoder: CrossJEPAEncoder, features: Sequence[Features], clouds: LabeledClouds) -> Score:
+def score_head(encoder: CrossJEPAEncoder, features: Sequence[HeadFeatures], clouds: LabeledClouds) -> Score:
     """Scores the head on clouds whose features are known."""
-    head = encoder.head
     with EvaluationMode(encoder):
-        if isinstance(head, ClassificationHead):
-            scores_nK = torch.cat([head(batch) for batch in features]).float().cpu()
+        if not clouds.parts:
+            scores_nK = torch.cat([encoder.forward_head(batch) for batch in features]).float().cpu()
             right = (scores_nK.argmax(dim=1) == clouds.labels_n).float().mean()
             return Score(float(right), -float(F.cross_entropy(scores_nK, clouds.labels_n)))
-        assert isinstance(head, PartHead)
         predicted = []
         for row, single in enumerate(_singles(features)):
             queries_1N3 = clouds.queries[row].unsqueeze(0).to(encoder.device)
             label = int(clouds.labels_n[row])
-            scores_NP = head(single, queries_1N3, torch.tensor([label], device=encoder.device))[0]
+            label_1 = torch.tensor([label], device=encoder.device)
+            scores_NP = encoder.forward_head(single, queries_1N3, label_1)[0]
             predicted.append(best_parts(encoder, scores_NP.float().cpu(), label))
     scores = score_parts(encoder, predicted, clouds)
     return Score(scores.instance_miou, scores.accuracy)
@@ -149,23 +136,21 @@ def score_head(encoder: CrossJEPAEncoder, features: Sequence[Features], clouds: 
 
 def best_parts(encoder: CrossJEPAEncoder, scores_NP: Tensor, label: int) -> Tensor:
     """Returns the (N,) best part among those of the class, which the field's protocol takes as known."""
-    assert encoder.head_config is not None
-    allowed = torch.tensor(encoder.head_config.class_parts[label])
+    allowed = torch.tensor(encoder.class_parts[label])
     return allowed[scores_NP[:, allowed].argmax(dim=1)]
 
 
 def score_parts(encoder: CrossJEPAEncoder, predicted: Sequence[Tensor], clouds: LabeledClouds) -> PartScores:
     """Scores (N_i,) predicted parts of clouds."""
-    assert encoder.head_config is not None
     return part_scores(
         [parts_N.numpy() for parts_N in predicted],
         [parts_N.numpy() for parts_N in clouds.parts],
         clouds.labels_n.tolist(),
-        dict(enumerate(encoder.head_config.class_parts)),
+        dict(enumerate(encoder.class_parts)),
     )
 
 
-def _singles(features: Sequence[Features]) -> list[LevelFeatures]:
+def _singles(features: Sequence[HeadFeatures]) -> list[LevelFeatures]:
     """Takes batches of features apart."""
     return [
         LevelFeatures(*(value[row : row + 1] for value in batch))

@@ -18,6 +18,7 @@ from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.heads import HeadFeatures
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.common.loggers import RunLog
 from crossjepa.train.common.optim import Optimizers, Rate, learning_rate, refuse_infinite
@@ -35,10 +36,8 @@ from crossjepa.train.finetune.draws import (
 )
 from crossjepa.train.finetune.frozen import FrozenFeatures
 from crossjepa.train.finetune.tasks import (
-    Features,
     Score,
     balanced_weights,
-    head_scores,
     loss_of,
     make_batch,
     read_features,
@@ -116,8 +115,7 @@ class Finetuner:
             raise ValueError(f"{len(train)} clouds to learn from, at least 2 are needed")
         self.encoder, self.train_clouds, self.validation = encoder, train, validation
         self.config, self.folder, self.options = config, folder, options
-        self.head = encoder.head
-        assert self.head is not None and encoder.head_config is not None
+        encoder.require_head()
         names = encoder.part_names or encoder.classes
         self.weights = (
             balanced_weights(train, len(names)).to(encoder.device)
@@ -130,7 +128,7 @@ class Finetuner:
         self.ended = False
         self.best: dict[str, Any] | None = None
         self.frozen: FrozenFeatures | None = None
-        self.validation_features: list[Features] | None = None
+        self.validation_features: list[HeadFeatures] | None = None
         self._begin_phase()
         self._resume()
 
@@ -172,8 +170,7 @@ class Finetuner:
             cache = self.folder / CACHE_NAME if self.folder else None
             self.frozen = FrozenFeatures(self.encoder, self.train_clouds, self.config, cache, shown)
         self.encoder.train(not phase.frozen)
-        assert self.head is not None
-        self.head.train()
+        self.encoder.require_head().train()
         batches = epoch_batches(self.config.seed, self.epoch, len(self.train_clouds), self.config.batch_size)
         for step, row_B in enumerate(batches):
             losses.append(self._update(row_B.tolist(), step))
@@ -185,7 +182,6 @@ class Finetuner:
 
     def _update(self, row_B: list[int], step: int) -> float:
         """Takes one optimizer step and returns the loss."""
-        assert self.head is not None
         device = self.encoder.device
         enabled = self.config.precision == "bfloat16"
         with torch.random.fork_rng(), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
@@ -203,9 +199,9 @@ class Finetuner:
         shapes = generators(config.seed, SHAPE, self.epoch, row_B)
         queries = generators(config.seed, QUERY, self.epoch, row_B)
         batch = make_batch(self.train_clouds, row_B, config, encoder, shapes, queries).to(encoder.device)
-        assert self.head is not None
-        features = self.head.read(encoder, batch.points_BN3, batch.mask_BN)
-        return loss_of(head_scores(self.head, features, batch), batch.target, config, self.weights)
+        features = encoder.head_features(batch.points_BN3, batch.mask_BN)
+        scores = encoder.forward_head(features, batch.queries_BQ3, batch.label_B)
+        return loss_of(scores, batch.target, config, self.weights)
 
     def _frozen_loss(self, row_B: list[int]) -> Tensor:
         config, encoder = self.config, self.encoder
@@ -219,8 +215,8 @@ class Finetuner:
         queries = generators(config.seed, QUERY, self.epoch, row_B)
         batch = make_batch(self.train_clouds, row_B, config, encoder, shapes, queries).to(encoder.device)
         features = self.frozen.batch(copy_B, row_B)
-        assert self.head is not None
-        return loss_of(head_scores(self.head, features, batch), batch.target, config, self.weights)
+        scores = encoder.forward_head(features, batch.queries_BQ3, batch.label_B)
+        return loss_of(scores, batch.target, config, self.weights)
 
     def _validate(self) -> dict[str, float]:
         features = self.validation_features

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossjepa import hub
+from crossjepa import model_files
 from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig, ViewPredictionConfig
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
@@ -69,7 +69,7 @@ def export(
     )
     encoder = CrossJEPAEncoder(config)
     encoder.load_state_dict({name: value.float() for name, value in _half(weights).items()}, strict=True)
-    hub.save_weights(folder, _half(weights), config, predictor)
+    model_files.save_weights(folder, _half(weights), config, predictor)
     return encoder.eval()
 
 
@@ -98,9 +98,11 @@ def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLi
             f"{changed[0]}); begin with --init-from {folder} and freeze it to the end, by --frozen-steps"
         )
     prediction, predictor = _predictor(state)
-    config = hub.read_config(target)
+    config = model_files.read_config(target)
     provenance = {**config.provenance, "predictor": _facts(state)}
-    hub.save_predictor(target, predictor, replace(config, predictor=prediction, provenance=provenance))
+    model_files.save_predictor(
+        target, predictor, replace(config, predictor=prediction, provenance=provenance)
+    )
 
 
 def _last_checkpoint(run_folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Tensor]:
 
 
 def _half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return hub.converted(weights, torch.float16)
+    return model_files.converted(weights, torch.float16)
 
 
 def _mean(sources: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -154,6 +156,6 @@ def _mean(sources: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 def record(folder: str | os.PathLike[str], **facts: Any) -> None:
     """Adds facts, such as a measured accuracy, to the provenance of exported weights."""
-    config = hub.read_config(Path(folder))
+    config = model_files.read_config(Path(folder))
     config = replace(config, provenance={**config.provenance, **facts})
-    write_json(Path(folder) / hub.CONFIG_NAME, config.to_dict())
+    write_json(Path(folder) / model_files.CONFIG_NAME, config.to_dict())

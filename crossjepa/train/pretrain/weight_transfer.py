@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from crossjepa import hub
+from crossjepa import hub, model_files
 from crossjepa.config import NAMED_SIZES, PredictorConfig, ViewPredictionConfig
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.hub import compare_shapes
 from crossjepa.model import CrossJEPA
+from crossjepa.model_files import compare_shapes
 from crossjepa.train.cache import Cache, Views
 from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.pretrain.model import PretrainModel
@@ -197,10 +197,10 @@ def load_released(source: str | os.PathLike[str], size: str, *, predictor: bool 
         ValueError: it is of another size.
     """
     folder, model = hub.locate(source), None
-    if predictor and hub.read_config(folder).predictor is not None:
+    if predictor and model_files.read_config(folder).predictor is not None:
         model = CrossJEPA.from_pretrained(source)
     encoder = model.encoder if model else CrossJEPAEncoder.from_pretrained(folder)
-    encoder.set_head(None)
+    encoder.reset_classifier(None)
     if encoder.config != NAMED_SIZES[size]:
         raise ValueError(f"{source}: its encoder is not of size {size}")
     if model is None:

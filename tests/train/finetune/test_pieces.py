@@ -12,7 +12,6 @@ import torch
 
 from crossjepa import CrossJEPAEncoder, NoHeadError, WeightsError
 from crossjepa.config import HeadConfig, ModelConfig
-from crossjepa.io import PointCloud
 from crossjepa.models.heads import LevelFeatures, PartHead, three_depths
 from crossjepa.ops import interpolate_tokens
 from crossjepa.train.finetune.augment import draw_augmentation
@@ -30,14 +29,13 @@ PARTS = HeadConfig("partseg", ("a", "b"), ("a/0", "a/1", "b/0"), ((0, 1), (2,)),
 def with_head(encoder: CrossJEPAEncoder, head: HeadConfig) -> CrossJEPAEncoder:
     """A model whose head has random weights and used batch norms."""
     torch.manual_seed(1)
-    encoder.set_head(head)
+    encoder.reset_classifier(head)
     for module in encoder.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             torch.nn.init.uniform_(module.weight, 0.5, 2.0)
             assert module.running_mean is not None
             torch.nn.init.normal_(module.running_mean, 0.0, 0.1)
-    assert encoder.head is not None
-    for module in encoder.head.modules():
+    for module in encoder.require_head().modules():
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.normal_(module.weight, 0.0, 0.3)
     return encoder.eval()
@@ -58,7 +56,6 @@ def test_predict_gives_names_and_probabilities(tiny: CrossJEPAEncoder) -> None:
     model = with_head(tiny, CLASSES)
     clouds = [surface(name, 5) for name in NAMES]
     answers, table = model.predict(clouds), model.predict_proba(clouds)
-    assert isinstance(answers, list)
     assert table.shape == (3, 3)
     for answer, row in zip(answers, table, strict=True):
         assert answer.label == NAMES[row.argmax()]
@@ -66,7 +63,6 @@ def test_predict_gives_names_and_probabilities(tiny: CrossJEPAEncoder) -> None:
         assert list(answer.probabilities.values()) == sorted(row.tolist(), reverse=True)
         assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-6)
     single = model.predict(clouds[0])
-    assert not isinstance(single, list)
     assert single.label == answers[0].label
     assert model.predict([]) == []
     alone = np.stack([model.predict_proba(cloud) for cloud in clouds])
@@ -132,7 +128,8 @@ def test_a_bare_encoder_says_nothing_of_heads(tiny: CrossJEPAEncoder) -> None:
     assert "head" not in tiny.model_config.to_dict()
     with_head(tiny, CLASSES)
     assert ModelConfig.from_dict(json.loads(json.dumps(tiny.model_config.to_dict()))) == tiny.model_config
-    assert "head" not in tiny.set_head(None).model_config.to_dict()
+    tiny.reset_classifier(None)
+    assert "head" not in tiny.model_config.to_dict()
     assert not any(name.startswith("head") for name in tiny.state_dict())
 
 
@@ -173,13 +170,11 @@ def test_depths() -> None:
 
 def split_in_halves(model: CrossJEPAEncoder, cloud: np.ndarray) -> None:
     """Moves the bias of a head with random weights until half of a cloud is of its first part."""
-    points_M3 = model.preprocess(cloud)
-    _, frame = model.processor.sample(PointCloud(cloud))
+    prepared = model.processor.prepare(cloud)
     assert isinstance(model.head, PartHead)
     with torch.no_grad():
-        features = model.head.read(model, points_M3.unsqueeze(0))
-        queries_1N3 = torch.from_numpy(frame.apply(cloud)).unsqueeze(0)
-        scores_NP = model.head(features, queries_1N3, torch.tensor([0]))[0]
+        features = model.head_features(prepared.points.unsqueeze(0))
+        scores_NP = model.forward_head(features, prepared.queries.unsqueeze(0), torch.tensor([0]))[0]
         model.head.out.bias[1] -= torch.quantile(scores_NP[:, 1] - scores_NP[:, 0], 0.5)
 
 
@@ -242,7 +237,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(
     options = FinetuneOptions(device="cpu", progress=False)
     trainer = Finetuner(model, clouds, clouds, FinetuneConfig(frozen_epochs=0), tmp_path, options)
     before = {name: value.clone() for name, value in model.named_parameters()}
-    weight = model.get_parameter("blocks.0.mlp.0.weight")
+    weight = model.get_parameter("network.blocks.0.mlp.0.weight")
     weight.register_hook(lambda gradient: gradient * torch.nan)  # type: ignore[no-untyped-call]
     with pytest.raises(FloatingPointError, match="norm of the gradient is nan at step 1 of epoch 1"):
         trainer._update([0, 1, 2, 3], 0)
@@ -262,10 +257,10 @@ def test_learning_rates_fall_from_the_head_down(tiny: CrossJEPAEncoder, tmp_path
         for parameter in group["params"]:
             rates[id(parameter)] = group["lr"]
     rate = {name: rates[id(value)] for name, value in model.named_parameters()}
-    head, norm = rate["head.layers.0.weight"], rate["norm.weight"]
-    last, first = rate["blocks.1.mlp.0.weight"], rate["blocks.0.mlp.0.weight"]
+    head, norm = rate["head.layers.0.weight"], rate["network.norm.weight"]
+    last, first = rate["network.blocks.1.mlp.0.weight"], rate["network.blocks.0.mlp.0.weight"]
     assert head == pytest.approx(config.learning_rate)
-    assert head > norm == last > first > rate["patch_embedding.out.weight"]
+    assert head > norm == last > first > rate["network.patch_embedding.out.weight"]
     assert first == pytest.approx(last / 2)
 
 

@@ -109,21 +109,32 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
 
 
 @pytest.mark.parametrize(
-    ("gpus", "rank", "cuda", "default"),
+    ("gpus", "rank", "cuda"),
     [
-        (0, 3, "cuda:0", "cpu"),
-        (1, 3, "cuda:0", "cuda:0"),
-        (2, 1, "cuda:1", "cuda:1"),
-        (4, 3, "cuda:3", "cuda:3"),
+        (1, 3, "cuda:0"),
+        (2, 1, "cuda:1"),
+        (4, 3, "cuda:3"),
     ],
 )
 def test_cuda_without_a_number_is_the_gpu_of_the_process(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, cuda: str, default: str
+    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, cuda: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setenv("LOCAL_RANK", str(rank))
     assert own_device("cuda") == torch.device(cuda)
-    assert own_device() == torch.device(default)
+    for name in (None, "auto"):
+        assert own_device(name) == torch.device(cuda)
     assert own_device("cuda:0") == torch.device("cuda:0")
     assert own_device("cpu") == torch.device("cpu")
+
+
+def test_without_a_gpu_the_process_has_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    for name in (None, "auto", "cpu"):
+        assert own_device(name) == torch.device("cpu")
+    with pytest.raises(ValueError, match="device 'cuda' cannot be used: torch sees 0 GPUs"):
+        own_device("cuda")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from crossjepa import CrossJEPA, hub
+from crossjepa import CrossJEPA, model_files
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.common.distributed import process_group
@@ -187,7 +187,7 @@ def test_a_released_predictor_that_does_not_fit_stays_behind(
         run = trainer(changed, tmp_path / name)
         assert f"its encoder, with a new predictor ({reason}" in caplog.text
         released = CrossJEPA.from_pretrained(tmp_path / "out")
-        assert torch.equal(run.model.encoder.norm.weight, released.encoder.norm.weight)
+        assert torch.equal(run.model.encoder.norm.weight, released.encoder.network.norm.weight)
         assert not torch.equal(run.model.predictor.query, released.predictor.query)
 
 
@@ -196,7 +196,7 @@ def test_a_teacher_is_known_by_its_weights(
 ) -> None:
     pretrain(replace(config, steps=1), tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
-    released = hub.read_config(tmp_path / "out")
+    released = model_files.read_config(tmp_path / "out")
     assert released.predictor is not None
     assert released.predictor.teacher_sha256 == TEACHER["weights_sha256"]
     caplog.set_level("INFO")
@@ -217,7 +217,7 @@ def test_a_teacher_is_known_by_its_weights(
     assert f"{other}, not others, embedding cls" in taken("format 1, other", "others")
     values = released.to_dict()
     del values["predictor"]["teacher_sha256"]  # a release of an older version
-    (tmp_path / "out" / hub.CONFIG_NAME).write_text(json.dumps(values))
+    (tmp_path / "out" / model_files.CONFIG_NAME).write_text(json.dumps(values))
     assert both in taken("older", {**TEACHER, "weights_sha256": "1"})
     assert other in taken("older, other", {**TEACHER, "name": "other"})
 
@@ -225,26 +225,26 @@ def test_a_teacher_is_known_by_its_weights(
 def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out").save_pretrained(tmp_path / "out", dtype=torch.float16)
-    assert not (tmp_path / "out" / hub.PREDICTOR_NAME).exists()
-    before = (tmp_path / "out" / hub.WEIGHTS_NAME).read_bytes()
+    assert not (tmp_path / "out" / model_files.PREDICTOR_NAME).exists()
+    before = (tmp_path / "out" / model_files.WEIGHTS_NAME).read_bytes()
     frozen = replace(config, init_from=str(tmp_path / "out"), frozen_steps=12, seed=3)
     pretrain(frozen, tmp_path / "second", QUIET)
     words = [sys.executable, "-m", "crossjepa", "export", str(tmp_path / "second"), "--predictor-only"]
     done = subprocess.run([*words, "-o", str(tmp_path / "out")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / hub.WEIGHTS_NAME).read_bytes() == before
-    released = hub.read_config(tmp_path / "out")
+    assert (tmp_path / "out" / model_files.WEIGHTS_NAME).read_bytes() == before
+    released = model_files.read_config(tmp_path / "out")
     assert released.provenance["recipe"]["seed"] == 0
     assert released.provenance["predictor"]["recipe"]["seed"] == 3
     assert released.predictor is not None
     assert (released.predictor.teacher, released.predictor.embedding) == (TEACHER["name"], "cls")
     assert released.predictor.distance == 3.0
     assert released.predictor.histogram == (0.0625,) * 48
-    predictor = load_file(tmp_path / "out" / hub.PREDICTOR_NAME)
+    predictor = load_file(tmp_path / "out" / model_files.PREDICTOR_NAME)
     assert {value.dtype for value in predictor.values()} == {torch.float16}
     export(tmp_path / "second", tmp_path / "whole")
-    assert (tmp_path / "whole" / hub.WEIGHTS_NAME).read_bytes() == before
-    for name, value in load_file(tmp_path / "whole" / hub.PREDICTOR_NAME).items():
+    assert (tmp_path / "whole" / model_files.WEIGHTS_NAME).read_bytes() == before
+    for name, value in load_file(tmp_path / "whole" / model_files.PREDICTOR_NAME).items():
         assert torch.equal(value, predictor[name]), name
 
 
@@ -252,14 +252,14 @@ def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainCon
 def test_a_damaged_predictor_is_in_nobodys_way(config: PretrainConfig, tmp_path: Path, damage: str) -> None:
     pretrain(config, tmp_path / "run", QUIET)
     export(tmp_path / "run", tmp_path / "out")
-    predictor = tmp_path / "out" / hub.PREDICTOR_NAME
+    predictor = tmp_path / "out" / model_files.PREDICTOR_NAME
     whole = predictor.read_bytes()
     if damage == "gone":
         predictor.unlink()
     else:
         predictor.write_bytes(whole[:-1])
     export(tmp_path / "run", tmp_path / "mean", average_with=[tmp_path / "out"])
-    assert (tmp_path / "mean" / hub.WEIGHTS_NAME).is_file()
+    assert (tmp_path / "mean" / model_files.WEIGHTS_NAME).is_file()
     export_predictor(tmp_path / "run", tmp_path / "out")
     assert predictor.read_bytes() == whole
 
@@ -289,8 +289,11 @@ def test_predictors_that_cannot_be_released_are_left_out(
     caplog.clear()
     export(tmp_path / "run", tmp_path / "out", average_with=average_with)
     assert reason in caplog.text
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [hub.CONFIG_NAME, hub.WEIGHTS_NAME]
-    assert hub.read_config(tmp_path / "out").predictor is None
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        model_files.CONFIG_NAME,
+        model_files.WEIGHTS_NAME,
+    ]
+    assert model_files.read_config(tmp_path / "out").predictor is None
     if reason != "mean of weights":
         with pytest.raises(ValueError, match=f"no predictor to export: .*{reason}"):
             export_predictor(tmp_path / "run", tmp_path / "out")

@@ -1,0 +1,59 @@
+"""The README.md of a repository on the Hub, made from the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crossjepa.config import ModelConfig
+
+
+def model_card(config: ModelConfig, repo: str) -> str:
+    """Writes the README.md of a Hub repository from the provenance in the config."""
+    license = str(config.provenance.get("license", "")).lower()
+    front = ["---", "library_name: crossjepa", "pipeline_tag: feature-extraction"]
+    front += [f"license: {license}"] if license else []
+    front += ["tags: [point-cloud, 3d, self-supervised, crossjepa]", "---"]
+    usage = [
+        f"# {repo.split('/')[-1]}",
+        "",
+        "A [crossjepa](https://pypi.org/project/crossjepa/) point-cloud encoder.",
+        "",
+        "```python",
+        "import crossjepa",
+        "",
+        f'encoder = crossjepa.CrossJEPAEncoder.from_pretrained("{repo}")',
+        'features = encoder.encode(["chair.obj"])  # (1, ' + _feature_width(config) + ") float32",
+        *_prediction_usage(config, repo),
+        "```",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    rows = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in config.provenance.items()]
+    return "\n".join([*front, "", *usage, *rows, ""])
+
+
+def _prediction_usage(config: ModelConfig, repo: str) -> list[str]:
+    """Returns the lines of the example that need a predictor."""
+    if config.predictor is None:
+        return []
+    return [
+        "",
+        f'model = crossjepa.CrossJEPA.from_pretrained("{repo}")',
+        'cloud_N3 = model.encoder.preprocess("chair.obj")',
+        f"# what {config.predictor.teacher} would see in a picture from the front",
+        "embedding = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)  # (1, "
+        f"{config.predictor.network.target_width}) float32",
+    ]
+
+
+def _feature_width(config: ModelConfig) -> str:
+    return str(config.encoder.width * (2 if config.encoder.pool == "max+mean" else 1))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_plain(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(item) for item in value)
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,171 @@
+"""The one road: inputs that fail, iterables, prepared inputs, and the types that a user sees."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from typing_extensions import assert_type
+
+from crossjepa import CrossJEPAEncoder, HeadConfig, PointCloudError, Prediction
+from crossjepa.batching import prepare_each, prepared_batches
+from crossjepa.io import read
+from crossjepa.processor import Input, PointCloudProcessor, Prepared
+from tests.conftest import SAMPLES
+
+HEAD = HeadConfig("classification", ("a", "b", "c"), hidden=0)
+
+
+def clouds(count: int, points: int = 40) -> list[NDArray[np.float64]]:
+    return list(np.random.default_rng(0).normal(size=(count, points, 3)))
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> list[Input]:
+    """Seven inputs, of which 0, 3 and 6 cannot be used."""
+    (tmp_path / "bad.obj").write_text("v 1 2\n")
+    first, second, third, fourth = clouds(4)
+    return ["no-such.ply", first, second, tmp_path / "bad.obj", third, fourth, np.full((4, 3), np.nan)]
+
+
+GOOD = [1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_skipped_inputs_keep_the_order_of_the_rows(
+    tiny: CrossJEPAEncoder, mixed: list[Input], batch_size: int
+) -> None:
+    tiny.reset_classifier(HEAD)
+    good = [mixed[row] for row in GOOD]
+    calls: tuple[Callable[..., NDArray[np.float32]], ...] = (tiny.encode, tiny.predict_proba)
+    for call in calls:
+        with pytest.warns(UserWarning) as caught:
+            rows = call(mixed, batch_size=batch_size, on_error="skip")
+        messages = [str(warning.message) for warning in caught]
+        assert len(messages) == 3
+        for message, (row, name) in zip(
+            messages, ((0, "no-such.ply"), (3, "bad.obj"), (6, "array")), strict=True
+        ):
+            assert message.startswith(f"skipped input {row}, ") and name in message
+        assert np.isnan(rows[[0, 3, 6]]).all()
+        np.testing.assert_array_equal(rows[GOOD], call(good, batch_size=batch_size))
+
+
+def test_a_callable_collects_the_errors(tiny: CrossJEPAEncoder, mixed: list[Input]) -> None:
+    tiny.reset_classifier(HEAD)
+    errors: dict[int, PointCloudError] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features = tiny.encode(mixed, on_error=errors.__setitem__)
+    assert sorted(errors) == [0, 3, 6]
+    assert errors[3].source.endswith("bad.obj")
+    assert features.shape == (7, 48)
+    errors.clear()
+    points = tiny.encode_points(mixed, on_error=errors.__setitem__)
+    assert sorted(errors) == [0, 3, 6]
+    assert [each.shape for each in points] == [(40 * (row in GOOD), 24) for row in range(7)]
+    np.testing.assert_array_equal(points[1], tiny.encode_points(mixed[1]))
+    answers = tiny.predict(mixed, on_error=lambda row, error: None)
+    assert [answer.label != "" for answer in answers] == [row in GOOD for row in range(7)]
+    assert np.isnan(answers[0].probability) and answers[0].probabilities == {}
+
+
+def test_inputs_that_all_fail(tiny: CrossJEPAEncoder) -> None:
+    with pytest.warns(UserWarning, match=r"no-such\.ply"):
+        features = tiny.encode(["no-such.ply"] * 2, on_error="skip")
+    assert features.shape == (2, 48) and np.isnan(features).all()
+    with pytest.warns(UserWarning, match=r"no-such\.ply"):
+        assert np.isnan(tiny.encode("no-such.ply", on_error="skip")).all()
+
+
+def test_errors_are_raised_by_default_and_other_words_are_refused(
+    tiny: CrossJEPAEncoder, mixed: list[Input]
+) -> None:
+    for call in (tiny.encode, tiny.encode_points):
+        with pytest.raises(PointCloudError, match=r"no-such\.ply"):
+            call(mixed)
+    with pytest.raises(ValueError, match="on_error must be 'raise', 'skip' or a callable, not 'ignore'"):
+        tiny.encode(mixed, on_error="ignore")  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="up_axis must be"):
+        tiny.encode(mixed[1:2], on_error="skip", up_axis="w")  # type: ignore[call-overload]
+
+
+def test_iterables_are_read_one_batch_at_a_time(tiny: CrossJEPAEncoder) -> None:
+    expected = tiny.encode(clouds(10), batch_size=3)
+    seen: list[weakref.ref[NDArray[np.float64]]] = []
+
+    def source() -> Iterator[NDArray[np.float64]]:
+        for cloud in clouds(10):
+            mine = cloud.copy()
+            seen.append(weakref.ref(mine))
+            gc.collect()
+            assert sum(each() is not None for each in seen) <= 2, "inputs are let go of once prepared"
+            yield mine
+
+    np.testing.assert_array_equal(tiny.encode(source(), batch_size=3), expected)
+
+
+def test_batches_are_full_but_the_last(tiny: CrossJEPAEncoder, mixed: list[Input]) -> None:
+    items = prepare_each(mixed, tiny.processor, on_error=lambda row, error: None)
+    batches = list(prepared_batches(items, 3))
+    assert [points_BN3.shape for points_BN3, _ in batches] == [(3, 40, 3), (1, 40, 3)]
+    ready = [Prepared(torch.randn(size, 3), np.zeros((0, 3))) for size in (2, 5)]
+    ((points_BN3, mask_BN),) = prepared_batches(ready, 3)
+    assert mask_BN is not None
+    assert mask_BN.sum(dim=1).tolist() == [2, 5]
+    assert (points_BN3[0, 2:] == 0).all()
+
+
+def test_prepared_inputs_are_not_prepared_again(tiny: CrossJEPAEncoder) -> None:
+    tiny.reset_classifier(HEAD)
+    cloud = clouds(1, 500)[0] * 7 + 3
+    prepared = tiny.processor.prepare(cloud, up_axis="z")
+    assert tiny.processor.prepare(prepared) is prepared
+    for call in (tiny.encode, tiny.encode_points, tiny.predict_proba):
+        np.testing.assert_array_equal(call(prepared), call(cloud, up_axis="z"))
+
+
+@pytest.mark.parametrize("up_axis", ["y", "z"])
+def test_queries_are_the_original_points_in_the_frame_of_the_network(up_axis: str) -> None:
+    processor = PointCloudProcessor()
+    cloud = clouds(1, 300)[0] * 9 - 4
+    prepared = processor.prepare(cloud, up_axis=up_axis)  # type: ignore[arg-type]
+    assert prepared.queries.dtype == prepared.points.dtype == torch.float32
+    distances = torch.cdist(prepared.queries.double(), prepared.points.double())
+    assert distances.amin(dim=1).max() < 1e-5, "the same points in another order"
+    turned = cloud if up_axis == "y" else cloud @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    np.testing.assert_allclose(prepared.queries, prepared.frame.apply(turned), atol=1e-6)
+    mesh = read(SAMPLES / "chair.obj")
+    assert processor.prepare(mesh).queries.shape == (len(mesh.vertices_V3), 3)  # type: ignore[union-attr]
+
+
+def test_tensors_on_request_can_be_trained_on(tiny: CrossJEPAEncoder) -> None:
+    features = tiny.encode(clouds(3), batch_size=2, convert_to_tensor=True)
+    np.testing.assert_array_equal(features.numpy(), tiny.encode(clouds(3), batch_size=2))
+    layer = torch.nn.Linear(48, 2)
+    layer(features).sum().backward()
+    assert layer.weight.grad is not None
+
+
+def test_types_need_no_asserts(tiny: CrossJEPAEncoder) -> None:
+    """What mypy knows of results, in strict mode."""
+    tiny.reset_classifier(HEAD)
+    cloud, several = clouds(1)[0], clouds(2)
+    files = [SAMPLES / "chair.obj", SAMPLES / "table.obj"]
+    assert_type(tiny.encode(cloud), NDArray[np.float32])
+    assert_type(tiny.encode(files, normalize=True), NDArray[np.float32])
+    assert_type(tiny.encode(several, convert_to_tensor=True), Tensor)
+    assert_type(tiny.encode_points(str(files[0])), NDArray[np.float32])
+    assert_type(tiny.encode_points(files), list[NDArray[np.float32]])
+    assert_type(tiny.predict(cloud), Prediction)
+    assert_type(tiny.predict(several), list[Prediction])
+    assert_type(tiny.predict(files)[0].label, str)
+    assert_type(tiny.predict_proba(several), NDArray[np.float32])
