@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["--cache", "@x"], "@x: no cache"),
         (["--device", "gpu"], "device 'gpu' cannot be used: Expected one of cpu"),
-        (["--device", "cuda:99"], "--device cuda:99 cannot be used"),
+        (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
         (["--probe", "broken.npz"], "broken.npz: not a readable npz archive"),
         (["--save-every", "0"], "save_every must be at least 1, not 0"),
         (["--log-every", "0"], "log_every must be at least 1, not 0"),
