@@ -8,26 +8,24 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis, HeadConfig
+from crossjepa.datasets.memory import from_sources
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.probes import LOGISTIC_COSTS, folds_of
 from crossjepa.processor import Source
+from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.exceptions import NotFittedError
 except ImportError as missing:
     raise ImportError("CrossJEPAClassifier needs scikit-learn: pip install 'crossjepa[eval]'") from missing
-
-if TYPE_CHECKING:
-    from crossjepa.train.finetune import FinetuneConfig
 
 # If a class has a single label, nothing can be validated.
 _UNVALIDATED_COST = 0.01
@@ -133,11 +131,7 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return encoder.eval()
 
     def _finetune(self, sources: list[Source], numbers_n: NDArray[np.int64]) -> CrossJEPAEncoder:
-        from crossjepa.datasets.memory import from_sources
-        from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
-
-        config = replace(
-            self.config or FinetuneConfig(),
+        config = (self.config or FinetuneConfig()).change(
             task="classification",
             model=os.fspath(self.model),
             seed=self.random_state,

@@ -29,9 +29,8 @@ def main() -> None:
     parser.add_argument("--up-axis", choices=("y", "z"), default="y", help="what points up in the files")
     options = parser.parse_args()
 
-    config = FinetuneConfig(epochs=options.epochs, up_axis=options.up_axis)
+    config = FinetuneConfig.of(epochs=options.epochs, up_axis=options.up_axis)
     result = finetune(options.folder, options.model, config)
-    assert result is not None  # only runs that are told to stop early have none
     for name, value in result.metrics.items():
         print(f"{name}: {value:.1%}")
 

@@ -32,7 +32,6 @@ def finetune_main(words: list[str]) -> int:
     except (OSError, ValueError, ImportError, FloatingPointError) as error:
         print(f"crossjepa: {error}", file=sys.stderr)
         return 2
-    assert result is not None
     print(result.to_json() if options.json else result.to_text())
     print(f"{options.output}: the model; name new files with `crossjepa predict FILES -m {options.output}`",
           file=sys.stderr)  # fmt: skip
@@ -46,7 +45,6 @@ def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _finetune_parser() -> argparse.ArgumentParser:
     from crossjepa.train.finetune import FinetuneConfig
-    from crossjepa.train.finetune.config import choices_of
 
     parser = argparse.ArgumentParser(
         prog="crossjepa finetune",
@@ -59,8 +57,25 @@ def _finetune_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="torch device; a GPU where there is one")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars")
-    described, hints = _descriptions(FinetuneConfig), get_type_hints(FinetuneConfig)
-    for entry in dataclasses.fields(FinetuneConfig):
+    for section in (FinetuneConfig, *_sections(FinetuneConfig)):
+        _add_fields(parser, section)
+    return parser
+
+
+def _sections(kind: Any) -> list[Any]:
+    hints = get_type_hints(kind)
+    return [
+        hints[entry.name] for entry in dataclasses.fields(kind) if dataclasses.is_dataclass(hints[entry.name])
+    ]
+
+
+def _add_fields(parser: argparse.ArgumentParser, section: Any) -> None:
+    from crossjepa.train.finetune.config import choices_of
+
+    described, hints = _descriptions(section), get_type_hints(section)
+    for entry in dataclasses.fields(section):
+        if dataclasses.is_dataclass(hints[entry.name]):
+            continue
         choices, names = choices_of(hints[entry.name]), ["--" + entry.name.replace("_", "-")]
         names = ["-m", *names] if entry.name == "model" else names
         text = described[entry.name].replace("%", "%%")
@@ -73,7 +88,6 @@ def _finetune_parser() -> argparse.ArgumentParser:
                 *names, type=kind, choices=[each for each in choices if each] or None,
                 default=entry.default, metavar=None if choices else kind.__name__.upper(), help=shown,
             )  # fmt: skip
-    return parser
 
 
 def _descriptions(kind: type) -> dict[str, str]:
@@ -94,5 +108,5 @@ def _descriptions(kind: type) -> dict[str, str]:
 def _recipe(options: argparse.Namespace) -> FinetuneConfig:
     from crossjepa.train.finetune import FinetuneConfig
 
-    names = [entry.name for entry in dataclasses.fields(FinetuneConfig)]
-    return FinetuneConfig(**{name: getattr(options, name) for name in names})
+    default = FinetuneConfig()
+    return default.change(**{name: getattr(options, name) for name in default.flat()})

@@ -20,7 +20,7 @@ from crossjepa.evaluate.features import Extractor, FeatureCache, Features, Trans
 
 
 @dataclass(eq=False)
-class Session:
+class EvaluationContext:
     """What a protocol works with.
 
     Features are extracted a split at a time, so that a protocol that leaves the test split alone never reads
@@ -110,6 +110,6 @@ class Session:
             self.feature_seconds += time.perf_counter() - start
         return self._kept[key]
 
-    def fold(self, dataset: Dataset) -> Session:
-        """Returns a session on another data set with the same settings."""
+    def fold(self, dataset: Dataset) -> EvaluationContext:
+        """Returns a context on another data set with the same settings."""
         return replace(self, dataset=dataset, feature_seconds=0.0, _kept={}, _division=None)

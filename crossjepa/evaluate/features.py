@@ -1,4 +1,4 @@
-"""Features of a data set: extracted once, kept by the hash of everything that they depend on.
+"""Features of a data set: extracted once, and cached under the hash of everything that they depend on.
 
 n clouds, N points, E embedding width
 """
@@ -39,11 +39,11 @@ class Extractor(Protocol):
 
     @property
     def pooling(self) -> str:
-        """Pooling of tokens, "" where there are none."""
+        """Pooling of tokens, "" if there are none."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Returns, as plain JSON values, all that `extract` depends on besides the clouds."""
+        """Returns everything that `extract` depends on besides the clouds, as plain JSON values."""
         ...
 
     def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
@@ -55,7 +55,7 @@ class Extractor(Protocol):
         ...
 
     def pooled(self, pool: Pooling) -> Extractor:
-        """Returns the same with another pooling of tokens, itself where it pools none."""
+        """Returns the same with another pooling of tokens, itself if it pools none."""
         ...
 
 
@@ -67,11 +67,13 @@ class EncoderFeatures:
         encoder: the model.
         name: what to call it.
         pool: pooling of tokens, the encoder's own by default.
+        trained: whether the weights come from training; fine-tuning treats random ones otherwise.
     """
 
     encoder: CrossJEPAEncoder
     name: str
     pool: Pooling | None = None
+    trained: bool = True
 
     @property
     def pooling(self) -> Pooling:
@@ -129,7 +131,7 @@ class FeatureCache:
         self.folder = Path(folder)
 
     def load(self, key: str, count: int) -> Features | None:
-        """Returns the (count, E) features of a key; None when there are none, or the file is damaged."""
+        """Returns the (count, E) features of a key; None if there are none, or the file is damaged."""
         try:
             with np.load(self.folder / f"{key}.npz", allow_pickle=False) as archive:
                 features: Features = archive["features"]
@@ -139,7 +141,7 @@ class FeatureCache:
         return features if usable else None
 
     def save(self, key: str, features: Features, facts: dict[str, Any]) -> None:
-        """Writes features, whole or not at all, with what they are."""
+        """Writes features, completely or not at all, and the facts that they depend on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         np.savez(buffer, features=features, facts=np.array(json.dumps(facts)))
@@ -147,7 +149,7 @@ class FeatureCache:
 
 
 def default_cache() -> Path:
-    """Returns `$CROSSJEPA_CACHE`, or `crossjepa` in the user's cache folder, and `features` in it."""
+    """Returns the folder `features` in `$CROSSJEPA_CACHE`, or in `crossjepa` in the user's cache folder."""
     own = os.environ.get("CROSSJEPA_CACHE")
     base = (
         Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossjepa"
@@ -171,7 +173,7 @@ def extract_features(
         dataset: the clouds.
         transform: a change of the clouds before their preprocessing.
         cache: where to keep them; nowhere by default.
-        batch_size: clouds a batch.
+        batch_size: clouds per batch.
         progress: show a progress bar; by default when there are more than four batches.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Few-shot classification from K labeled clouds of each of N classes: an SVM on features, or fine-tuning.
+"""Few-shot classification from K labeled clouds of each of N classes, over folds that are drawn or published.
 
 n support clouds, m queries, E embedding width
 """
@@ -6,7 +6,7 @@ n support clouds, m queries, E embedding width
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.datasets import find_folds, load_fold
-from crossjepa.evaluate.context import Session
-from crossjepa.evaluate.features import Features
-from crossjepa.evaluate.fewshot_tuned import describe_tuning, score_tuned
-from crossjepa.evaluate.probes import Labels, import_sklearn
+from crossjepa.evaluate.context import EvaluationContext
+from crossjepa.evaluate.probes import import_sklearn
 from crossjepa.result import Outcome
 
 SETTINGS = ((5, 10), (5, 20), (10, 10), (10, 20))
 QUERIES = 20
-_CLASSIFIER = "StandardScaler fitted on the support, SVC(linear, C=1), raw predictions"
+_DEVIATION = "numpy.std over folds (divided by their number)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,71 +37,101 @@ class Fold:
     queries_m: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Scorer:
+    """How a fold is learned and scored.
+
+    Attributes:
+        describe: says what is done, for the settings of the result.
+        score: returns the accuracy on the queries of a fold.
+        note: what else to say about published folds.
+    """
+
+    describe: Callable[[EvaluationContext], dict[str, Any]]
+    score: Callable[[EvaluationContext, Fold], float]
+    note: str = ""
+
+
+def score_svm(context: EvaluationContext, fold: Fold) -> float:
+    """Fits an SVM to the frozen features of the support and returns its accuracy on the queries."""
+    sklearn = import_sklearn()
+    support_nE, queries_mE = context.features(fold.support_n), context.features(fold.queries_m)
+    scaler = sklearn["StandardScaler"]().fit(support_nE)
+    machine = sklearn["SVC"](kernel="linear", C=1.0)
+    machine.fit(scaler.transform(support_nE), context.labels(fold.support_n))
+    return float(machine.score(scaler.transform(queries_mE), context.labels(fold.queries_m)))
+
+
+FROZEN_SVM = Scorer(
+    lambda context: {"classifier": "StandardScaler fitted on the support, SVC(linear, C=1), raw predictions"},
+    score_svm,
+    "the published figures on these files are fine-tuned, not frozen",
+)
+
+
 def run_fewshot(
-    session: Session,
+    context: EvaluationContext,
     *,
     folds: int = 10,
     settings: Sequence[tuple[int, int]] = SETTINGS,
     queries_from_train: bool = False,
-    tuned: bool = False,
+    scorer: Scorer = FROZEN_SVM,
 ) -> Outcome:
     """Classifies queries by K labeled clouds of each of N classes, over seeded folds.
 
     Args:
-        session: data and features; only its first division is used.
-        folds: draws a setting.
+        context: data and features; only its first division is used.
+        folds: number of folds per setting.
         settings: pairs of N and K.
         queries_from_train: draw queries from the training split, as CrossPoint does, not from the test split.
-        tuned: fine-tune the encoder on every fold instead of fitting an SVM.
+        scorer: how a fold is learned and scored.
 
     Raises:
         ValueError: the data set is too small for every setting, or there is nothing to fine-tune.
     """
-    way_of_scoring = score_tuned if tuned else _score
     rows, skipped = [], []
     for way, shot in settings:
         try:
-            drawn = list(draw_folds(session, way, shot, folds, queries_from_train))
+            drawn = list(draw_folds(context, way, shot, folds, queries_from_train))
         except ValueError as error:
             skipped.append(f"{way}-way {shot}-shot: {error}")
             continue
-        scores = [way_of_scoring(session, fold) for fold in drawn]
-        rows.append(_row(way, shot, scores))
+        rows.append(_row(way, shot, [scorer.score(context, fold) for fold in drawn]))
     if not rows:
-        raise ValueError(f"{session.dataset.name} is too small for few-shot folds: {'; '.join(skipped)}")
+        raise ValueError(f"{context.dataset.name} is too small for few-shot folds: {'; '.join(skipped)}")
     source = "the training split" if queries_from_train else "the test split"
     chosen: dict[str, Any] = {
-        **(describe_tuning(session) if tuned else {"classifier": _CLASSIFIER}),
-        "queries": f"{QUERIES} a class, from {source}",
-        "deviation": "numpy.std over folds (divided by their number)",
+        **scorer.describe(context),
+        "queries": f"{QUERIES} per class, from {source}",
+        "deviation": _DEVIATION,
     }
     return Outcome(_metrics(rows), rows, {**chosen, "skipped": skipped} if skipped else chosen)
 
 
 def draw_folds(
-    session: Session, way: int, shot: int, folds: int, queries_from_train: bool = False
+    context: EvaluationContext, way: int, shot: int, folds: int, queries_from_train: bool = False
 ) -> Iterator[Fold]:
-    """Draws folds that depend on seed, setting and number alone.
+    """Draws folds that depend only on seed, setting and number.
 
     Args:
-        session: data, its division and seed.
+        context: data, its division and seed.
         way: classes of a fold.
-        shot: labeled clouds of each.
+        shot: labeled clouds of each class.
         folds: how many.
-        queries_from_train: where queries come from.
+        queries_from_train: whether queries come from the training split.
 
     Raises:
         ValueError: too few classes have enough clouds.
     """
-    partition = session.learnable()[0]
-    train = _by_class(session, partition.train_n)
-    test = train if queries_from_train else _by_class(session, partition.test_m)
+    partition = context.learnable()[0]
+    train = _by_class(context, partition.train_n)
+    test = train if queries_from_train else _by_class(context, partition.test_m)
     needed = shot + QUERIES if queries_from_train else shot
     classes = [label for label in train if len(train[label]) >= needed and len(test[label]) >= QUERIES]
     if len(classes) < way:
         raise ValueError(f"{len(classes)} classes have enough clouds, {way} are needed")
     for fold in range(folds):
-        generator = np.random.default_rng([session.seed, way, shot, fold])
+        generator = np.random.default_rng([context.seed, way, shot, fold])
         support, queries = [], []
         for label in generator.choice(classes, way, replace=False).tolist():
             shuffled = generator.permutation(train[label])
@@ -113,53 +141,39 @@ def draw_folds(
         yield Fold(np.concatenate(support), np.concatenate(queries))
 
 
-def run_published_folds(session: Session, folder: str | os.PathLike[str], *, tuned: bool = False) -> Outcome:
+def run_published_folds(
+    context: EvaluationContext, folder: str | os.PathLike[str], *, scorer: Scorer = FROZEN_SVM
+) -> Outcome:
     """Evaluates the folds of Point-BERT's split files, one after the other.
 
     Args:
-        session: settings and what makes the features; its data set is not used.
+        context: settings and what makes the features; its data set is not used.
         folder: the folder of all settings, or of one.
-        tuned: fine-tune the encoder on every fold, as the published figures do.
+        scorer: how a fold is learned and scored; the published figures are fine-tuned.
 
     Raises:
         PointCloudError: there are no folds, or one is damaged; the message names it.
     """
-    way_of_scoring = score_tuned if tuned else _score
     rows = []
     for (way, shot), files in find_folds(Path(folder)).items():
         scores = []
         for file in files:
-            fold = session.fold(load_fold(file))
-            scores.append(way_of_scoring(fold, Fold(fold.dataset.where("train"), fold.dataset.where("test"))))
-            session.feature_seconds += fold.feature_seconds
+            fold = context.fold(load_fold(file))
+            places = Fold(fold.dataset.where("train"), fold.dataset.where("test"))
+            scores.append(scorer.score(fold, places))
+            context.feature_seconds += fold.feature_seconds
         rows.append(_row(way, shot, scores))
     settings: dict[str, Any] = {
-        **(describe_tuning(session) if tuned else {"classifier": _CLASSIFIER}),
+        **scorer.describe(context),
         "queries": "as in the files",
-        "deviation": "numpy.std over folds (divided by their number)",
+        "deviation": _DEVIATION,
+        **({"note": scorer.note} if scorer.note else {}),
     }
-    if not tuned:
-        settings["note"] = "the published figures on these files are fine-tuned, not frozen"
     return Outcome(_metrics(rows), rows, settings)
 
 
-def fit_few(train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels) -> float:
-    """Fits the few-shot classifier on the support and returns its accuracy on the queries."""
-    sklearn = import_sklearn()
-    scaler = sklearn["StandardScaler"]().fit(train_nE)
-    machine = sklearn["SVC"](kernel="linear", C=1.0).fit(scaler.transform(train_nE), train_n)
-    return float(machine.score(scaler.transform(test_mE), test_m))
-
-
-def _score(session: Session, fold: Fold) -> float:
-    return fit_few(
-        session.features(fold.support_n), session.labels(fold.support_n),
-        session.features(fold.queries_m), session.labels(fold.queries_m),
-    )  # fmt: skip
-
-
-def _by_class(session: Session, places_n: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-    labels_n = session.labels(places_n)
+def _by_class(context: EvaluationContext, places_n: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    labels_n = context.labels(places_n)
     return {int(label): places_n[labels_n == label] for label in np.unique(labels_n)}
 
 

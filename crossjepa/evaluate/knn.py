@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Features
 from crossjepa.evaluate.linear import scale_features
 from crossjepa.evaluate.probes import Labels, classify, partition_facts
@@ -21,16 +21,16 @@ NEIGHBORS = (1, 3, 5, 10, 20, 50)
 _CHUNK = 1024
 
 
-def run_knn(session: Session) -> Outcome:
+def run_knn(context: EvaluationContext) -> Outcome:
     """Classifies by the most frequent class of the k most similar training clouds.
 
     k is the best of `NEIGHBORS` when every training cloud is classified by the others.
     """
-    return classify(session, fit_knn, settings={"neighbors": list(NEIGHBORS)})
+    return classify(context, fit_knn, settings={"neighbors": list(NEIGHBORS)})
 
 
 def fit_knn(
-    session: Session, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
+    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
     """Chooses k on the training part and returns the accuracy on the test part."""
     unit_nE, unit_mE = unit_features(train_nE, test_mE)
@@ -79,14 +79,14 @@ def vote(
     return votes
 
 
-def run_retrieval(session: Session) -> Outcome:
+def run_retrieval(context: EvaluationContext) -> Outcome:
     """Ranks the test clouds by similarity to each of them, and scores the ranks of those of its class."""
     rows = []
-    for partition in session.division.partitions:
-        train_nE, test_mE = session.features(partition.train_n), session.features(partition.test_m)
+    for partition in context.division.partitions:
+        train_nE, test_mE = context.features(partition.train_n), context.features(partition.test_m)
         _, unit_mE = unit_features(train_nE, test_mE)
-        scores = retrieval_scores(unit_mE, session.labels(partition.test_m))
-        rows.append({**partition_facts(session, partition), **scores})
+        scores = retrieval_scores(unit_mE, context.labels(partition.test_m))
+        rows.append({**partition_facts(context, partition), **scores})
     names = ("map", "map_by_class", "precision_at_1", "first_tier")
     return Outcome({name: float(np.mean([row[name] for row in rows])) for name in names}, rows)
 

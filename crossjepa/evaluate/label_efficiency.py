@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crossjepa.datasets.splits import draw_per_class
-from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Features
 from crossjepa.evaluate.linear import fit_fixed_svm, fit_linear_svm
 from crossjepa.evaluate.probes import Labels, folds_of
@@ -20,21 +20,21 @@ SHARES, DRAWS = (0.01, 0.05, 0.1, 0.5, 1.0), 3
 _UNVALIDATED = ("standardized", 0.1)
 
 
-def run_label_efficiency(session: Session) -> Outcome:
+def run_label_efficiency(context: EvaluationContext) -> Outcome:
     """Fits the default linear SVM on nested, seeded subsets of the labels and tests on the whole test part.
 
     Every class keeps at least one label. Scaling and C are chosen within the subset.
     """
-    partition = session.learnable()[0]
-    test_mE, test_m = session.features(partition.test_m), session.labels(partition.test_m)
-    train_nE, train_n = session.features(partition.train_n), session.labels(partition.train_n)
+    partition = context.learnable()[0]
+    test_mE, test_m = context.features(partition.test_m), context.labels(partition.test_m)
+    train_nE, train_n = context.features(partition.train_n), context.labels(partition.train_n)
     rows: list[dict[str, Any]] = []
     for share in SHARES:
         scores, sizes = [], []
         for draw in range(DRAWS if share < 1 else 1):
             everything = np.arange(len(train_n))
-            chosen = draw_per_class(train_n, everything, share, 1000 * session.seed + draw, at_least=1)
-            scores.append(_accuracy(session, train_nE[chosen], train_n[chosen], test_mE, test_m))
+            chosen = draw_per_class(train_n, everything, share, 1000 * context.seed + draw, at_least=1)
+            scores.append(_accuracy(context, train_nE[chosen], train_n[chosen], test_mE, test_m))
             sizes.append(len(chosen))
         rows.append(
             {
@@ -54,7 +54,7 @@ def run_label_efficiency(session: Session) -> Outcome:
 
 
 def _accuracy(
-    session: Session, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
+    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> float:
     most = int(np.unique(train_n, return_counts=True)[1].max())
     with warnings.catch_warnings():
@@ -64,5 +64,5 @@ def _accuracy(
             machine = fit_fixed_svm(train_nE, train_n, *_UNVALIDATED)
         else:
             folds = min(most, max(folds_of(train_n), 3))
-            machine = fit_linear_svm(train_nE, train_n, folds=folds, seed=session.seed, jobs=session.jobs)
+            machine = fit_linear_svm(train_nE, train_n, folds=folds, seed=context.seed, jobs=context.jobs)
     return machine.score(test_mE, test_m)

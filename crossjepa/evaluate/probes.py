@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Pooling
 from crossjepa.datasets.splits import Partition
-from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Features, Transform
 from crossjepa.evaluate.linear import DEFAULT_COSTS, linear_svm, scale_features
 from crossjepa.result import Outcome
@@ -23,11 +23,11 @@ from crossjepa.result import Outcome
 Labels = NDArray[np.int64]
 LOGISTIC_COSTS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 _FOLDS = "5, fewer where a class has fewer clouds"
-Fit = Callable[[Session, Features, Labels, Features, Labels], tuple[float, dict[str, Any]]]
+Fit = Callable[[EvaluationContext, Features, Labels, Features, Labels], tuple[float, dict[str, Any]]]
 
 
 def classify(
-    session: Session,
+    context: EvaluationContext,
     fit: Fit,
     *,
     pool: Pooling | None = None,
@@ -37,19 +37,19 @@ def classify(
     """Fits and tests a classifier on every division, and averages.
 
     Args:
-        session: data and features.
+        context: data and features.
         fit: takes train features, labels, test features, labels; returns the accuracy and what it chose.
         pool: pooling of tokens, where the protocol fixes it.
         transform: choice of points, where the protocol fixes it.
         settings: what else is fixed, for the result.
     """
     rows = []
-    for partition in session.learnable():
-        train_nE = session.features(partition.train_n, pool=pool, transform=transform)
-        test_mE = session.features(partition.test_m, pool=pool, transform=transform)
-        train_labels_n, test_labels_m = session.labels(partition.train_n), session.labels(partition.test_m)
-        accuracy, chosen = fit(session, train_nE, train_labels_n, test_mE, test_labels_m)
-        rows.append({**partition_facts(session, partition), "accuracy": accuracy, **chosen})
+    for partition in context.learnable():
+        train_nE = context.features(partition.train_n, pool=pool, transform=transform)
+        test_mE = context.features(partition.test_m, pool=pool, transform=transform)
+        train_labels_n, test_labels_m = context.labels(partition.train_n), context.labels(partition.test_m)
+        accuracy, chosen = fit(context, train_nE, train_labels_n, test_mE, test_labels_m)
+        rows.append({**partition_facts(context, partition), "accuracy": accuracy, **chosen})
     scores = [row["accuracy"] for row in rows]
     metrics = {"accuracy": float(np.mean(scores))}
     if len(rows) > 1:
@@ -57,9 +57,9 @@ def classify(
     return Outcome(metrics, rows, dict(settings or {}))
 
 
-def partition_facts(session: Session, partition: Partition) -> dict[str, Any]:
+def partition_facts(context: EvaluationContext, partition: Partition) -> dict[str, Any]:
     """Returns the first columns of a row about a division."""
-    classes = len(np.unique(session.labels(partition.test_m)))
+    classes = len(np.unique(context.labels(partition.test_m)))
     return {
         "test on": partition.name,
         "classes": classes,
@@ -68,37 +68,37 @@ def partition_facts(session: Session, partition: Partition) -> dict[str, Any]:
     }
 
 
-def run_linear(session: Session) -> Outcome:
+def run_linear(context: EvaluationContext) -> Outcome:
     """Runs the default protocol."""
     costs = {scaling: list(values) for scaling, values in DEFAULT_COSTS.items()}
-    return classify(session, fit_cross_validated_svm, settings={"folds": _FOLDS, "costs": costs})
+    return classify(context, fit_cross_validated_svm, settings={"folds": _FOLDS, "costs": costs})
 
 
-def run_logistic(session: Session) -> Outcome:
+def run_logistic(context: EvaluationContext) -> Outcome:
     """Runs the logistic probe."""
-    return classify(session, fit_logistic, settings={"folds": _FOLDS, "costs": {"": list(LOGISTIC_COSTS)}})
+    return classify(context, fit_logistic, settings={"folds": _FOLDS, "costs": {"": list(LOGISTIC_COSTS)}})
 
 
 def fit_cross_validated_svm(
-    session: Session, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
+    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
     """The default protocol: linear SVM, scaling and C by cross-validation on train."""
     result = linear_svm(
-        train_nE, train_n, test_mE, test_m, seed=session.seed, jobs=session.jobs, folds=folds_of(train_n)
+        train_nE, train_n, test_mE, test_m, seed=context.seed, jobs=context.jobs, folds=folds_of(train_n)
     )
     best = max(result.cross_validation.values())
     return result.accuracy, {"scaling": result.scaling, "C": result.cost, "validation": best}
 
 
 def fit_logistic(
-    session: Session, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
+    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
     """Multinomial logistic regression on standardized features, C by cross-validation on train."""
     sklearn = import_sklearn()
     scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
-    splits = sklearn["StratifiedKFold"](folds_of(train_n), shuffle=True, random_state=session.seed)
+    splits = sklearn["StratifiedKFold"](folds_of(train_n), shuffle=True, random_state=context.seed)
     machine = sklearn["LogisticRegression"](max_iter=1000)
-    search = sklearn["GridSearchCV"](machine, {"C": list(LOGISTIC_COSTS)}, cv=splits, n_jobs=session.jobs)
+    search = sklearn["GridSearchCV"](machine, {"C": list(LOGISTIC_COSTS)}, cv=splits, n_jobs=context.jobs)
     search.fit(scaled_nE, train_n)
     chosen = {"C": float(search.best_params_["C"]), "validation": float(search.best_score_)}
     return float(search.score(scaled_mE, test_m)), chosen
@@ -168,19 +168,19 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-def run_published(session: Session, name: str) -> Outcome:
+def run_published(context: EvaluationContext, name: str) -> Outcome:
     """Runs a published protocol: raw features, fixed C, one fit.
 
     Raises:
         ValueError: it fixes no C for this data set.
     """
     rule = PUBLISHED[name]
-    cost = rule.cost(session.dataset.name)
+    cost = rule.cost(context.dataset.name)
 
     def fit(
-        session: Session, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
+        context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
     ) -> tuple[float, dict[str, Any]]:
-        return _fit_fixed(rule.classifier, cost, session.seed, train_nE, train_n, test_mE, test_m)
+        return _fit_fixed(rule.classifier, cost, context.seed, train_nE, train_n, test_mE, test_m)
 
     settings = {
         "classifier": rule.classifier,
@@ -191,7 +191,7 @@ def run_published(session: Session, name: str) -> Outcome:
         "deviations": list(rule.deviations),
     }
     transform = _first_points(rule.first_points)
-    return classify(session, fit, pool=rule.pool, transform=transform, settings=settings)
+    return classify(context, fit, pool=rule.pool, transform=transform, settings=settings)
 
 
 def _first_points(count: int | None) -> Transform | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.fewshot import run_fewshot
+from crossjepa.evaluate.fewshot_tuned import FINETUNED
 from crossjepa.evaluate.knn import run_knn, run_retrieval
 from crossjepa.evaluate.label_efficiency import run_label_efficiency
 from crossjepa.evaluate.probes import run_linear, run_logistic, run_published
@@ -27,7 +28,7 @@ class Protocol:
 
     name: str
     description: str
-    run: Callable[[Session], Outcome]
+    run: Callable[[EvaluationContext], Outcome]
 
 
 def _published(name: str, description: str) -> Protocol:
@@ -71,7 +72,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "fewshot-finetuned",
             "as fewshot, but the whole encoder is fine-tuned on every fold; minutes a fold on a CPU",
-            partial(run_fewshot, tuned=True),
+            partial(run_fewshot, scorer=FINETUNED),
         ),
         Protocol(
             "retrieval",

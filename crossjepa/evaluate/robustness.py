@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from crossjepa.config import Axis
-from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Points, Transform
 from crossjepa.evaluate.linear import fit_linear_svm
 from crossjepa.evaluate.probes import folds_of
@@ -37,21 +37,21 @@ class Disturbance:
     change: Change
 
 
-def run_robustness(session: Session) -> Outcome:
+def run_robustness(context: EvaluationContext) -> Outcome:
     """Fits the default linear SVM on clean training clouds and tests it on disturbed test clouds.
 
     Disturbances act on the cloud as stored, scaled to the unit sphere, before the preprocessing of the
     weights; their draws depend on the seed and the place of the cloud alone.
     """
-    partition = session.learnable()[0]
-    train_n, test_m = session.labels(partition.train_n), session.labels(partition.test_m)
-    train_nE = session.features(partition.train_n)
-    machine = fit_linear_svm(train_nE, train_n, folds=folds_of(train_n), seed=session.seed, jobs=session.jobs)
-    clean = machine.score(session.features(partition.test_m), test_m)
+    partition = context.learnable()[0]
+    train_n, test_m = context.labels(partition.train_n), context.labels(partition.test_m)
+    train_nE = context.features(partition.train_n)
+    machine = fit_linear_svm(train_nE, train_n, folds=folds_of(train_n), seed=context.seed, jobs=context.jobs)
+    clean = machine.score(context.features(partition.test_m), test_m)
     rows: list[dict[str, Any]] = [{"disturbance": "none", "amount": "", "accuracy": clean, "change": 0.0}]
-    for disturbance in disturbances(session.dataset.up_axis):
-        transform = as_transform(disturbance, session.seed)
-        accuracy = machine.score(session.features(partition.test_m, transform=transform), test_m)
+    for disturbance in disturbances(context.dataset.up_axis):
+        transform = as_transform(disturbance, context.seed)
+        accuracy = machine.score(context.features(partition.test_m, transform=transform), test_m)
         rows.append(
             {
                 "disturbance": disturbance.kind,

@@ -16,9 +16,10 @@ from crossjepa.datasets import Dataset, find_folds, load_fold
 from crossjepa.datasets.splits import divide, limit
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.baselines import CALIBRATION_CLOUDS, ShapeDistributions, untrained_encoder
-from crossjepa.evaluate.context import Session
+from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import EncoderFeatures, Extractor, FeatureCache
-from crossjepa.evaluate.fewshot import run_published_folds
+from crossjepa.evaluate.fewshot import FROZEN_SVM, run_published_folds
+from crossjepa.evaluate.fewshot_tuned import FINETUNED
 from crossjepa.evaluate.protocols import Protocol, find_protocol
 from crossjepa.hashing import file_digest
 from crossjepa.result import Outcome, Result, versions
@@ -79,9 +80,9 @@ def evaluate(
         dataset = limit(dataset, per_class, seed)
     if isinstance(extractor, CrossJEPAEncoder):
         extractor = EncoderFeatures(extractor, "encoder")
-    session = Session(dataset, extractor, seed, holdout, cache, batch_size, jobs, progress)
-    facts = session.facts() if per_class is None else {**session.facts(), "per_class": per_class}
-    return _run(session, rule, run, facts)
+    context = EvaluationContext(dataset, extractor, seed, holdout, cache, batch_size, jobs, progress)
+    facts = context.facts() if per_class is None else {**context.facts(), "per_class": per_class}
+    return _run(context, rule, run, facts)
 
 
 def evaluate_folds(
@@ -113,10 +114,11 @@ def evaluate_folds(
     first = load_fold(files[0])
     if isinstance(extractor, CrossJEPAEncoder):
         extractor = EncoderFeatures(extractor, "encoder")
-    session = Session(first, extractor, seed, cache=cache, batch_size=batch_size, progress=progress)
+    context = EvaluationContext(first, extractor, seed, cache=cache, batch_size=batch_size, progress=progress)
     facts = {"name": FOLDS_NAME, "folds": len(files), "checksum": _digest(files), "up_axis": first.up_axis}
     rule = find_protocol("fewshot-finetuned" if tuned else "fewshot")
-    return _run(session, rule, partial(run_published_folds, folder=folder, tuned=tuned), facts)
+    scorer = FINETUNED if tuned else FROZEN_SVM
+    return _run(context, rule, partial(run_published_folds, folder=folder, scorer=scorer), facts)
 
 
 def find_extractor(
@@ -142,12 +144,12 @@ def find_extractor(
     drawn = np.random.default_rng(seed).permutation(train_n)[:CALIBRATION_CLOUDS]
     clouds = [dataset[int(place)].points_N3 for place in drawn]
     encoder = untrained_encoder(clouds, seed, up_axis=dataset.up_axis)
-    return EncoderFeatures(encoder.to(device), f"untrained, seed {seed}")
+    return EncoderFeatures(encoder.to(device), f"untrained, seed {seed}", trained=False)
 
 
 def _with_options(
     rule: Protocol, folds: int | None, settings: Sequence[tuple[int, int]] | None
-) -> Callable[[Session], Outcome]:
+) -> Callable[[EvaluationContext], Outcome]:
     """Returns what a protocol does, with other folds and settings where it is a few-shot one."""
     given: dict[str, Any] = {"folds": folds, "settings": settings}
     given = {name: value for name, value in given.items() if value is not None}
@@ -161,11 +163,16 @@ def _with_options(
     return partial(rule.run, **given)
 
 
-def _run(session: Session, rule: Protocol, run: Callable[[Session], Outcome], data: dict[str, Any]) -> Result:
+def _run(
+    context: EvaluationContext,
+    rule: Protocol,
+    run: Callable[[EvaluationContext], Outcome],
+    data: dict[str, Any],
+) -> Result:
     start = time.perf_counter()
-    outcome = run(session)
+    outcome = run(context)
     total = time.perf_counter() - start
-    extractor = session.extractor
+    extractor = context.extractor
     return Result(
         protocol=rule.name,
         description=rule.description,
@@ -175,8 +182,8 @@ def _run(session: Session, rule: Protocol, run: Callable[[Session], Outcome], da
         model={"name": extractor.name, "pool": extractor.pooling, **extractor.describe()},
         data=data,
         versions=versions(),
-        seconds={"features": session.feature_seconds, "protocol": total - session.feature_seconds},
-        seed=session.seed,
+        seconds={"features": context.feature_seconds, "protocol": total - context.feature_seconds},
+        seed=context.seed,
     )
 
 

@@ -17,7 +17,6 @@ import argparse
 import copy
 import itertools
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.batching import pad
+from crossjepa.config import Axis
 from crossjepa.datasets.part_metrics import part_scores
 from crossjepa.files import write_json
 from crossjepa.result import Result, versions
 from crossjepa.train.common.optim import Rate, learning_rate
 from crossjepa.train.finetune import FinetuneConfig
-from crossjepa.train.finetune.clouds import LabeledClouds, read_clouds, split_dataset
-from crossjepa.train.finetune.data import class_parts as parts_of_classes
-from crossjepa.train.finetune.data import open_data
-from crossjepa.train.finetune.draws import DROPOUT, QUERY, SHAPE, epoch_batches, generators, number_of
+from crossjepa.train.finetune.augment import QUERY, SHAPE, generators
+from crossjepa.train.finetune.clouds import LabeledClouds
+from crossjepa.train.finetune.data import open_data, read_clouds
 from crossjepa.train.finetune.finetune import start_encoder
-from crossjepa.train.finetune.tasks import loss_of, make_batch
+from crossjepa.train.finetune.splits import epoch_batches, split_dataset
+from crossjepa.train.finetune.tasks import Task, make_task
+from crossjepa.train.finetune.trainer import dropout_seed
 
 TEST_BATCH = 32
 
@@ -128,25 +129,25 @@ def score(
 
 def train(
     network: PointNet, clouds: LabeledClouds, validation: LabeledClouds,
-    config: FinetuneConfig, class_parts: dict[int, tuple[int, ...]],
+    task: Task, up_axis: Axis, class_parts: dict[int, tuple[int, ...]],
 ) -> int:  # fmt: skip
     """Trains with AdamW on a warm-up and a cosine, and returns the epoch whose weights it leaves."""
-    encoder = start_encoder(config)  # the batches are made for its preprocessing
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
-    steps = config.epochs * len(epoch_batches(config.seed, 0, len(clouds), config.batch_size))
-    rate = Rate(config.learning_rate, warmup_steps=round(config.warmup_share * steps))
+    seed, optim, schedule = task.config.seed, task.config.optim, task.config.schedule
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=optim.weight_decay)
+    steps = schedule.epochs * len(epoch_batches(seed, 0, len(clouds), optim.batch_size))
+    rate = Rate(optim.learning_rate, warmup_steps=round(optim.warmup_share * steps))
     best, best_epoch, weights, done = -1.0, 0, copy.deepcopy(network.state_dict()), 0
-    for epoch in range(config.epochs):
+    for epoch in range(schedule.epochs):
         network.train()
-        for row_B in epoch_batches(config.seed, epoch, len(clouds), config.batch_size):
+        for row_B in epoch_batches(seed, epoch, len(clouds), optim.batch_size):
             rows = row_B.tolist()
-            shapes, queries = (generators(config.seed, kind, epoch, rows) for kind in (SHAPE, QUERY))
-            batch = make_batch(clouds, rows, config, encoder, shapes, queries)
-            torch.manual_seed(number_of(config.seed, DROPOUT, epoch, done))
+            shapes, queries = (generators(seed, kind, epoch, rows) for kind in (SHAPE, QUERY))
+            batch = task.make_batch(clouds, rows, up_axis, shapes, queries)
+            torch.manual_seed(dropout_seed(seed, epoch, done))
             scores = network(batch.points_BN3, batch.mask_BN, batch.label_B, batch.queries_BQ3)
             optimizer.zero_grad()
-            torch.autograd.backward(loss_of(scores, batch.target, config, None))
-            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            torch.autograd.backward(task.loss(scores, batch, None))
+            nn.utils.clip_grad_norm_(network.parameters(), optim.gradient_clip)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(rate, done, steps)
             optimizer.step()
@@ -155,7 +156,7 @@ def train(
         value = figures.get("instance_miou", figures["accuracy"])
         if value > best:
             best, best_epoch, weights = value, epoch + 1, copy.deepcopy(network.state_dict())
-        if epoch + 1 - best_epoch >= config.patience:
+        if epoch + 1 - best_epoch >= schedule.patience:
             break
     network.load_state_dict(weights)
     return best_epoch
@@ -178,25 +179,27 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     changes = {key: value for key, value in vars(options).items() if key not in ("data", "output", "json")}
-    config = replace(FinetuneConfig(from_scratch=True), **changes)
+    config = FinetuneConfig.of(from_scratch=True, **changes)
+    task = make_task(config)
     started = time.perf_counter()
     encoder = start_encoder(config)
-    dataset = open_data(options.data, config, encoder)
-    split = split_dataset(dataset, config.validation_share, config.test_share, config.seed)
-    clouds = read_clouds(dataset, encoder.processor, with_parts=config.task == "partseg", progress=False)
-    partseg = config.task == "partseg"
-    class_parts = dict(enumerate(parts_of_classes(dataset, clouds))) if partseg else {}
+    dataset = open_data(options.data, task, encoder.processor)
+    split = split_dataset(dataset, config.data.validation_share, config.data.test_share, config.seed)
+    clouds = read_clouds(dataset, encoder.processor, with_parts=task.with_parts, progress=False)
+    head = task.head_config(dataset, clouds)
+    class_parts = dict(enumerate(head.class_parts))
     torch.manual_seed(config.seed)
-    network = PointNet(len(dataset.classes), len(dataset.part_names) if partseg else 0, config.dropout)
+    network = PointNet(len(head.classes), len(head.part_names), head.dropout)
     best_epoch = train(
-        network, clouds.select(split.train_n), clouds.select(split.validation_n), config, class_parts
-    )
+        network, clouds.select(split.train_n), clouds.select(split.validation_n),
+        task, encoder.processor.config.up_axis, class_parts,
+    )  # fmt: skip
     result = Result(
         protocol=f"pointnet-{config.task}",
         description="PointNet from random weights; the epoch chosen on validation clouds, tested once",
         metrics=score(network, clouds.select(split.test_n), class_parts) if len(split.test_n) else {},
         table=[],
-        settings={**asdict(config), "model": "pointnet", "best epoch": best_epoch},
+        settings={**config.flat(), "model": "pointnet", "best epoch": best_epoch},
         model={"name": "pointnet", "parameters": sum(value.numel() for value in network.parameters())},
         data={
             "name": dataset.name, "checksum": dataset.checksum(), "division": split.rule,

@@ -17,8 +17,9 @@ from crossjepa.datasets import Dataset, load
 from crossjepa.datasets.splits import divide, draw_per_class, limit
 from crossjepa.evaluate import PROTOCOLS, EncoderFeatures, evaluate, evaluate_folds, linear_svm
 from crossjepa.evaluate.baselines import untrained_encoder
-from crossjepa.evaluate.context import Session
-from crossjepa.evaluate.fewshot import run_fewshot
+from crossjepa.evaluate.context import EvaluationContext
+from crossjepa.evaluate.fewshot import draw_folds, run_fewshot
+from crossjepa.evaluate.fewshot_tuned import FINETUNED
 from crossjepa.evaluate.probes import PUBLISHED
 from tests.evaluate.conftest import SOLIDS, Spreads, save
 from tests.helpers import dataset_writers as writers
@@ -166,23 +167,21 @@ def test_fewshot_by_finetuning(boxes: Dataset, tiny: CrossJEPAEncoder, spreads: 
     clouds = [sample.points_N3 for sample in boxes.subset("train")]
     encoder = untrained_encoder(clouds, 0, config=tiny.model_config)
     whole = {name: value.clone() for name, value in encoder.state_dict().items()}
-    run = partial(run_fewshot, folds=2, settings=[(5, 10)], tuned=True)
-    outcome = run(Session(boxes, EncoderFeatures(encoder, "tiny")))
+    run = partial(run_fewshot, folds=2, settings=[(5, 10)], scorer=FINETUNED)
+    outcome = run(EvaluationContext(boxes, EncoderFeatures(encoder, "tiny")))
     assert outcome.metrics["5w10s"] > 0.3, "chance is 0.2 with a deviation of 0.03"
     assert "the head for 60 epochs" in outcome.settings["classifier"]
-    assert run(Session(boxes, EncoderFeatures(encoder, "tiny"))).metrics == outcome.metrics
+    assert run(EvaluationContext(boxes, EncoderFeatures(encoder, "tiny"))).metrics == outcome.metrics
     assert all(torch.equal(value, whole[name]) for name, value in encoder.state_dict().items())
     assert encoder.head is None
-    scratch = run(Session(boxes, EncoderFeatures(encoder, "untrained, seed 0")))
+    scratch = run(EvaluationContext(boxes, EncoderFeatures(encoder, "random", trained=False)))
     assert scratch.settings["classifier"].startswith("the whole network")
     with pytest.raises(ValueError, match="no weights to fine-tune"):
         evaluate("fewshot-finetuned", boxes, spreads)
 
 
 def test_fewshot_queries_are_not_in_the_support(boxes: Dataset, spreads: Spreads) -> None:
-    from crossjepa.evaluate.fewshot import draw_folds
-
-    for fold in draw_folds(Session(boxes, spreads), 5, 10, 3, queries_from_train=True):
+    for fold in draw_folds(EvaluationContext(boxes, spreads), 5, 10, 3, queries_from_train=True):
         assert not set(fold.support_n.tolist()) & set(fold.queries_m.tolist())
         assert (len(fold.support_n), len(fold.queries_m)) == (50, 100)
         assert set(boxes.labels_n[fold.support_n]) == set(boxes.labels_n[fold.queries_m])
@@ -237,7 +236,7 @@ def test_real_clouds(modelnet_train: Dataset, tiny: object) -> None:
     from crossjepa import CrossJEPAEncoder
 
     assert isinstance(tiny, CrossJEPAEncoder)
-    session = Session(modelnet_train, EncoderFeatures(tiny, "tiny"), holdout=True)
-    assert len(session.division.partitions[0].test_m) == 12
+    context = EvaluationContext(modelnet_train, EncoderFeatures(tiny, "tiny"), holdout=True)
+    assert len(context.division.partitions[0].test_m) == 12
     result = evaluate("linear", modelnet_train, tiny, holdout=True)
     assert result.metrics["accuracy"] > 2 / 6

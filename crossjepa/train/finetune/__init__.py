@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from crossjepa.train.finetune.config import FinetuneConfig
-from crossjepa.train.finetune.finetune import finetune
-from crossjepa.train.finetune.trainer import FinetuneOptions
+from crossjepa.train.finetune.config import FinetuneConfig, FinetuneOptions
+from crossjepa.train.finetune.finetune import FinetuneRun, finetune
 
-__all__ = ["FinetuneConfig", "FinetuneOptions", "finetune"]
+__all__ = ["FinetuneConfig", "FinetuneOptions", "FinetuneRun", "finetune"]

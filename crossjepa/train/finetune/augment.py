@@ -1,12 +1,12 @@
-"""Augmentation of labeled clouds: stretch, turn, move, and noise; each cloud by its own random numbers.
+"""Augmentation of labeled clouds: stretch, turn, move, and noise; each cloud has its own random numbers.
 
-B clouds, N points, Q query points
+B clouds, N points
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,15 +15,29 @@ from torch import Tensor
 
 from crossjepa.config import Axis
 from crossjepa.train.common.rng import Draws
-from crossjepa.train.finetune.config import FinetuneConfig
+from crossjepa.train.finetune.config import AugmentConfig
 
+# Purposes of random numbers; no two of them share their numbers.
+ORDER, COPY, PICK, SHAPE, QUERY, DROPOUT = range(6)
 # Up, and the two axes that a rotation about it turns into each other.
 _PLANES: dict[str, tuple[int, int]] = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
 
 
+def generators(seed: int, purpose: int, number: int, rows: Iterable[int]) -> list[np.random.Generator]:
+    """Returns one generator per cloud, which does not depend on the other clouds of the batch.
+
+    Args:
+        seed: seed of the run.
+        purpose: `SHAPE`, `QUERY` and so on.
+        number: number of the epoch, or of the frozen copy.
+        rows: places of the clouds.
+    """
+    return [np.random.default_rng([seed, purpose, number, row]) for row in rows]
+
+
 @dataclass(frozen=True, eq=False)
 class Augmentation:
-    """One draw for each cloud of a batch; all sets of points of a cloud get the same map.
+    """One random map per cloud of a batch, the same for all sets of points of a cloud.
 
     Attributes:
         matrix_B33: (B, 3, 3) map of row vectors.
@@ -37,7 +51,7 @@ class Augmentation:
     draws: Draws
     jitter: float
 
-    def with_draws(self, generators: Sequence[np.random.Generator]) -> Augmentation:
+    def with_noise_of(self, generators: Sequence[np.random.Generator]) -> Augmentation:
         """Returns the same maps with noise from other generators."""
         return replace(self, draws=Draws(generators))
 
@@ -50,28 +64,24 @@ class Augmentation:
 
 
 def draw_augmentation(
-    config: FinetuneConfig, up_axis: Axis, generators: Sequence[np.random.Generator]
+    config: AugmentConfig, up_axis: Axis, generators: Sequence[np.random.Generator]
 ) -> Augmentation:
     """Draws an augmentation for each cloud.
 
     Args:
         config: the ranges.
         up_axis: the axis that points up for the weights.
-        generators: one a cloud.
+        generators: one per cloud.
     """
     draws = Draws(generators)
     stretch_B3 = 1 + config.scale_range * (2 * draws.uniform(3) - 1)
     matrix_B33 = torch.diag_embed(stretch_B3)
     angle_B = 2 * math.pi * draws.uniform(1)[:, 0]
     if config.rotate == "up":
-        matrix_B33 = matrix_B33 @ _rotation(angle_B, up_axis)
+        first, second = _PLANES[up_axis]
+        rotation_B33 = torch.eye(3).repeat(len(angle_B), 1, 1)
+        rotation_B33[:, first, first] = rotation_B33[:, second, second] = angle_B.cos()
+        rotation_B33[:, first, second], rotation_B33[:, second, first] = angle_B.sin(), -angle_B.sin()
+        matrix_B33 = matrix_B33 @ rotation_B33
     shift_B13 = config.translate * (2 * draws.uniform(1, 3) - 1)
     return Augmentation(matrix_B33, shift_B13, draws, config.jitter)
-
-
-def _rotation(angle_B: Tensor, up_axis: Axis) -> Tensor:
-    first, second = _PLANES[up_axis]
-    rotation_B33 = torch.eye(3).repeat(len(angle_B), 1, 1)
-    rotation_B33[:, first, first] = rotation_B33[:, second, second] = angle_B.cos()
-    rotation_B33[:, first, second], rotation_B33[:, second, first] = angle_B.sin(), -angle_B.sin()
-    return rotation_B33

@@ -1,133 +1,115 @@
-"""From what a user names to a data set that fits the task, and the head that it asks for.
+"""From what a user names to a data set that fits the task, and to its clouds, preprocessed once.
 
-n clouds, K classes
+n clouds, N points, M sampled points
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from crossjepa.config import HeadConfig
+from crossjepa.batching import batch_starts
 from crossjepa.datasets import Dataset, detect, load
 from crossjepa.datasets.splits import limit
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.train.finetune.clouds import LabeledClouds
-from crossjepa.train.finetune.config import FinetuneConfig
-
-logger = logging.getLogger(__name__)
+from crossjepa.io import PointCloud
+from crossjepa.processor import PointCloudProcessor
+from crossjepa.train.finetune.clouds import LabeledClouds, load_tensors, save_tensors
+from crossjepa.train.finetune.tasks import Task
 
 
 def open_data(
     data: Dataset | str | os.PathLike[str],
-    config: FinetuneConfig,
-    encoder: CrossJEPAEncoder,
+    task: Task,
+    processor: PointCloudProcessor,
     data_set: str | None = None,
 ) -> Dataset:
-    """Opens the data, with meshes sampled exactly as `encode` does.
+    """Opens the data, with meshes sampled exactly as `encode` does, and leaves out what cannot be learned.
+
+    Args:
+        data: a data set, or the file or folder of one.
+        task: what is to be learned.
+        processor: preprocessing of the weights.
+        data_set: name of the data set, if its files do not tell.
 
     Raises:
-        ValueError: the data set cannot be told or does not fit the task.
+        ValueError: the data set is not recognized or does not fit the task.
         PointCloudError: the data are damaged.
     """
+    config = task.config
     if isinstance(data, Dataset):
-        dataset = data if not config.up_axis else replace(data, up_axis=config.up_axis)
+        dataset = replace(data, up_axis=config.data.up_axis) if config.data.up_axis else data
     else:
-        known = encoder.processor.config
         dataset = load(
             data_set or detect(data),
             data,
-            num_points=known.num_points,
-            seed=known.seed,
-            up_axis=config.up_axis or None,
+            num_points=processor.config.num_points,
+            seed=processor.config.seed,
+            up_axis=config.data.up_axis or None,
         )
-    if config.task == "partseg" and not dataset.part_names:
-        raise ValueError(
-            f"{dataset.name} has no part labels: --task partseg needs ShapeNetPart's format or an npz with "
-            "part_labels (see `crossjepa data list clouds`)"
-        )
-    dataset = learnable(dataset, only_seen=config.task == "classification")
-    if config.task == "classification" and len(dataset.classes) < 2:
-        raise ValueError(f"{dataset.name} has only the class {list(dataset.classes)}; two are needed")
-    return limit(dataset, config.per_class, config.seed) if config.per_class else dataset
+    dataset = task.select_learnable(dataset)
+    return limit(dataset, config.data.per_class, config.seed) if config.data.per_class else dataset
 
 
-def learnable(dataset: Dataset, *, only_seen: bool = True) -> Dataset:
-    """Leaves out clouds whose classes have none to learn from, and those classes; says how many.
+def read_clouds(
+    dataset: Dataset,
+    processor: PointCloudProcessor,
+    *,
+    with_parts: bool,
+    progress: bool | None = None,
+    cache: Path | None = None,
+) -> LabeledClouds:
+    """Reads and preprocesses a data set, once.
 
     Args:
         dataset: the data set.
-        only_seen: also leave out classes without any clouds.
+        processor: preprocessing of the weights.
+        with_parts: also keep the original points and their parts.
+        progress: show a progress bar.
+        cache: file that keeps the result for a run that is resumed; it belongs to one run.
 
     Raises:
-        ValueError: there is nothing to learn from.
+        PointCloudError: a file is damaged; the message names it and the reason.
     """
-    splits = np.array(dataset.splits, dtype=str)
-    folds = sorted({split for split in dataset.splits if split.startswith("fold")})
-    not_learned = ["val", folds[0] if folds else "test"]
-    known_K = np.unique(dataset.labels_n[~np.isin(splits, not_learned)])
-    if not len(known_K):
-        raise ValueError(f"{dataset.name}: no clouds to learn from")
-    kept_n = np.flatnonzero(np.isin(dataset.labels_n, known_K))
-    if len(kept_n) == len(dataset) and (len(known_K) == len(dataset.classes) or not only_seen):
-        return dataset
-    if len(kept_n) < len(dataset):
-        lost = len(dataset) - len(kept_n)
-        text = "%s: left out %d clouds of validation and test whose classes have none to learn from"
-        logger.warning(text, dataset.name, lost)
-    kept = dataset.select(kept_n)
-    numbers = {int(old): new for new, old in enumerate(known_K)}
-    return replace(
-        kept,
-        classes=tuple(dataset.classes[old] for old in numbers),
-        labels_n=np.searchsorted(known_K, kept.labels_n),
-        class_parts={numbers[old]: parts for old, parts in dataset.class_parts.items() if old in numbers},
-    )
+    kept = _load_cached(cache, len(dataset)) if cache else None
+    if kept is None:
+        kept = _read(dataset, processor, with_parts, progress)
+        if cache:
+            _save_cached(cache, kept)
+    return LabeledClouds(kept["points"], torch.from_numpy(dataset.labels_n), kept["queries"], kept["parts"])
 
 
-def head_config(dataset: Dataset, clouds: LabeledClouds, config: FinetuneConfig) -> HeadConfig:
-    """Returns the head that a data set and a task ask for.
-
-    Raises:
-        ValueError: a cloud has a part of another class.
-    """
-    partseg = config.task == "partseg"
-    return HeadConfig(
-        config.task,
-        dataset.classes,
-        dataset.part_names if partseg else (),
-        class_parts(dataset, clouds) if partseg else (),
-        config.hidden,
-        config.dropout,
-        dataset.up_axis,
-    )
+def _read(
+    dataset: Dataset, processor: PointCloudProcessor, with_parts: bool, progress: bool | None
+) -> dict[str, tuple[Tensor, ...]]:
+    found: dict[str, list[Tensor]] = {"points": [], "queries": [], "parts": []}
+    for place in batch_starts(len(dataset), 1, progress, "read"):
+        sample = dataset[place]
+        prepared = processor.prepare(PointCloud(sample.points_N3), up_axis=dataset.up_axis)
+        found["points"].append(prepared.points)
+        if with_parts:
+            assert sample.parts_N is not None
+            found["queries"].append(prepared.queries)
+            found["parts"].append(torch.from_numpy(sample.parts_N))
+    return {name: tuple(values) for name, values in found.items()}
 
 
-def class_parts(dataset: Dataset, clouds: LabeledClouds) -> tuple[tuple[int, ...], ...]:
-    """Returns the parts of every class: those that the data set names, otherwise those that its clouds have.
+def _save_cached(path: Path, kept: dict[str, tuple[Tensor, ...]]) -> None:
+    tensors: dict[str, Tensor] = {}
+    for name, values in kept.items():
+        tensors[f"{name}_sizes"] = torch.tensor([len(value) for value in values])
+        tensors[name] = torch.cat(values) if values else torch.zeros(0)
+    save_tensors(path, tensors)
 
-    Parts of other classes must not be counted: absent from truth and answer alike, each would score 1.
 
-    Raises:
-        ValueError: a cloud has a part of another class.
-    """
-    found: dict[int, set[int]] = {}
-    for label, parts_N in zip(clouds.labels_n.tolist(), clouds.parts, strict=True):
-        found.setdefault(label, set()).update(torch.unique(parts_N).tolist())
-    everything = tuple(range(len(dataset.part_names)))
-    answer = []
-    for label, name in enumerate(dataset.classes):
-        seen = found.get(label, set())
-        named = dataset.class_parts.get(label)
-        strange = sorted(seen - set(named or everything))
-        if strange:
-            raise ValueError(
-                f"{dataset.name}: clouds of class {name!r} have parts of others: "
-                f"{[dataset.part_names[part] for part in strange]}"
-            )
-        answer.append(named or tuple(sorted(seen)) or everything)
-    return tuple(answer)
+def _load_cached(path: Path, count: int) -> dict[str, tuple[Tensor, ...]] | None:
+    tensors = load_tensors(path)
+    if tensors is None or len(tensors["points_sizes"]) != count:
+        return None
+    return {
+        name: torch.split(tensors[name], tensors[f"{name}_sizes"].tolist()) if len(tensors[name]) else ()
+        for name in ("points", "queries", "parts")
+    }

@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,11 @@ from crossjepa.hashing import weights_digest
 from crossjepa.result import Outcome, Result, versions
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import own_device
-from crossjepa.train.finetune.clouds import LabeledClouds, Split, read_clouds, split_dataset
-from crossjepa.train.finetune.config import FinetuneConfig
-from crossjepa.train.finetune.data import head_config, open_data
-from crossjepa.train.finetune.report import measure
-from crossjepa.train.finetune.trainer import CACHE_NAME, FinetuneOptions, Finetuner
+from crossjepa.train.finetune.config import FinetuneConfig, FinetuneOptions
+from crossjepa.train.finetune.data import open_data, read_clouds
+from crossjepa.train.finetune.splits import split_dataset
+from crossjepa.train.finetune.tasks import Score, make_task
+from crossjepa.train.finetune.trainer import CACHE_NAME, Finetuner
 
 logger = logging.getLogger(__name__)
 
@@ -41,22 +40,21 @@ def finetune(
     *,
     data_set: str | None = None,
     options: FinetuneOptions | None = None,
-) -> Result | None:
-    """Fine-tunes a pretrained encoder on labeled clouds or meshes, or goes on with a run that was cut.
+) -> Result:
+    """Fine-tunes a pretrained encoder on labeled clouds or meshes, or resumes a run that was interrupted.
 
     Args:
         data: a folder of class/file, a CSV table of path and label, any data set that
             `crossjepa.datasets.load` reads, or what it returned.
         output: folder of the result, which `CrossJEPAEncoder.from_pretrained` loads: config.json and
-            model.safetensors; beside them result.json, recipe.json, log.csv, curves.png, and of a
-            classification confusion.csv and confusion.png.
+            model.safetensors; beside them result.json, recipe.json, log.jsonl, curves.png, and, for
+            classification, confusion.csv and confusion.png.
         config: the recipe.
-        data_set: which data set it is, where its files do not tell.
+        data_set: which data set it is, if its files do not tell.
         options: device, progress, checkpoints.
 
     Returns:
-        The figures of the one test, and all that is needed to repeat it; None when `stop_after` ended the
-        process before the run's end.
+        The metrics of the one test, and all that is needed to repeat it.
 
     Raises:
         ValueError: the data do not fit the task, or the folder holds another run or model.
@@ -69,38 +67,141 @@ def finetune(
         >>> crossjepa.CrossJEPAEncoder.from_pretrained("my_model").predict("new.obj")
         Prediction(label='chair', probability=0.93)
     """
-    config, options, folder = config or FinetuneConfig(), options or FinetuneOptions(), Path(output)
-    started = time.perf_counter()
-    encoder = start_encoder(config)
-    dataset = open_data(data, config, encoder, data_set)
-    recipe = {**asdict(config), **_data_facts(dataset), "weights": weights_digest(encoder)}
-    done = _open_folder(folder, recipe)
-    if done is not None:
-        logger.info("%s: this run has ended; delete the folder to repeat it", folder)
-        return done
-    split = split_dataset(dataset, config.validation_share, config.test_share, config.seed)
-    clouds = read_clouds(
-        dataset,
-        encoder.processor,
-        with_parts=config.task == "partseg",
-        progress=None if options.progress else False,
-        cache=folder / CACHE_NAME / "clouds.safetensors",
-    )
-    head = head_config(dataset, clouds, config)
-    torch.manual_seed(config.seed)
-    encoder.reset_classifier(head)
-    encoder.to(own_device(options.device))
-    # Not before the data could be read: whoever mends a file may go on in the same folder.
-    write_json(folder / RECIPE_NAME, recipe)
-    trainer = Finetuner(
-        encoder, clouds.select(split.train_n), clouds.select(split.validation_n), config, folder, options
-    )
-    if not trainer.train():
-        return None
-    outcome = _test(encoder, clouds, split, config, folder, options)
-    result = _result(encoder, dataset, split, config, trainer, outcome, time.perf_counter() - started)
-    _finish(encoder.cpu(), folder, result)
-    return result
+    run = FinetuneRun(data, output, config, data_set=data_set, options=options)
+    run.train()
+    return run.finish()
+
+
+class FinetuneRun:
+    """A fine-tuning run in its folder: `finetune` is `train` and then `finish`.
+
+    Takes the arguments of `finetune` and raises what it raises. The same arguments open the run again: one
+    that was interrupted is resumed after its last checkpoint, and one that has ended only has its result.
+    """
+
+    def __init__(
+        self,
+        data: Dataset | str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        config: FinetuneConfig | None = None,
+        *,
+        data_set: str | None = None,
+        options: FinetuneOptions | None = None,
+    ) -> None:
+        self.started = time.perf_counter()
+        self.folder, self.options = Path(output), options or FinetuneOptions()
+        self.config = config = config or FinetuneConfig()
+        self.task = make_task(config)
+        self.encoder = start_encoder(config)
+        self.dataset = open_data(data, self.task, self.encoder.processor, data_set)
+        recipe = {**config.flat(), **_data_facts(self.dataset), "weights": weights_digest(self.encoder)}
+        self.result = _open_folder(self.folder, recipe)
+        if self.result is not None:
+            logger.info("%s: this run has ended; delete the folder to repeat it", self.folder)
+            return
+        self.progress = None if self.options.progress else False
+        self.split = split_dataset(
+            self.dataset, config.data.validation_share, config.data.test_share, config.seed
+        )
+        self.clouds = read_clouds(
+            self.dataset,
+            self.encoder.processor,
+            with_parts=self.task.with_parts,
+            progress=self.progress,
+            cache=self.folder / CACHE_NAME / "clouds.safetensors",
+        )
+        head = self.task.head_config(self.dataset, self.clouds)
+        torch.manual_seed(config.seed)
+        self.encoder.reset_classifier(head)
+        self.encoder.to(own_device(self.options.device))
+        # Not before the data could be read: whoever mends a file may go on in the same folder.
+        write_json(self.folder / RECIPE_NAME, recipe)
+        train, validation = (
+            self.clouds.select(places) for places in (self.split.train_n, self.split.validation_n)
+        )
+        self.trainer = Finetuner(self.encoder, self.task, train, validation, self.folder, self.options)
+
+    def train(self, most_epochs: int | None = None) -> bool:
+        """Trains to the end of the run.
+
+        Args:
+            most_epochs: stop after this many epochs with a checkpoint, to be resumed later.
+
+        Returns:
+            Whether the run has ended.
+        """
+        return self.result is not None or self.trainer.train(most_epochs)
+
+    def finish(self) -> Result:
+        """Tests the best epoch, writes model and result, and removes what an interrupted run would need.
+
+        Raises:
+            RuntimeError: the run has not ended.
+        """
+        if self.result is not None:
+            return self.result
+        if not self.trainer.ended:
+            raise RuntimeError(f"{self.folder}: the run has not ended: train it to its end first")
+        self.encoder.eval().requires_grad_(True)
+        outcome = Outcome({})
+        if len(self.split.test_n):
+            tested = self.clouds.select(self.split.test_n)
+            outcome = self.task.test(self.encoder, tested, self.folder, self.progress)
+        self.result = result = self._make_result(outcome)
+        facts = {
+            "task": result.protocol,
+            "start": result.model["name"],
+            "data": result.data,
+            **result.metrics,
+        }
+        self.encoder.cpu().with_provenance(finetuned=facts).save_pretrained(self.folder)
+        write_json(self.folder / RESULT_NAME, result.to_dict())
+        for path in checkpoints(self.folder):
+            path.unlink()
+        shutil.rmtree(self.folder / CACHE_NAME, ignore_errors=True)
+        for path in self.folder.glob(".*partial*"):  # what a killed process was writing
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return result
+
+    def _make_result(self, outcome: Outcome) -> Result:
+        config, best, dataset, split = self.config, self.trainer.best, self.dataset, self.split
+        assert best is not None
+        metrics = dict(outcome.metrics)
+        if len(split.validation_n):
+            name, value = next(iter(self.task.log_values(Score(*best["score"])).items()))
+            metrics[name] = value
+        start = "random weights" if config.from_scratch else config.model
+        return Result(
+            protocol=f"finetune-{config.task}",
+            description=f"{start}, fine-tuned; the epoch chosen on validation clouds, tested once",
+            metrics=metrics,
+            table=outcome.table,
+            settings={
+                **config.flat(),
+                **outcome.settings,
+                "best epoch": best["epoch"],
+                "best epoch trained": best["phase"],
+                "epochs run": self.trainer.epoch,
+            },
+            model={
+                "name": start,
+                "pool": "max+mean",
+                "weights": weights_digest(self.encoder),
+                "parameters": sum(value.numel() for value in self.encoder.parameters()),
+            },
+            data={
+                **_data_facts(dataset),
+                "layout": dataset.layout,
+                "classes": len(dataset.classes),
+                "division": split.rule,
+                "train": len(split.train_n),
+                "validation": len(split.validation_n),
+                "test": len(split.test_n),
+            },
+            versions=versions(),
+            seconds={"all": time.perf_counter() - self.started},
+            seed=config.seed,
+        )
 
 
 def start_encoder(config: FinetuneConfig) -> CrossJEPAEncoder:
@@ -115,19 +216,15 @@ def start_encoder(config: FinetuneConfig) -> CrossJEPAEncoder:
 
 
 def _data_facts(dataset: Dataset) -> dict[str, Any]:
+    # A subset has the checksum of the whole data set, so which samples there are is hashed as well.
+    selection = [dataset.classes, dataset.labels_n.tolist(), dataset.splits, dataset.indices_n.tolist()]
     return {
         "data": dataset.name,
         "data_checksum": dataset.checksum(),
         "samples": len(dataset),
-        "selection": _selection(dataset),
+        "selection": hashlib.sha256(json.dumps(selection).encode()).hexdigest(),
         "data_up_axis": dataset.up_axis,
     }
-
-
-def _selection(dataset: Dataset) -> str:
-    """Hashes which samples there are, with classes and splits: a subset has the checksum of the whole."""
-    content = [dataset.classes, dataset.labels_n.tolist(), dataset.splits, dataset.indices_n.tolist()]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
@@ -138,7 +235,7 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
         changed = sorted(key for key in {*recipe, *found} if recipe.get(key) != found.get(key))
         if changed:
             raise ValueError(
-                f"{folder} was started with another {', '.join(changed)}: go on with the same, or choose "
+                f"{folder} was started with another {', '.join(changed)}: resume it with the same, or choose "
                 "another folder"
             )
         ended = folder / RESULT_NAME
@@ -148,78 +245,3 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
     shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)  # perhaps of other data
     folder.mkdir(parents=True, exist_ok=True)
     return None
-
-
-def _test(
-    encoder: CrossJEPAEncoder,
-    clouds: LabeledClouds,
-    split: Split,
-    config: FinetuneConfig,
-    folder: Path,
-    options: FinetuneOptions,
-) -> Outcome:
-    encoder.eval().requires_grad_(True)
-    if not len(split.test_n):
-        return Outcome({})
-    shown = None if options.progress else False
-    return measure(encoder, clouds.select(split.test_n), config.votes, folder, shown)
-
-
-def _result(
-    encoder: CrossJEPAEncoder,
-    dataset: Dataset,
-    split: Split,
-    config: FinetuneConfig,
-    trainer: Finetuner,
-    outcome: Outcome,
-    seconds: float,
-) -> Result:
-    assert trainer.best is not None
-    measured = dict(outcome.metrics)
-    if len(split.validation_n):
-        name = "validation_miou" if config.task == "partseg" else "validation_accuracy"
-        measured[name] = trainer.best["score"][0]
-    start = "random weights" if config.from_scratch else config.model
-    return Result(
-        protocol=f"finetune-{config.task}",
-        description=f"{start}, fine-tuned; the epoch chosen on validation clouds, tested once",
-        metrics=measured,
-        table=outcome.table,
-        settings={
-            **asdict(config),
-            **outcome.settings,
-            "best epoch": trainer.best["epoch"],
-            "best epoch trained": trainer.best["phase"],
-            "epochs run": trainer.epoch,
-        },
-        model={
-            "name": start,
-            "pool": "max+mean",
-            "weights": weights_digest(encoder),
-            "parameters": sum(value.numel() for value in encoder.parameters()),
-        },
-        data={
-            **_data_facts(dataset),
-            "layout": dataset.layout,
-            "classes": len(dataset.classes),
-            "division": split.rule,
-            "train": len(split.train_n),
-            "validation": len(split.validation_n),
-            "test": len(split.test_n),
-        },
-        versions=versions(),
-        seconds={"all": seconds},
-        seed=config.seed,
-    )
-
-
-def _finish(encoder: CrossJEPAEncoder, folder: Path, result: Result) -> None:
-    """Writes the model, then its figures, and only then removes what a killed run would need."""
-    facts = {"task": result.protocol, "start": result.model["name"], "data": result.data, **result.metrics}
-    encoder.with_provenance(finetuned=facts).save_pretrained(folder)
-    write_json(folder / RESULT_NAME, result.to_dict())
-    for path in checkpoints(folder):
-        path.unlink()
-    shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)
-    for path in folder.glob(".*partial*"):  # what a killed process was writing
-        shutil.rmtree(path) if path.is_dir() else path.unlink()

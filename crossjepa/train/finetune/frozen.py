@@ -1,4 +1,4 @@
-"""Features of a frozen encoder, computed once for a few augmented copies of every cloud.
+"""What the head reads: of clouds as they are, and of augmented copies that a frozen encoder sees only once.
 
 n clouds, B clouds of a batch
 """
@@ -11,28 +11,38 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode, batch_starts
+from crossjepa.batching import EvaluationMode, batch_starts, prepared_batches
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.models.heads import HeadFeatures, LevelFeatures, PooledFeatures
-from crossjepa.train.finetune.clouds import LabeledClouds
-from crossjepa.train.finetune.config import FinetuneConfig
-from crossjepa.train.finetune.draws import COPY, generators
-from crossjepa.train.finetune.store import load_tensors, save_tensors
-from crossjepa.train.finetune.tasks import make_batch
+from crossjepa.models.heads import HeadFeatures
+from crossjepa.train.finetune.augment import COPY, generators
+from crossjepa.train.finetune.clouds import LabeledClouds, load_tensors, save_tensors
+from crossjepa.train.finetune.tasks import Task
 
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 2 << 30
 
 
+@torch.no_grad()
+def read_features(encoder: CrossJEPAEncoder, clouds: LabeledClouds, batch_size: int) -> list[HeadFeatures]:
+    """Returns what the head reads of the clouds as they are, in batches of `batch_size` and float32."""
+    found: list[HeadFeatures] = []
+    with EvaluationMode(encoder):
+        for points_BN3, mask_BN in prepared_batches(clouds.prepared(), batch_size):
+            mask_BN = None if mask_BN is None else mask_BN.to(encoder.device)
+            found.append(encoder.head_features(points_BN3.to(encoder.device), mask_BN))
+    return found
+
+
 class FrozenFeatures:
-    """What the head reads, of several copies of every cloud.
+    """What the head reads, of several augmented copies of every cloud.
 
     Args:
         encoder: the frozen encoder.
         clouds: the clouds.
-        config: the recipe; fewer copies are made where they would not fit into two gigabytes.
-        folder: where the features are kept until the run has ended; None keeps them in memory alone.
+        task: the task; fewer copies are made than its recipe asks for if these would not fit into two
+            gigabytes.
+        folder: where the features are kept until the run has ended; None keeps them in memory only.
         progress: show a progress bar.
     """
 
@@ -40,33 +50,25 @@ class FrozenFeatures:
         self,
         encoder: CrossJEPAEncoder,
         clouds: LabeledClouds,
-        config: FinetuneConfig,
+        task: Task,
         folder: Path | None,
         progress: bool | None = None,
     ) -> None:
-        self.encoder, self.clouds, self.config, self.progress = encoder, clouds, config, progress
-        self.kind = LevelFeatures if clouds.parts else PooledFeatures
-        self.copies = [self._load_or_make(folder, copy) for copy in range(self._count())]
+        self.encoder, self.clouds, self.task, self.progress = encoder, clouds, task, progress
+        count = task.config.schedule.frozen_copies
+        fitting = max(1, MOST_BYTES // (task.packed_bytes(encoder.config) * len(clouds)))
+        if fitting < count:
+            logger.info("keeping %d copies of the features; more would take too much memory", fitting)
+        self.copies = [self._load_or_make(folder, copy) for copy in range(min(fitting, count))]
 
     def batch(self, copy_B: list[int], row_B: list[int]) -> HeadFeatures:
         """Returns the features of one copy of each of some clouds."""
-        columns = [
-            torch.stack(
-                [_unpacked(self.copies[copy][name][row]) for copy, row in zip(copy_B, row_B, strict=True)]
-            )
-            for name in self.kind._fields
+        singles = [
+            self.task.unpack({name: values[row] for name, values in self.copies[copy].items()})
+            for copy, row in zip(copy_B, row_B, strict=True)
         ]
-        return self.kind(*(column.to(self.encoder.device) for column in columns))
-
-    def _count(self) -> int:
-        config = self.encoder.config
-        per_cloud = 4 * 2 * config.width
-        if self.clouds.parts:
-            per_cloud = config.num_groups * (2 * 3 * config.width + 4 * 3 + 1)
-        fitting = max(1, MOST_BYTES // (per_cloud * len(self.clouds)))
-        if fitting < self.config.frozen_copies:
-            logger.info("keeping %d copies of the features; more would take too much memory", fitting)
-        return min(fitting, self.config.frozen_copies)
+        columns = (torch.stack(column).to(self.encoder.device) for column in zip(*singles, strict=True))
+        return type(singles[0])(*columns)
 
     def _load_or_make(self, folder: Path | None, copy: int) -> dict[str, Tensor]:
         if folder is None:
@@ -80,24 +82,15 @@ class FrozenFeatures:
 
     @torch.no_grad()
     def _make(self, copy: int) -> dict[str, Tensor]:
-        encoder, config = self.encoder, self.config
-        parts: list[list[Tensor]] = []
+        encoder, config = self.encoder, self.task.config
+        up_axis, batch_size = encoder.processor.config.up_axis, config.optim.batch_size
+        parts: list[dict[str, Tensor]] = []
         enabled = config.precision == "bfloat16"
         with EvaluationMode(encoder), torch.autocast(encoder.device.type, torch.bfloat16, enabled=enabled):
-            for start in batch_starts(len(self.clouds), config.batch_size, self.progress, f"copy {copy + 1}"):
-                rows = range(start, min(start + config.batch_size, len(self.clouds)))
+            for start in batch_starts(len(self.clouds), batch_size, self.progress, f"copy {copy + 1}"):
+                rows = range(start, min(start + batch_size, len(self.clouds)))
                 shapes = generators(config.seed, COPY, copy, rows)
-                batch = make_batch(self.clouds, rows, config, encoder, shapes, shapes).to(encoder.device)
-                features = encoder.head_features(batch.points_BN3, batch.mask_BN)
-                parts.append([_packed(value.cpu()) for value in features])
-        names = self.kind._fields
-        return {name: torch.cat(column) for name, column in zip(names, zip(*parts, strict=True), strict=True)}
-
-
-def _packed(values: Tensor) -> Tensor:
-    """Tokens take half the memory in half precision; what is small stays as it is."""
-    return values.half() if values.ndim == 3 and values.shape[-1] > 3 else values
-
-
-def _unpacked(values: Tensor) -> Tensor:
-    return values.float() if values.is_floating_point() else values
+                batch = self.task.make_batch(self.clouds, rows, up_axis, shapes, shapes).to(encoder.device)
+                features = self.task.pack(encoder.head_features(batch.points_BN3, batch.mask_BN))
+                parts.append({name: value.cpu() for name, value in features.items()})
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

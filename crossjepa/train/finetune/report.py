@@ -1,4 +1,4 @@
-"""What a run leaves for people: figures by class, a confusion matrix and pictures.
+"""What a run of classification leaves for people: a table of the classes, and a confusion matrix.
 
 n test clouds, K classes
 """
@@ -11,71 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-
-from crossjepa.batching import batch_starts
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.result import Outcome
-from crossjepa.train.finetune.clouds import LabeledClouds
-from crossjepa.train.finetune.tasks import score_parts
 
 logger = logging.getLogger(__name__)
 
-BATCH = 32
 
-
-def measure(
-    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, folder: Path, progress: bool | None
-) -> Outcome:
-    """Tests a fine-tuned model once, by the same code that answers `predict`.
-
-    Args:
-        encoder: the model.
-        clouds: the test part.
-        votes: passes; with more than one, figures of the vote stand beside those of a single pass.
-        folder: where confusion.csv and, where matplotlib is installed, confusion.png go.
-        progress: show a progress bar.
-
-    Returns:
-        Figures, and a row a class.
-    """
-    if encoder.part_names:
-        return _test_parts(encoder, clouds, votes, progress)
-    return _test_classes(encoder, clouds, votes, folder, progress)
-
-
-def _test_classes(
-    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, folder: Path, progress: bool | None
-) -> Outcome:
-    metrics: dict[str, float] = {}
-    truth_n = clouds.labels_n.numpy()
-    single_n = _classify(encoder, clouds, 1, progress)
-    confusion_KK = confusion_matrix(truth_n, single_n, len(encoder.classes))
-    recalls_K = np.diag(confusion_KK) / np.maximum(confusion_KK.sum(axis=1), 1)
-    metrics["accuracy"] = float((single_n == truth_n).mean())
-    metrics["balanced_accuracy"] = float(recalls_K[confusion_KK.sum(axis=1) > 0].mean())
-    if votes > 1:
-        metrics[f"accuracy_{votes}_votes"] = float(
-            (_classify(encoder, clouds, votes, progress) == truth_n).mean()
-        )
-    write_confusion(folder, confusion_KK, encoder.classes)
-    return Outcome(metrics, _class_rows(confusion_KK, encoder.classes))
-
-
-def _classify(
-    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, progress: bool | None
+def confusion_matrix(
+    truth_n: NDArray[np.int64], predicted_n: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    probabilities_nK = encoder.predict_proba(
-        clouds.prepared(), votes=votes, batch_size=BATCH, progress=progress
-    )
-    return np.asarray(probabilities_nK.argmax(axis=1))
+    """Counts (truth, prediction) pairs: (K, K) int64, one row per true class."""
+    return np.bincount(truth_n * count + predicted_n, minlength=count**2).reshape(count, count)
 
 
-def _class_rows(confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def class_rows(confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Returns one row per class that was tested: its recall, and what it is most often mistaken for."""
     rows = []
     for number, name in enumerate(classes):
         row_K = confusion_KK[number]
+        if not row_K.sum():
+            continue
         others_K = np.where(np.arange(len(row_K)) == number, 0, row_K)
         most = int(others_K.argmax())
         rows.append(
@@ -83,53 +37,15 @@ def _class_rows(confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> li
                 "class": name,
                 "test": int(row_K.sum()),
                 "right": int(row_K[number]),
-                "recall": float(row_K[number] / row_K.sum()) if row_K.sum() else float("nan"),
+                "recall": float(row_K[number] / row_K.sum()),
                 "mistaken for": f"{classes[most]} ({others_K[most]})" if others_K[most] else "",
             }
         )
-    return [row for row in rows if row["test"]]
-
-
-def _test_parts(
-    encoder: CrossJEPAEncoder, clouds: LabeledClouds, votes: int, progress: bool | None
-) -> Outcome:
-    metrics: dict[str, float] = {}
-    rows: list[dict[str, Any]] = []
-    labels, prepared = clouds.labels_n.tolist(), clouds.prepared()
-    for passes in sorted({1, votes}):
-        predicted = [
-            torch.from_numpy(
-                encoder.predict_parts(prepared[place], encoder.classes[labels[place]], votes=passes).parts_N
-            )
-            for place in batch_starts(len(clouds), 1, progress, "test")
-        ]
-        scores = score_parts(encoder, predicted, clouds)
-        ending = "" if passes == 1 else f"_{passes}_votes"
-        metrics[f"instance_miou{ending}"] = scores.instance_miou
-        metrics[f"class_miou{ending}"] = scores.class_miou
-        metrics[f"accuracy{ending}"] = scores.accuracy
-        if passes == 1:
-            rows = [
-                {"class": encoder.classes[label], "test": labels.count(label), "miou": miou}
-                for label, miou in scores.by_class.items()
-            ]
-    settings = {
-        "class": "known, as in the field's protocol: only its own parts compete",
-        "absent parts": "a part neither there nor predicted counts 1",
-        "points": "all original points of a cloud",
-    }
-    return Outcome(metrics, rows, settings)
-
-
-def confusion_matrix(
-    truth_n: NDArray[np.int64], predicted_n: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
-    """Counts (truth, prediction) pairs: (K, K) int64, a row a true class."""
-    return np.bincount(truth_n * count + predicted_n, minlength=count**2).reshape(count, count)
+    return rows
 
 
 def write_confusion(folder: Path, confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> None:
-    """Writes confusion.csv and, where matplotlib is installed, confusion.png; otherwise says so."""
+    """Writes confusion.csv and, if matplotlib is installed, confusion.png; otherwise says so."""
     with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["true class", *classes])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,41 +24,20 @@ from crossjepa.datasets.dataset import RawShape
 from crossjepa.result import Result
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
-from crossjepa.train.finetune.clouds import split_dataset
-from crossjepa.train.finetune.data import learnable, open_data
-from tests.helpers.finetune_data import NAMES, surface, write_folder
+from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, FinetuneRun, finetune
+from crossjepa.train.finetune.splits import split_dataset
+from tests.helpers.finetune_data import NAMES, surface
 
 QUIET = FinetuneOptions(device="cpu", progress=False)
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture
-def small(tiny: CrossJEPAEncoder, tmp_path: Path) -> FinetuneConfig:
-    """A quick recipe that starts from a small model in a folder."""
-    tiny.save_pretrained(tmp_path / "start")
-    return FinetuneConfig(
-        model=str(tmp_path / "start"),
-        frozen_epochs=8,
-        frozen_copies=2,
-        epochs=4,
-        batch_size=4,
-        hidden=16,
-        head_learning_rate=1e-2,
-        learning_rate=3e-3,
-        precision="float32",
-    )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_folder(tmp_path / "data")
-
-
 def trained(data: Path | Dataset, output: Path, config: FinetuneConfig) -> Result:
-    result = finetune(data, output, config, options=QUIET)
-    assert result is not None
-    return result
+    return finetune(data, output, config, options=QUIET)
+
+
+def interrupted(data: Path | Dataset, output: Path, config: FinetuneConfig, epochs: int) -> None:
+    assert not FinetuneRun(data, output, config, options=QUIET).train(epochs)
 
 
 def untimed(run: Path) -> list[dict[str, float]]:
@@ -67,11 +46,11 @@ def untimed(run: Path) -> list[dict[str, float]]:
 
 def as_options(config: FinetuneConfig) -> list[str]:
     """A recipe as words of the command line, the part that differs from the default."""
-    default = FinetuneConfig()
+    default = FinetuneConfig().flat()
     return [
         word
-        for name, value in vars(config).items()
-        if value != getattr(default, name)
+        for name, value in config.flat().items()
+        if value != default[name]
         for word in ("--" + name.replace("_", "-"), str(value))
     ]
 
@@ -80,7 +59,7 @@ def test_one_command_from_a_folder_to_names(
     folder: Path, small: FinetuneConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "model"
-    options = as_options(replace(small, epochs=25, patience=25, votes=3))
+    options = as_options(small.change(epochs=25, patience=25, votes=3))
     assert main(["finetune", str(folder), "-o", str(output), *options, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["metrics"]["accuracy"] >= 5 / 6
@@ -119,9 +98,9 @@ def test_pictures_need_matplotlib_and_nothing_else_does(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     pytest.importorskip("matplotlib")
-    trained(folder, tmp_path / "with", replace(small, epochs=0))
+    trained(folder, tmp_path / "with", small.change(epochs=0))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    trained(folder, tmp_path / "without", replace(small, epochs=0))
+    trained(folder, tmp_path / "without", small.change(epochs=0))
     for name in ("curves.png", "confusion.png"):
         assert (tmp_path / "with" / name).read_bytes().startswith(b"\x89PNG")
         assert not (tmp_path / "without" / name).exists()
@@ -129,25 +108,22 @@ def test_pictures_need_matplotlib_and_nothing_else_does(
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
-    """Kills the process at random moments, in both parts of the run."""
-    config = replace(small, frozen_epochs=30, epochs=30, patience=30)
+    """Kills the process in both phases of the run, whatever it is just doing after an epoch."""
+    config = small.change(frozen_epochs=12, epochs=12, patience=30)
     trained(folder, tmp_path / "whole", config)
     parts = tmp_path / "parts"
-    words = [
-        sys.executable,
-        "-c",
-        "import sys; from tests.train.finetune.test_finetune import child; child()",
-    ]
-    words += [str(folder), str(parts), json.dumps(vars(config))]
-    generator = np.random.default_rng(0)
-    for least in (1, 35):
-        process = subprocess.Popen(words, env=ONE_THREAD, stderr=subprocess.PIPE)
-        while process.poll() is None and (len(read_log(parts)) < least or not checkpoints(parts)):
-            time.sleep(0.02)
-        time.sleep(generator.uniform(0, 0.1))
-        assert process.poll() is None, "the run ended before it could be killed"
+    code = "import sys; from tests.train.finetune.test_finetune import child; child()"
+    words = [sys.executable, "-c", code, str(folder), str(parts), json.dumps(config.flat())]
+    for epoch in (2, 14):
+        process = subprocess.Popen(words, env=ONE_THREAD, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(f"step {epoch} "):
+                break
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
+        assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+        assert checkpoints(parts)
     done = subprocess.run(words, capture_output=True, env=ONE_THREAD, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     one, other = (load_file(run / "model.safetensors") for run in (tmp_path / "whole", parts))
@@ -163,11 +139,12 @@ def child() -> None:
     """A run in a process of its own, with a checkpoint after every epoch."""
     data, output, recipe = sys.argv[1:]
     torch.set_num_threads(1)
-    finetune(data, output, FinetuneConfig(**json.loads(recipe)), options=replace(QUIET, save_seconds=0))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    finetune(data, output, FinetuneConfig.of(**json.loads(recipe)), options=replace(QUIET, save_seconds=0))
 
 
 def test_validation_chooses_the_epoch(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
-    result = trained(folder, tmp_path / "model", replace(small, epochs=30, patience=2))
+    result = trained(folder, tmp_path / "model", small.change(epochs=30, patience=2))
     lines = read_log(tmp_path / "model")
     scores = [(line["validation_accuracy"], -line["validation_loss"]) for line in lines]
     assert result.settings["best epoch"] == 1 + scores.index(max(scores))
@@ -184,7 +161,7 @@ def test_the_test_part_decides_nothing(folder: Path, small: FinetuneConfig, tmp_
             return RawShape("noise", np.random.default_rng(index).normal(size=(80, 3)))
         return dataset.read(index)
 
-    disturbed, small = replace(dataset, read=noise), replace(small, epochs=20, patience=20)
+    disturbed, small = replace(dataset, read=noise), small.change(epochs=20, patience=20)
     first = trained(dataset, tmp_path / "first", small)
     second = trained(disturbed, tmp_path / "second", small)
     assert untimed(tmp_path / "first") == untimed(tmp_path / "second")
@@ -194,75 +171,18 @@ def test_the_test_part_decides_nothing(folder: Path, small: FinetuneConfig, tmp_
     assert first.metrics["accuracy"] > second.metrics["accuracy"]
 
 
-def test_splits_are_stratified_and_apart(folder: Path) -> None:
-    dataset = load("folder", folder)
-    split = split_dataset(dataset, 0.25, 0.2, seed=3)
-    everything = np.concatenate([split.train_n, split.validation_n, split.test_n])
-    assert sorted(everything.tolist()) == list(range(30))
-    for places, count in ((split.train_n, 6), (split.validation_n, 2), (split.test_n, 2)):
-        assert np.bincount(dataset.labels_n[places]).tolist() == [count] * 3
-    own = replace(dataset, splits=("train", "train", "val", "test", "test") * 6)
-    split = split_dataset(own, 0.25, 0.2, seed=3)
-    assert {own.splits[place] for place in split.validation_n} == {"val"}
-    assert {own.splits[place] for place in split.test_n} == {"test"}
-    no_val = replace(dataset, splits=("train", "test") * 15)
-    split = split_dataset(no_val, 0.25, 0.2, seed=3)
-    assert {no_val.splits[place] for place in split.validation_n} == {"train"}
-    single = dataset.select([0, 10, 20])
-    split = split_dataset(single, 0.25, 0.0, seed=3)
-    assert len(split.train_n) == 3, "a class with one cloud lends none to validation"
-    assert "never stopped early" in split.rule
-
-
-def test_classes_of_the_test_split_alone_are_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    dataset = load("folder", folder)
-    assert learnable(dataset) is dataset
-    split = ["test" if label == 1 or place % 2 else "train" for place, label in enumerate(dataset.labels_n)]
-    kept = learnable(replace(dataset, splits=tuple(split)))
-    assert kept.classes == (dataset.classes[0], dataset.classes[2])
-    assert len(kept) == 20
-    assert "left out 10 clouds of validation and test" in caplog.text
-    for place in (0, 19):
-        assert kept[place].name == dataset[place + 10 * (place // 10)].name
-        assert kept.classes[kept[place].label] == dataset.classes[dataset[place + 10 * (place // 10)].label]
-
-
-def test_only_classes_that_can_be_learned_are_answers(
-    folder: Path, small: FinetuneConfig, tiny: CrossJEPAEncoder
-) -> None:
-    dataset = load("folder", folder)
-    every = dataset.labels_n.tolist()
-    in_validation = replace(dataset, splits=tuple("val" if label == 1 else "train" for label in every))
-    assert learnable(in_validation).classes == (dataset.classes[0], dataset.classes[2])
-    folds = [f"fold{label == 2:d}" if place % 2 else "fold1" for place, label in enumerate(every)]
-    in_fold = replace(
-        dataset,
-        splits=tuple("fold0" if label == 2 else split for split, label in zip(folds, every, strict=True)),
-    )
-    assert learnable(in_fold).classes == dataset.classes[:2]
-    unused = dataset.select(np.flatnonzero(dataset.labels_n != 0))
-    assert learnable(unused).classes == dataset.classes[1:]
-    assert learnable(unused).labels_n.tolist() == [0] * 10 + [1] * 10
-    assert learnable(unused, only_seen=False) is unused
-    alone = replace(dataset, splits=tuple("train" if label == 1 else "test" for label in every))
-    with pytest.raises(ValueError, match=r"only the class \['horse'\]; two are needed"):
-        open_data(alone, small, tiny)
-    with pytest.raises(ValueError, match="no clouds to learn from"):
-        open_data(replace(dataset, splits=("test",) * 30), small, tiny)
-
-
 def test_another_selection_of_the_same_files_is_another_run(
     folder: Path, small: FinetuneConfig, tmp_path: Path
 ) -> None:
     dataset = load("folder", folder, num_points=64)
     first, second = dataset.select(range(0, 30, 2)), dataset.select(range(1, 30, 2))
-    assert finetune(first, tmp_path / "run", small, options=replace(QUIET, stop_after=1)) is None
+    interrupted(first, tmp_path / "run", small, 1)
     with pytest.raises(ValueError, match="was started with another selection"):
         finetune(second, tmp_path / "run", small, options=QUIET)
 
 
 def test_new_files_stand_like_those_learned_from(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
-    config = replace(small, epochs=0, up_axis="z")
+    config = small.change(epochs=0, up_axis="z")
     trained(folder, tmp_path / "model", config)
     model, cloud = CrossJEPAEncoder.from_pretrained(tmp_path / "model"), surface("horse", 99)
     np.testing.assert_array_equal(model.predict_proba(cloud), model.predict_proba(cloud, up_axis="z"))
@@ -272,7 +192,7 @@ def test_new_files_stand_like_those_learned_from(folder: Path, small: FinetuneCo
 def test_an_ended_run_leaves_nothing_half_written(
     folder: Path, small: FinetuneConfig, tmp_path: Path
 ) -> None:
-    assert finetune(folder, tmp_path / "run", small, options=replace(QUIET, stop_after=1)) is None
+    interrupted(folder, tmp_path / "run", small, 1)
     (tmp_path / "run" / ".step-000000001.pt.x1.partial").write_bytes(b"cut")
     (tmp_path / "run" / ".partial-abc").mkdir()
     trained(folder, tmp_path / "run", small)
@@ -280,7 +200,7 @@ def test_an_ended_run_leaves_nothing_half_written(
 
 
 def test_from_scratch_differs_from_pretrained(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
-    scratch = trained(folder, tmp_path / "scratch", replace(small, from_scratch=True))
+    scratch = trained(folder, tmp_path / "scratch", small.change(from_scratch=True))
     warm = trained(folder, tmp_path / "warm", small)
     assert scratch.settings["epochs run"] == 4 == len(read_log(tmp_path / "scratch")), "no frozen part"
     assert warm.settings["epochs run"] == 12
@@ -293,7 +213,7 @@ def test_from_scratch_differs_from_pretrained(folder: Path, small: FinetuneConfi
 
 
 def test_a_frozen_encoder_keeps_its_features(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
-    trained(folder, tmp_path / "model", replace(small, epochs=0))
+    trained(folder, tmp_path / "model", small.change(epochs=0))
     before, after = (CrossJEPAEncoder.from_pretrained(tmp_path / name) for name in ("start", "model"))
     cloud = surface("horse", 99)
     np.testing.assert_array_equal(before.encode(cloud), after.encode(cloud))
@@ -311,7 +231,7 @@ def test_bad_input_is_named(folder: Path, small: FinetuneConfig, tmp_path: Path)
     table = tmp_path / "table.csv"
     table.write_text("path,label\ndata/horse/00.xyz,horse\ndata/horse/01.npy,horse\n")
     with pytest.raises(ValueError, match="no part labels"):
-        finetune(table, tmp_path / "m3", replace(small, task="partseg"), options=QUIET)
+        finetune(table, tmp_path / "m3", small.change(task="partseg"), options=QUIET)
     with pytest.raises(ValueError, match=r"only the class \['horse'\]"):
         finetune(table, tmp_path / "m4", small, options=QUIET)
 
@@ -330,9 +250,9 @@ def test_command_line_errors(folder: Path, tmp_path: Path, capsys: pytest.Captur
 
 
 def test_folders_of_other_runs_are_left_alone(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
-    assert finetune(folder, tmp_path / "run", small, options=replace(QUIET, stop_after=2)) is None
+    interrupted(folder, tmp_path / "run", small, 2)
     with pytest.raises(ValueError, match=r"was started with another dropout, seed"):
-        finetune(folder, tmp_path / "run", replace(small, seed=1, dropout=0.2), options=QUIET)
+        finetune(folder, tmp_path / "run", small.change(seed=1, dropout=0.2), options=QUIET)
     with pytest.raises(ValueError, match="holds another model or run"):
         finetune(folder, tmp_path / "start", small, options=QUIET)
     first = trained(folder, tmp_path / "run", small)
@@ -350,7 +270,7 @@ def test_clouds_of_any_size_and_balanced_classes(small: FinetuneConfig, tmp_path
         np.save(tmp_path / f"{number}.npy", surface(name, number, size))
         rows.append(f"{number}.npy,{name}")
     (tmp_path / "table.csv").write_text("path,label\n" + "\n".join(rows))
-    config = replace(small, rotate=rotate, class_weights="balanced", epochs=2, frozen_epochs=2)  # type: ignore[arg-type]
+    config = small.change(rotate=rotate, class_weights="balanced", epochs=2, frozen_epochs=2)
     result = trained(tmp_path / "table.csv", tmp_path / "model", config)
     assert 0 <= result.metrics["accuracy"] <= 1
     assert all(np.isfinite(line["loss"]) for line in read_log(tmp_path / "model"))

@@ -1,4 +1,4 @@
-"""Heads, predictions, augmentation and schedules, each on its own."""
+"""Heads and predictions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ from crossjepa import CrossJEPAEncoder, NoHeadError, WeightsError
 from crossjepa.config import HeadConfig, ModelConfig
 from crossjepa.models.heads import LevelFeatures, PartHead, three_depths
 from crossjepa.ops import interpolate_tokens
-from crossjepa.train.finetune.augment import draw_augmentation
-from crossjepa.train.finetune.clouds import LabeledClouds
-from crossjepa.train.finetune.config import FinetuneConfig
-from crossjepa.train.finetune.draws import epoch_batches
-from crossjepa.train.finetune.tasks import balanced_weights
-from crossjepa.train.finetune.trainer import FinetuneOptions, Finetuner, phases_of
 from tests.helpers.finetune_data import NAMES, surface
 
 CLASSES = HeadConfig("classification", NAMES, hidden=16)
@@ -192,97 +186,3 @@ def test_parts_follow_the_order_of_the_points(tiny: CrossJEPAEncoder) -> None:
     assert len(np.unique(plain.probabilities_N)) > 100, "a probability for every point"
     assert [f"a/{part}" for part in plain.parts_N] == list(plain.names_N)
     assert (model.predict_parts(cloud, "b").parts_N == 2).all(), "only the parts of the class compete"
-
-
-@pytest.mark.parametrize("up_axis", ["x", "y", "z"])
-def test_augmentation_turns_about_the_up_axis_and_moves_all_points_alike(up_axis: str) -> None:
-    config = FinetuneConfig(rotate="up", scale_range=0.0, translate=0.0, jitter=0.0)
-    points_BN3 = torch.randn(4, 30, 3, generator=torch.Generator().manual_seed(0))
-    draw = draw_augmentation(config, up_axis, [np.random.default_rng(row) for row in range(4)])  # type: ignore[arg-type]
-    turned_BN3, up = draw(points_BN3), "xyz".index(up_axis)
-    torch.testing.assert_close(turned_BN3[..., up], points_BN3[..., up])
-    torch.testing.assert_close(turned_BN3.norm(dim=-1), points_BN3.norm(dim=-1))
-    assert torch.linalg.det(draw.matrix_B33).allclose(torch.ones(4)), "no mirror images"
-    assert (turned_BN3 - points_BN3).abs().amax() > 0.1
-    torch.testing.assert_close(draw(points_BN3[:, :5]), turned_BN3[:, :5])
-    still = replace(config, rotate="none", scale_range=0.3, translate=0.1)
-    draw = draw_augmentation(still, "y", [np.random.default_rng(row) for row in range(4)])
-    assert (
-        0.7 <= float(draw.matrix_B33.diagonal(dim1=1, dim2=2).min()) < 1 < float(draw.matrix_B33.max()) <= 1.3
-    )
-    assert 0 < float(draw.shift_B13.abs().max()) <= 0.1
-
-
-@pytest.mark.parametrize("count", [2, 3, 9, 16, 17, 31])
-def test_every_cloud_once_an_epoch_and_no_batch_of_one(count: int) -> None:
-    batches = epoch_batches(0, 3, count, 8)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(count))
-    assert min(map(len, batches)) >= min(count, 8)
-    assert not np.array_equal(np.concatenate(batches), np.concatenate(epoch_batches(0, 4, count, 8)))
-
-
-def test_balanced_weights_make_classes_count_alike() -> None:
-    labels_n = torch.tensor([0] * 6 + [1] * 2)
-    weights = balanced_weights(LabeledClouds(tuple(torch.zeros(8, 1, 3)), labels_n), 3)
-    assert (6 * weights[0]).item() == pytest.approx((2 * weights[1]).item())
-    assert weights[2] == 0
-    assert weights[:2].mean().item() == pytest.approx(1)
-
-
-def test_a_gradient_that_is_not_finite_is_refused_before_the_step(
-    tiny: CrossJEPAEncoder, tmp_path: Path
-) -> None:
-    model = with_head(tiny, CLASSES)
-    clouds = LabeledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
-    options = FinetuneOptions(device="cpu", progress=False)
-    trainer = Finetuner(model, clouds, clouds, FinetuneConfig(frozen_epochs=0), tmp_path, options)
-    before = {name: value.clone() for name, value in model.named_parameters()}
-    weight = model.get_parameter("network.blocks.0.mlp.0.weight")
-    weight.register_hook(lambda gradient: gradient * torch.nan)  # type: ignore[no-untyped-call]
-    with pytest.raises(FloatingPointError, match="norm of the gradient is nan at step 1 of epoch 1"):
-        trainer._update([0, 1, 2, 3], 0)
-    for name, value in model.named_parameters():
-        assert torch.equal(value, before[name]), name
-
-
-def test_learning_rates_fall_from_the_head_down(tiny: CrossJEPAEncoder, tmp_path: Path) -> None:
-    model = with_head(tiny, CLASSES)
-    clouds = LabeledClouds(tuple(torch.randn(4, 64, 3)), torch.tensor([0, 1, 0, 1]))
-    config = FinetuneConfig(frozen_epochs=0, layer_decay=0.5, warmup_share=0.0)
-    options = FinetuneOptions(device="cpu", progress=False)
-    trainer = Finetuner(model, clouds, clouds, config, tmp_path, options)
-    trainer._update([0, 1, 2, 3], 0)
-    rates: dict[int, float] = {}
-    for group in trainer.optimizers.optimizers[0].param_groups:
-        for parameter in group["params"]:
-            rates[id(parameter)] = group["lr"]
-    rate = {name: rates[id(value)] for name, value in model.named_parameters()}
-    head, norm = rate["head.layers.0.weight"], rate["network.norm.weight"]
-    last, first = rate["network.blocks.1.mlp.0.weight"], rate["network.blocks.0.mlp.0.weight"]
-    assert head == pytest.approx(config.learning_rate)
-    assert head > norm == last > first > rate["network.patch_embedding.out.weight"]
-    assert first == pytest.approx(last / 2)
-
-
-def test_random_weights_skip_the_head_and_learn_at_their_own_rate() -> None:
-    config = FinetuneConfig(learning_rate=1e-4, scratch_learning_rate=1e-3)
-    head, whole = phases_of(config)
-    assert (head.frozen, whole.frozen) == (True, False)
-    assert (whole.learning_rate, whole.layer_decay) == (1e-4, config.layer_decay)
-    (scratch,) = phases_of(replace(config, from_scratch=True))
-    assert not scratch.frozen
-    assert (scratch.learning_rate, scratch.layer_decay, scratch.epochs) == (1e-3, 1.0, config.epochs)
-    assert [phase.name for phase in phases_of(replace(config, epochs=0))] == ["head"]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"task": "detection"}, {"epochs": -1}, {"epochs": 0, "frozen_epochs": 0}, {"layer_decay": 0.0},
-        {"validation_share": 1.0}, {"batch_size": 1}, {"seed": "0"}, {"up_axis": "w"}, {"votes": 0},
-        {"from_scratch": True, "epochs": 0}, {"hidden": 0, "task": "partseg"},
-    ],
-)  # fmt: skip
-def test_impossible_recipes(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(change))):
-        FinetuneConfig(**change)  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from crossjepa import CrossJEPAEncoder
 from crossjepa.cli.main import main
 from crossjepa.datasets import load
 from crossjepa.evaluate import evaluate_parts
-from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
+from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, FinetuneRun, finetune
 from tests.helpers.dataset_writers import SYNSETS, h5, lines
 from tests.helpers.finetune_data import surface, write_parts
 
@@ -26,7 +25,7 @@ SHAPES = {"desk_lamp": (8, 24, 4), "table": (15, 47, 3)}
 @pytest.fixture
 def small(tiny: CrossJEPAEncoder, tmp_path: Path) -> FinetuneConfig:
     tiny.save_pretrained(tmp_path / "start")
-    return FinetuneConfig(
+    return FinetuneConfig.of(
         task="partseg",
         model=str(tmp_path / "start"),
         frozen_epochs=12,
@@ -94,8 +93,7 @@ def test_shapenetpart_from_files_to_scores(
 def test_npz_of_parts_from_scratch_and_pretrained(small: FinetuneConfig, tmp_path: Path) -> None:
     data = write_parts(tmp_path / "parts.npz")
     warm = finetune(data, tmp_path / "warm", small, options=QUIET)
-    cold = finetune(data, tmp_path / "cold", replace(small, from_scratch=True), options=QUIET)
-    assert warm is not None and cold is not None
+    cold = finetune(data, tmp_path / "cold", small.change(from_scratch=True), options=QUIET)
     assert warm.metrics["accuracy"] > 0.8
     assert warm.metrics != cold.metrics
     model = CrossJEPAEncoder.from_pretrained(tmp_path / "warm")
@@ -118,7 +116,7 @@ def test_parts_of_a_mesh_are_parts_of_its_vertices(
     from tests.conftest import SAMPLES
 
     data = write_parts(tmp_path / "parts.npz")
-    assert finetune(data, tmp_path / "model", replace(small, epochs=0, frozen_epochs=2), options=QUIET)
+    assert finetune(data, tmp_path / "model", small.change(epochs=0, frozen_epochs=2), options=QUIET)
     model = CrossJEPAEncoder.from_pretrained(tmp_path / "model")
     from crossjepa.io import Mesh, read
 
@@ -146,7 +144,7 @@ def test_parts_of_a_mesh_are_parts_of_its_vertices(
 def test_parts_of_a_class_by_name_or_by_its_clouds(small: FinetuneConfig, tmp_path: Path) -> None:
     with np.load(write_parts(tmp_path / "parts.npz")) as archive:
         arrays = dict(archive)
-    config = replace(small, epochs=0, frozen_epochs=1)
+    config = small.change(epochs=0, frozen_epochs=1)
     np.savez(tmp_path / "unnamed.npz", **{**arrays, "part_names": np.array(["a", "b", "c", "d"])})
     finetune(tmp_path / "unnamed.npz", tmp_path / "model", config, options=QUIET)
     head = CrossJEPAEncoder.from_pretrained(tmp_path / "model").head_config
@@ -159,11 +157,10 @@ def test_parts_of_a_class_by_name_or_by_its_clouds(small: FinetuneConfig, tmp_pa
 
 
 def test_a_cut_run_goes_on_to_the_same_result(small: FinetuneConfig, tmp_path: Path) -> None:
-    data, config = write_parts(tmp_path / "parts.npz"), replace(small, frozen_epochs=3, epochs=3)
+    data, config = write_parts(tmp_path / "parts.npz"), small.change(frozen_epochs=3, epochs=3)
     whole = finetune(data, tmp_path / "whole", config, options=QUIET)
     for _ in range(2):
-        assert finetune(data, tmp_path / "cut", config, options=replace(QUIET, stop_after=2)) is None
+        assert not FinetuneRun(data, tmp_path / "cut", config, options=QUIET).train(2)
     cut = finetune(data, tmp_path / "cut", config, options=QUIET)
-    assert whole is not None and cut is not None
     assert whole.model["weights"] == cut.model["weights"]
     assert whole.metrics == cut.metrics

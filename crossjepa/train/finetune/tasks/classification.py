@@ -1,0 +1,126 @@
+"""Classes of whole clouds.
+
+n clouds, B clouds of a batch, K classes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crossjepa.batching import EvaluationMode, pad
+from crossjepa.config import Axis, EncoderConfig, HeadConfig
+from crossjepa.datasets import Dataset
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.heads import HeadFeatures, PooledFeatures
+from crossjepa.result import Outcome
+from crossjepa.train.finetune.augment import draw_augmentation
+from crossjepa.train.finetune.clouds import LabeledClouds
+from crossjepa.train.finetune.report import class_rows, confusion_matrix, write_confusion
+from crossjepa.train.finetune.splits import learnable
+from crossjepa.train.finetune.tasks.task import (
+    Batch,
+    Generators,
+    Score,
+    Task,
+    inverse_frequency,
+)
+
+TEST_BATCH = 32
+
+
+class ClassificationTask(Task):
+    """Names the class of a cloud; scored by accuracy, ties by the mean loss."""
+
+    with_parts = False
+
+    def select_learnable(self, dataset: Dataset) -> Dataset:
+        """Leaves out classes without training clouds; two must remain."""
+        dataset = learnable(dataset)
+        if len(dataset.classes) < 2:
+            raise ValueError(f"{dataset.name} has only the class {list(dataset.classes)}; two are needed")
+        return dataset
+
+    def head_config(self, dataset: Dataset, clouds: LabeledClouds) -> HeadConfig:
+        """Returns a head for the classes of the data set."""
+        head = self.config.head
+        return HeadConfig(
+            "classification",
+            dataset.classes,
+            hidden=head.hidden,
+            dropout=head.dropout,
+            up_axis=dataset.up_axis,
+        )
+
+    def make_batch(
+        self,
+        clouds: LabeledClouds,
+        rows: Sequence[int],
+        up_axis: Axis,
+        shapes: Generators,
+        queries: Generators,
+    ) -> Batch:
+        """Augments some clouds."""
+        augmentation = draw_augmentation(self.config.augment, up_axis, shapes)
+        points_BN3, mask_BN = pad([clouds.points[row] for row in rows])
+        label_B = clouds.labels_n[list(rows)]
+        return Batch(augmentation(points_BN3), mask_BN, label_B, None, label_B)
+
+    def class_weights(self, clouds: LabeledClouds, encoder: CrossJEPAEncoder) -> Tensor | None:
+        """Returns the (K,) weights of the loss, None if all are 1."""
+        balanced = self.config.loss.class_weights == "balanced"
+        return inverse_frequency(clouds.labels_n, len(encoder.classes)) if balanced else None
+
+    def packed_bytes(self, encoder: EncoderConfig) -> int:
+        """Returns the memory of a maximum and a mean in float32."""
+        return 4 * 2 * encoder.width
+
+    def pack(self, features: HeadFeatures) -> dict[str, Tensor]:
+        """Returns the pooled tokens as they are."""
+        return features._asdict()
+
+    def unpack(self, packed: Mapping[str, Tensor]) -> PooledFeatures:
+        """Returns float32 features."""
+        return PooledFeatures(packed["pooled_BE"].float())
+
+    def score(
+        self, encoder: CrossJEPAEncoder, features: Sequence[HeadFeatures], clouds: LabeledClouds
+    ) -> Score:
+        """Scores the head on clouds whose features are known."""
+        with EvaluationMode(encoder), torch.no_grad():
+            scores_nK = torch.cat([encoder.forward_head(batch) for batch in features]).float().cpu()
+        right = (scores_nK.argmax(dim=1) == clouds.labels_n).float().mean()
+        return Score(float(right), -float(F.cross_entropy(scores_nK, clouds.labels_n)))
+
+    def log_values(self, score: Score) -> dict[str, float]:
+        """Returns accuracy and loss."""
+        return {"validation_accuracy": score.value, "validation_loss": -score.tie}
+
+    def test(
+        self, encoder: CrossJEPAEncoder, clouds: LabeledClouds, folder: Path, progress: bool | None
+    ) -> Outcome:
+        """Measures the accuracy, and writes confusion.csv and, if matplotlib is installed, confusion.png."""
+        truth_n, votes = clouds.labels_n.numpy(), self.config.data.votes
+
+        def predicted(votes: int) -> NDArray[np.int64]:
+            prepared = clouds.prepared()
+            shares_nK = encoder.predict_proba(prepared, votes=votes, batch_size=TEST_BATCH, progress=progress)
+            return np.asarray(shares_nK.argmax(axis=1))
+
+        single_n = predicted(1)
+        confusion_KK = confusion_matrix(truth_n, single_n, len(encoder.classes))
+        recalls_K = np.diag(confusion_KK) / np.maximum(confusion_KK.sum(axis=1), 1)
+        metrics = {
+            "accuracy": float((single_n == truth_n).mean()),
+            "balanced_accuracy": float(recalls_K[confusion_KK.sum(axis=1) > 0].mean()),
+        }
+        if votes > 1:
+            metrics[f"accuracy_{votes}_votes"] = float((predicted(votes) == truth_n).mean())
+        write_confusion(folder, confusion_KK, encoder.classes)
+        return Outcome(metrics, class_rows(confusion_KK, encoder.classes))

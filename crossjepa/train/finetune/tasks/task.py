@@ -1,0 +1,173 @@
+"""What a run asks of its task.
+
+B clouds, N points, Q query points, K classes, P parts
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crossjepa.config import Axis, EncoderConfig, HeadConfig
+from crossjepa.datasets import Dataset
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.heads import HeadFeatures
+from crossjepa.result import Outcome
+from crossjepa.train.finetune.clouds import LabeledClouds
+from crossjepa.train.finetune.config import FinetuneConfig
+
+Generators: TypeAlias = Sequence[np.random.Generator]
+
+
+class Batch(NamedTuple):
+    """Augmented clouds with what is to be found out about them.
+
+    Attributes:
+        points_BN3: (B, N, 3) float32.
+        mask_BN: (B, N) bool, None if all points are real.
+        label_B: (B,) int64 classes.
+        queries_BQ3: (B, Q, 3) float32 points to label, None for classification.
+        target: int64, what the loss compares with: `label_B`, or the (B, Q) parts of the queries.
+    """
+
+    points_BN3: Tensor
+    mask_BN: Tensor | None
+    label_B: Tensor
+    queries_BQ3: Tensor | None
+    target: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Returns the batch on a device."""
+        return Batch(*(None if value is None else value.to(device) for value in self))  # type: ignore[arg-type]
+
+
+class Score(NamedTuple):
+    """How good a model is; the larger, the better.
+
+    Attributes:
+        value: accuracy, or instance mIoU.
+        tie: what decides between equal values: minus the mean loss, or the share of right points.
+    """
+
+    value: float
+    tie: float
+
+
+class Task(ABC):
+    """All that differs between the tasks; a run chooses one, by `make_task`.
+
+    Args:
+        config: the recipe.
+
+    Attributes:
+        with_parts: whether clouds need their original points and the parts of these.
+    """
+
+    with_parts: bool
+
+    def __init__(self, config: FinetuneConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def select_learnable(self, dataset: Dataset) -> Dataset:
+        """Leaves out what cannot be learned.
+
+        Raises:
+            ValueError: the data set does not fit the task; the message says why.
+        """
+
+    @abstractmethod
+    def head_config(self, dataset: Dataset, clouds: LabeledClouds) -> HeadConfig:
+        """Returns the head for a data set.
+
+        Raises:
+            ValueError: the labels contradict each other.
+        """
+
+    @abstractmethod
+    def make_batch(
+        self,
+        clouds: LabeledClouds,
+        rows: Sequence[int],
+        up_axis: Axis,
+        shapes: Generators,
+        queries: Generators,
+    ) -> Batch:
+        """Augments some clouds.
+
+        Args:
+            clouds: the clouds.
+            rows: which of them.
+            up_axis: the axis that points up for the weights.
+            shapes: one generator per cloud for its map and its noise.
+            queries: one generator per cloud for the choice of its query points and their noise.
+        """
+
+    @abstractmethod
+    def class_weights(self, clouds: LabeledClouds, encoder: CrossJEPAEncoder) -> Tensor | None:
+        """Returns the (K,) or (P,) weights of the loss, None if all are 1."""
+
+    def loss(self, scores: Tensor, batch: Batch, weights: Tensor | None) -> Tensor:
+        """Cross-entropy with label smoothing, over clouds or over points."""
+        flat, smoothing = scores.float().flatten(0, -2), self.config.loss.label_smoothing
+        return F.cross_entropy(flat, batch.target.flatten(), weight=weights, label_smoothing=smoothing)
+
+    @abstractmethod
+    def packed_bytes(self, encoder: EncoderConfig) -> int:
+        """Returns the memory that the packed features of one cloud take."""
+
+    @abstractmethod
+    def pack(self, features: HeadFeatures) -> dict[str, Tensor]:
+        """Returns the features of a batch as they are kept between the epochs of a frozen encoder."""
+
+    @abstractmethod
+    def unpack(self, packed: Mapping[str, Tensor]) -> HeadFeatures:
+        """Returns the features of packed ones."""
+
+    @abstractmethod
+    def score(
+        self, encoder: CrossJEPAEncoder, features: Sequence[HeadFeatures], clouds: LabeledClouds
+    ) -> Score:
+        """Scores the head on clouds whose features are known."""
+
+    @abstractmethod
+    def log_values(self, score: Score) -> dict[str, float]:
+        """Returns a score under the names that the log has for it; the first one chooses the epoch."""
+
+    @abstractmethod
+    def test(
+        self, encoder: CrossJEPAEncoder, clouds: LabeledClouds, folder: Path, progress: bool | None
+    ) -> Outcome:
+        """Tests a fine-tuned model once, by the same code that answers `predict`.
+
+        Args:
+            encoder: the model.
+            clouds: the test part.
+            folder: where pictures and tables go.
+            progress: show a progress bar.
+
+        Returns:
+            Metrics of the single pass, and of the vote if the recipe has several; one row per class.
+        """
+
+
+def inverse_frequency(values: Tensor, count: int) -> Tensor:
+    """Weighs numbers by the inverse of how often they occur.
+
+    Args:
+        values: int64 numbers from 0 to `count` - 1.
+        count: how many numbers there are.
+
+    Returns:
+        (count,) float32 weights, 0 for numbers that do not occur; the others have mean 1.
+    """
+    counts = torch.bincount(values, minlength=count).float()
+    weights = torch.where(counts > 0, 1 / counts.clamp_min(1), 0.0)
+    return weights * (counts > 0).sum() / weights.sum()
