@@ -81,13 +81,14 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es.
-            y: (n,) their labels, texts or numbers.
+            y: (n,) their labels, strings or numbers.
 
         Returns:
             Itself.
 
         Raises:
-            ValueError: the numbers of clouds and labels differ, there is but one class, or an unknown method.
+            ValueError: the numbers of clouds and labels differ, there is only one class, or the method is
+                unknown.
             PointCloudError: a cloud cannot be used; the message names it and the reason.
         """
         if self.method not in ("probe", "finetune"):
@@ -156,7 +157,7 @@ def fit_linear_head(
 
     Args:
         features_nE: (n, E) features.
-        labels_n: (n,) classes from 0, each of them there.
+        labels_n: (n,) classes from 0, each of which occurs.
         seed: seed of the folds.
 
     Returns:
@@ -176,7 +177,7 @@ def fit_linear_head(
     else:
         machine.fit(scaled_nE, labels_n)
     weight_KE, bias_K = machine.coef_, machine.intercept_
-    if len(bias_K) == 1:  # of two classes scikit-learn stores the second one's scores alone
+    if len(bias_K) == 1:  # of two classes scikit-learn stores only the scores of the second one
         weight_KE = np.concatenate([np.zeros_like(weight_KE), weight_KE])
         bias_K = np.concatenate([np.zeros(1), bias_K])
     weight_KE = weight_KE / scale_E

@@ -1,4 +1,4 @@
-"""Evaluations with names: what was done is part of the result."""
+"""Evaluation by named protocols: what was done is part of the result."""
 
 from crossjepa.datasets.part_metrics import PartScores, most_likely_parts, part_scores, shape_iou
 from crossjepa.evaluate.baselines import ShapeDistributions, untrained_encoder

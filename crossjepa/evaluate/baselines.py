@@ -1,4 +1,4 @@
-"""References that any claim must beat: the same network untrained, and histograms of distances.
+"""Baselines that any claim must beat: the same network untrained, and histograms of distances.
 
 n clouds, N points, E embedding width
 """
@@ -25,12 +25,12 @@ BINS, TRIPLES = 64, 8192
 def untrained_encoder(
     clouds: Sequence[Points], seed: int, *, config: ModelConfig | None = None, up_axis: Axis | None = None
 ) -> CrossJEPAEncoder:
-    """Makes a random encoder whose batch norms have seen some training clouds, which makes it stronger.
+    """Makes a random encoder whose batch norms have seen training clouds, which makes it a stronger baseline.
 
     Args:
         clouds: (N_i, 3) training clouds without labels; the first 256 are used.
         seed: seed of the weights.
-        config: its shape, `crossjepa-base` by default.
+        config: its size, `crossjepa-base` by default.
         up_axis: the axis that points up in the clouds.
 
     Returns:
@@ -62,14 +62,14 @@ def _by_size(clouds: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
 class ShapeDistributions:
     """Shape distributions: histograms of distances, angles and areas of random points of a shape.
 
-    D2 is the histogram of all distances between two points; the longer feature joins those of the distance
-    from the centroid (D1), of the angle (A3) and of the root of the area (D3) of random triangles to it.
+    D2 is the histogram of all distances between two points; the longer feature appends the histograms of the
+    distance from the centroid (D1), and of the angle (A3) and the root of the area (D3) of random triangles.
 
     R. Osada et al., Shape Distributions, ACM Transactions on Graphics 21(4), 2002.
 
     Attributes:
         name: "d2", or "shape-distributions" for the longer one.
-        pooling: none.
+        pooling: "", since there are no tokens.
     """
 
     name: str = "d2"
@@ -91,7 +91,7 @@ class ShapeDistributions:
         )
 
     def select(self, features_nA: Features) -> Features:
-        """Returns them all."""
+        """Returns all columns."""
         return features_nA
 
     def pooled(self, pool: Pooling) -> ShapeDistributions:
@@ -129,7 +129,7 @@ def areas(points_N3: Points) -> NDArray[np.float64]:
 
 
 def _triangles(points_N3: Points) -> NDArray[np.float64]:
-    """Returns (3, T, 3) corners, the same draws for all clouds of a size."""
+    """Returns (3, T, 3) corners, the same choice for all clouds of a size."""
     generator = np.random.default_rng(0)
     return np.asarray(points_N3[generator.integers(0, len(points_N3), (3, TRIPLES))])
 
@@ -140,6 +140,6 @@ def _histogram(values: NDArray[np.float64], highest: float) -> NDArray[np.float6
 
 
 def _counts(values: NDArray[np.float64], highest: float) -> NDArray[np.float64]:
-    """Counts values in equal bins from 0; what is higher than the highest goes into the last one."""
+    """Counts values in equal bins from 0; larger values than the highest go into the last one."""
     bins = np.minimum((values.ravel() * (BINS / highest)).astype(np.int64), BINS - 1)
     return np.bincount(bins, minlength=BINS).astype(np.float64)

@@ -1,4 +1,4 @@
-"""One evaluation: a data set, what makes the features, and how both are divided and kept.
+"""The context of an evaluation: a data set, its division, and the features of its splits.
 
 n clouds, E embedding width
 """
@@ -23,18 +23,19 @@ from crossjepa.evaluate.features import Extractor, FeatureCache, Features, Trans
 class EvaluationContext:
     """What a protocol works with.
 
-    Features are extracted a split at a time, so that a protocol that leaves the test split alone never reads
+    Features are extracted split by split, so that a protocol that does not need the test split never reads
     it.
 
     Attributes:
         dataset: the data set.
-        extractor: what makes the features.
+        extractor: source of the features.
         seed: seed of every random draw.
         holdout: test on a part of the training split.
-        cache: where features are kept.
-        batch_size: clouds a pass.
-        jobs: fits to run at a time.
+        cache: cache of features.
+        batch_size: clouds per batch.
+        jobs: number of parallel fits.
         progress: show progress bars.
+        feature_seconds: time spent on features so far.
     """
 
     dataset: Dataset
@@ -57,11 +58,11 @@ class EvaluationContext:
         return self._division
 
     def learnable(self) -> list[Partition]:
-        """Returns the divisions, each with only the classes that occur on both sides."""
+        """Returns the partitions, each with only the classes that occur on both sides."""
         return [shared_classes(self.dataset, partition) for partition in self.division.partitions]
 
     def labels(self, places_n: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Returns the classes of some places."""
+        """Returns the (n,) classes of some places."""
         return self.dataset.labels_n[places_n]
 
     def features(
@@ -71,7 +72,7 @@ class EvaluationContext:
 
         Args:
             places_n: (n,) places in the data set.
-            pool: "max" or "mean" instead of all that the extractor gives.
+            pool: pooling of tokens instead of the extractor's.
             transform: a change of the clouds before their preprocessing.
         """
         splits = np.array(self.dataset.splits, dtype=str)
@@ -86,7 +87,7 @@ class EvaluationContext:
         return np.zeros((0, 0), np.float32) if rows is None else rows
 
     def facts(self) -> dict[str, Any]:
-        """Returns what is to be known of the data."""
+        """Returns what a result says about the data."""
         return {
             "name": self.dataset.name,
             "layout": self.dataset.layout,
@@ -111,5 +112,5 @@ class EvaluationContext:
         return self._kept[key]
 
     def fold(self, dataset: Dataset) -> EvaluationContext:
-        """Returns a context on another data set with the same settings."""
+        """Returns the context of another data set with the same settings."""
         return replace(self, dataset=dataset, feature_seconds=0.0, _kept={}, _division=None)

@@ -30,11 +30,11 @@ Features = NDArray[np.float32]
 
 
 class Extractor(Protocol):
-    """Anything that turns clouds into features."""
+    """Source of features."""
 
     @property
     def name(self) -> str:
-        """What to call it in a table."""
+        """Its name in results."""
         ...
 
     @property
@@ -47,11 +47,11 @@ class Extractor(Protocol):
         ...
 
     def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        """Returns all (n, A) features of a batch of (N_i, 3) clouds, which the cache keeps."""
+        """Returns (n, A) features of a batch of (N_i, 3) clouds with all columns, as the cache keeps them."""
         ...
 
     def select(self, features_nA: Features) -> Features:
-        """Returns those (n, E) columns that are meant to be used."""
+        """Returns the (n, E) columns of its pooling."""
         ...
 
     def pooled(self, pool: Pooling) -> Extractor:
@@ -65,7 +65,7 @@ class EncoderFeatures:
 
     Attributes:
         encoder: the model.
-        name: what to call it.
+        name: its name in results.
         pool: pooling of tokens, the encoder's own by default.
         trained: whether the weights come from training; fine-tuning treats random ones otherwise.
     """
@@ -112,7 +112,7 @@ class Transform:
     """A change of the clouds before their preprocessing.
 
     Attributes:
-        name: all that distinguishes it, numbers and seed included.
+        name: everything that distinguishes it, including numbers and seed.
         apply: returns the changed (M, 3) points, given (N, 3) points and their place in the whole data set.
     """
 
@@ -121,10 +121,10 @@ class Transform:
 
 
 class FeatureCache:
-    """A folder of features under the hash of weights, data and preprocessing.
+    """A folder of features, under the hash of weights, data and preprocessing.
 
     Args:
-        folder: where; made when it is needed. `default_cache()` is the usual one.
+        folder: the folder, made when it is needed; `default_cache()` is the usual one.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -169,7 +169,7 @@ def extract_features(
     """Extracts the features of every sample, or takes them from the cache.
 
     Args:
-        extractor: what makes them.
+        extractor: source of the features.
         dataset: the clouds.
         transform: a change of the clouds before their preprocessing.
         cache: where to keep them; nowhere by default.

@@ -24,7 +24,7 @@ _CHUNK = 1024
 def run_knn(context: EvaluationContext) -> Outcome:
     """Classifies by the most frequent class of the k most similar training clouds.
 
-    k is the best of `NEIGHBORS` when every training cloud is classified by the others.
+    k is the best of `NEIGHBORS` when every training cloud is classified by all others.
     """
     return classify(context, fit_knn, settings={"neighbors": list(NEIGHBORS)})
 
@@ -49,14 +49,14 @@ def vote(
     counts: Sequence[int],
     leave_out_self: bool = False,
 ) -> NDArray[np.int64]:
-    """Classifies by the majority of the nearest neighbors; among equals the more similar ones win.
+    """Classifies by the majority of the nearest neighbors; ties go to the more similar ones.
 
     Args:
         train_nE: (n, E) unit features with known classes.
         queries_mE: (m, E) unit features to classify.
         labels_n: (n,) classes.
         counts: numbers of neighbors to try.
-        leave_out_self: the queries are the training features, and are no neighbors of themselves.
+        leave_out_self: the queries are the training features, none of them its own neighbor.
 
     Returns:
         (len(counts), m) classes.
@@ -92,7 +92,7 @@ def run_retrieval(context: EvaluationContext) -> Outcome:
 
 
 def retrieval_scores(unit_mE: NDArray[np.float64], labels_m: Labels) -> dict[str, Any]:
-    """Scores the retrieval of every cloud among all others.
+    """Scores the retrieval of every cloud from all others.
 
     Args:
         unit_mE: (m, E) unit features.
@@ -101,8 +101,8 @@ def retrieval_scores(unit_mE: NDArray[np.float64], labels_m: Labels) -> dict[str
     Returns:
         `map`: mean over queries of the average precision; `map_by_class`: its mean over classes;
         `precision_at_1`: share of queries whose first answer is of their class; `first_tier`: recall among as
-        many answers as there are right ones; `queries`: clouds with another of their class, the others count
-        only as answers.
+        many answers as there are right ones; `queries`: number of clouds with another one of their class; the
+        rest count only as answers.
 
     Raises:
         ValueError: no class has two clouds.

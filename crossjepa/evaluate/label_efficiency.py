@@ -1,4 +1,4 @@
-"""Label efficiency: accuracy by the share of training labels that the probe may see."""
+"""Label efficiency: the accuracy of a probe that sees only a share of the training labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from crossjepa.evaluate.probes import Labels, folds_of
 from crossjepa.result import Outcome
 
 SHARES, DRAWS = (0.01, 0.05, 0.1, 0.5, 1.0), 3
-# Where no class has two labels nothing can be validated. Few clouds in many channels are separable, and then
-# any C from here up gives the same machine.
+# Scaling and C if no class has two labels, so that nothing can be validated. Few clouds in many channels are
+# separable, and then any C from here up gives the same machine.
 _UNVALIDATED = ("standardized", 0.1)
 
 
 def run_label_efficiency(context: EvaluationContext) -> Outcome:
-    """Fits the default linear SVM on nested, seeded subsets of the labels and tests on the whole test part.
+    """Fits the default linear SVM on nested, seeded subsets of the labels and tests it on all test clouds.
 
     Every class keeps at least one label. Scaling and C are chosen within the subset.
     """

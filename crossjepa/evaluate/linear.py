@@ -14,23 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Values of C for each scaling of the features; raw ones are divided by their root mean square norm.
+# Values of C for each scaling of the features; "raw" ones are divided by their root mean square norm.
 DEFAULT_COSTS = {
     "standardized": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "raw": (1.0, 10.0, 100.0, 1000.0, 10000.0),
 }
-# Steps for a pair of classes. Where a large C meets classes that overlap, libsvm could go on for hours; what
-# has not converged by then is judged as it stands.
+# Steps per pair of classes. With a large C and classes that overlap, libsvm could go on for hours; a machine
+# that has not converged by then is scored as it is.
 MOST_STEPS = 50_000
 
 
 @dataclass(frozen=True)
 class LinearResult:
-    """What was done and what came out.
+    """Result of a linear probe.
 
     Attributes:
         protocol: the procedure in words.
-        accuracy: share of the test clouds classified right.
+        accuracy: share of the test clouds that are classified correctly.
         scaling: scaling of the features chosen on the training part.
         cost: C chosen on the training part.
         cross_validation: mean accuracy on the training part for each scaling and C.
@@ -74,7 +74,7 @@ class LinearMachine:
     _machine: Any
 
     def score(self, test_mE: NDArray[np.floating], test_labels_m: NDArray[np.integer]) -> float:
-        """Returns the share of (m, E) features whose class is found."""
+        """Returns the accuracy on (m, E) features."""
         scaled_mE = np.asarray((test_mE - self._shift_E) / self._scale_E, np.float64)
         return float(self._machine.score(scaled_mE @ self._scaled_nE.T, test_labels_m))
 
@@ -90,8 +90,8 @@ def fit_linear_svm(
 ) -> LinearMachine:
     """Fits a linear SVM, its scaling of the features and C chosen by cross-validation.
 
-    The kernel matrix is computed once a scaling and shared by all fits, which changes nothing but the time. A
-    fit ends after 50,000 steps for a pair of classes.
+    The kernel matrix is computed once per scaling and shared by all fits, which changes only the time. A fit
+    ends after 50,000 steps per pair of classes.
 
     Args:
         train_nE: (n, E) features to fit on.
@@ -99,7 +99,7 @@ def fit_linear_svm(
         costs: values of C to choose from for the scalings "standardized" and "raw".
         folds: stratified folds of the cross-validation.
         seed: seed of the folds.
-        jobs: fits to run at a time.
+        jobs: number of parallel fits.
 
     Returns:
         The machine.
@@ -170,7 +170,7 @@ def linear_svm(
         costs: values of C to choose from for the scalings "standardized" and "raw".
         folds: stratified folds of the cross-validation.
         seed: seed of the folds.
-        jobs: fits to run at a time.
+        jobs: number of parallel fits.
 
     Returns:
         Accuracy on the test part, and how scaling and C were chosen.
@@ -194,7 +194,7 @@ def linear_svm(
 
 @contextmanager
 def _threads_without_warnings() -> Iterator[None]:
-    """Runs fits in threads, which share the kernel matrix, and silently where they end at `MOST_STEPS`."""
+    """Runs fits in threads, which share the kernel matrix, without warnings of ends at `MOST_STEPS`."""
     from joblib import parallel_config
     from sklearn.exceptions import ConvergenceWarning
 
@@ -211,7 +211,7 @@ def scale_features(
     Args:
         train_nE: (n, E) features of the training part.
         test_mE: (m, E) features of the test part.
-        scaling: "standardized" for mean 0 and deviation 1 a channel, "raw" for one factor for all.
+        scaling: "standardized" for mean 0 and deviation 1 of each channel, "raw" for one factor for all.
 
     Returns:
         Both, scaled, as float64.
@@ -236,7 +236,7 @@ def _sklearn() -> tuple[Any, Any, Any]:
 def _scaling(
     train_nE: NDArray[np.floating], scaling: str
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Returns what to subtract from features and what to divide them by."""
+    """Returns what to subtract from the features, and what to divide them by."""
     if scaling == "standardized":
         return train_nE.mean(axis=0), train_nE.std(axis=0) + 1e-6
     if scaling == "raw":

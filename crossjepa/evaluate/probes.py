@@ -1,4 +1,4 @@
-"""Linear classifiers on frozen features, with our protocols and the published ones.
+"""Linear classifiers on frozen features, by our protocols and by published ones.
 
 n train clouds, m test clouds, E embedding width
 """
@@ -22,7 +22,7 @@ from crossjepa.result import Outcome
 
 Labels = NDArray[np.int64]
 LOGISTIC_COSTS = (0.0001, 0.001, 0.01, 0.1, 1.0)
-_FOLDS = "5, fewer where a class has fewer clouds"
+_FOLDS = "5, fewer if a class has fewer clouds"
 Fit = Callable[[EvaluationContext, Features, Labels, Features, Labels], tuple[float, dict[str, Any]]]
 
 
@@ -34,14 +34,14 @@ def classify(
     transform: Transform | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Fits and tests a classifier on every division, and averages.
+    """Fits and tests a classifier on every partition, and averages.
 
     Args:
         context: data and features.
         fit: takes train features, labels, test features, labels; returns the accuracy and what it chose.
-        pool: pooling of tokens, where the protocol fixes it.
-        transform: choice of points, where the protocol fixes it.
-        settings: what else is fixed, for the result.
+        pool: pooling of tokens, if the protocol fixes it.
+        transform: choice of points, if the protocol fixes it.
+        settings: other fixed settings, for the result.
     """
     rows = []
     for partition in context.learnable():
@@ -58,7 +58,7 @@ def classify(
 
 
 def partition_facts(context: EvaluationContext, partition: Partition) -> dict[str, Any]:
-    """Returns the first columns of a row about a division."""
+    """Returns the first columns of the row of a partition."""
     classes = len(np.unique(context.labels(partition.test_m)))
     return {
         "test on": partition.name,
@@ -69,20 +69,20 @@ def partition_facts(context: EvaluationContext, partition: Partition) -> dict[st
 
 
 def run_linear(context: EvaluationContext) -> Outcome:
-    """Runs the default protocol."""
+    """Linear SVM, scaling and C by cross-validation on train: the default protocol."""
     costs = {scaling: list(values) for scaling, values in DEFAULT_COSTS.items()}
     return classify(context, fit_cross_validated_svm, settings={"folds": _FOLDS, "costs": costs})
 
 
 def run_logistic(context: EvaluationContext) -> Outcome:
-    """Runs the logistic probe."""
+    """Multinomial logistic regression, C by cross-validation on train."""
     return classify(context, fit_logistic, settings={"folds": _FOLDS, "costs": {"": list(LOGISTIC_COSTS)}})
 
 
 def fit_cross_validated_svm(
     context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
-    """The default protocol: linear SVM, scaling and C by cross-validation on train."""
+    """Fits and tests a linear SVM, scaling and C by cross-validation on train."""
     result = linear_svm(
         train_nE, train_n, test_mE, test_m, seed=context.seed, jobs=context.jobs, folds=folds_of(train_n)
     )
@@ -93,7 +93,7 @@ def fit_cross_validated_svm(
 def fit_logistic(
     context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
-    """Multinomial logistic regression on standardized features, C by cross-validation on train."""
+    """Fits and tests logistic regression on standardized features, C by cross-validation on train."""
     sklearn = import_sklearn()
     scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
     splits = sklearn["StratifiedKFold"](folds_of(train_n), shuffle=True, random_state=context.seed)
@@ -111,14 +111,14 @@ def folds_of(labels_n: Labels, most: int = 5) -> int:
 
 @dataclass(frozen=True)
 class Published:
-    """A protocol as its authors' code has it.
+    """A published protocol, as in its authors' code.
 
     Attributes:
         classifier: "SVC" (one against one) or "LinearSVC" (one against all).
-        costs: C for the data sets that it is published for; the key "" is for all others.
+        costs: C by the start of the name of the data set; the key "" is for all others.
         pool: pooling of tokens.
         first_points: take the first points of a cloud, as stored, instead of farthest point sampling.
-        deviations: where this differs from the original, and what is not known of it.
+        deviations: how this differs from the original, and what is not known of it.
     """
 
     classifier: str
@@ -131,7 +131,7 @@ class Published:
         """Returns C for a data set.
 
         Raises:
-            ValueError: none was published.
+            ValueError: no C was published for it.
         """
         known = [cost for name, cost in self.costs.items() if name and data.startswith(name)]
         if not known and "" not in self.costs:
@@ -172,7 +172,7 @@ def run_published(context: EvaluationContext, name: str) -> Outcome:
     """Runs a published protocol: raw features, fixed C, one fit.
 
     Raises:
-        ValueError: it fixes no C for this data set.
+        ValueError: it has no C for this data set.
     """
     rule = PUBLISHED[name]
     cost = rule.cost(context.dataset.name)
@@ -218,7 +218,7 @@ def _fit_fixed(
 
 
 def import_sklearn() -> dict[str, Any]:
-    """Imports what the probes need of scikit-learn.
+    """Imports what the probes need from scikit-learn, by name.
 
     Raises:
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.

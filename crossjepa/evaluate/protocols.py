@@ -1,4 +1,4 @@
-"""The named protocols."""
+"""The protocols and their names."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from crossjepa.result import Outcome
 
 @dataclass(frozen=True)
 class Protocol:
-    """A procedure with a name.
+    """A named procedure.
 
     Attributes:
-        name: the name.
+        name: its name.
         description: what is done, in words.
         run: does it.
     """
@@ -60,18 +60,18 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "fewshot",
-            "N-way K-shot, frozen, SVC(linear, C=1): support from train, 20 queries a class from test, "
+            "N-way K-shot, frozen, SVC(linear, C=1): support from train, 20 queries per class from test, "
             "10 folds; on Point-BERT's split files, their folds",
             run_fewshot,
         ),
         Protocol(
             "fewshot-crosspoint",
-            "as fewshot, but queries from train as well, and 50 folds, as CrossPoint's code",
+            "as fewshot, but with queries from train as well, and 50 folds, as in CrossPoint's code",
             partial(run_fewshot, folds=50, queries_from_train=True),
         ),
         Protocol(
             "fewshot-finetuned",
-            "as fewshot, but the whole encoder is fine-tuned on every fold; minutes a fold on a CPU",
+            "as fewshot, but the whole encoder is fine-tuned on every fold; minutes per fold on a CPU",
             partial(run_fewshot, scorer=FINETUNED),
         ),
         Protocol(
@@ -81,12 +81,12 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "robustness",
-            "linear SVM fitted on clean clouds, tested on turned, noisy, thinned and cut ones",
+            "linear SVM fitted on clean clouds, tested on rotated, noisy, thinned and cut ones",
             run_robustness,
         ),
         Protocol(
             "label-efficiency",
-            "linear SVM on 1, 5, 10, 50 and 100 % of the labels, nested, 3 draws",
+            "linear SVM on 1, 5, 10, 50 and 100 % of the labels, nested, 3 subsets each",
             run_label_efficiency,
         ),
     )

@@ -1,4 +1,4 @@
-"""Robustness: the accuracy of a probe fitted on clean clouds when the test clouds are turned, noisy or cut.
+"""Robustness: the accuracy of a probe that was fitted on clean clouds, on rotated, noisy and cut test clouds.
 
 N points
 """
@@ -41,7 +41,7 @@ def run_robustness(context: EvaluationContext) -> Outcome:
     """Fits the default linear SVM on clean training clouds and tests it on disturbed test clouds.
 
     Disturbances act on the cloud as stored, scaled to the unit sphere, before the preprocessing of the
-    weights; their draws depend on the seed and the place of the cloud alone.
+    weights; their random numbers depend only on the seed and the place of the cloud.
     """
     partition = context.learnable()[0]
     train_n, test_m = context.labels(partition.train_n), context.labels(partition.test_m)
@@ -77,7 +77,7 @@ def run_robustness(context: EvaluationContext) -> Outcome:
 
 
 def as_transform(disturbance: Disturbance, seed: int) -> Transform:
-    """Binds a disturbance to a seed."""
+    """Returns a disturbance with the random numbers of a seed."""
 
     def apply(points_N3: Points, place: int) -> Points:
         frame = unit_sphere(points_N3)
@@ -89,7 +89,7 @@ def as_transform(disturbance: Disturbance, seed: int) -> Transform:
 
 
 def disturbances(up_axis: Axis) -> list[Disturbance]:
-    """Lists the rows of the table, for clouds with an axis that points up."""
+    """Lists the rows of the table for clouds whose up axis is known."""
     rows = [
         Disturbance("rotation", "any angle about the vertical", _turn_about(up_axis)),
         *(
@@ -108,7 +108,7 @@ def disturbances(up_axis: Axis) -> list[Disturbance]:
 
 
 def turn_any(points_N3: Points, generator: np.random.Generator) -> Points:
-    """Turns a cloud by a rotation that is uniform among all."""
+    """Turns a cloud by a uniformly random rotation."""
     q_w, q_x, q_y, q_z = _unit(generator.normal(size=4))
     rotation_33 = np.array(
         [
@@ -158,7 +158,7 @@ def _keep(count: int) -> Change:
 
 
 def _cut(share: float) -> Change:
-    """Takes away the points that lie farthest in a random direction."""
+    """Removes the points that are farthest in a random direction."""
 
     def change(points_N3: Points, generator: np.random.Generator) -> Points:
         depth_N = points_N3 @ _unit(generator.normal(size=3))

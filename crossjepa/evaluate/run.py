@@ -1,4 +1,4 @@
-"""The one way to run a protocol."""
+"""Runs a protocol, and finds the source of its features by name."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def evaluate(
 ) -> Result:
     """Runs a protocol.
 
-    The test split is used once, for the figure; everything that is chosen is chosen on the training split.
+    The test split is used once, for the metrics; everything that is chosen is chosen on the training split.
 
     Args:
         protocol: one of `list_protocols()`.
@@ -52,16 +52,16 @@ def evaluate(
         extractor: an encoder, or what `find_extractor` returns.
         seed: seed of every random draw.
         holdout: leave the test split alone and test on a fifth of the training split; for development.
-        per_class: keep at most so many clouds of every class in every split; for trying things out.
-        cache: where features are kept; nowhere by default.
-        batch_size: clouds a pass.
-        jobs: fits to run at a time.
+        per_class: keep at most this many clouds of every class in every split; for quick trials.
+        cache: cache of features; none by default.
+        batch_size: clouds per batch.
+        jobs: number of parallel fits.
         progress: show progress bars; by default for longer work.
-        folds: draws a setting of the few-shot protocols, theirs by default.
-        settings: pairs of ways and shots of the few-shot protocols, theirs by default.
+        folds: number of folds per setting of a few-shot protocol, its own by default.
+        settings: pairs of ways and shots of a few-shot protocol, its own by default.
 
     Returns:
-        The figures, and all that is needed to repeat them.
+        The metrics, and all that is needed to repeat them.
 
     Raises:
         ValueError: the protocol is unknown, or does not fit the data set.
@@ -101,9 +101,9 @@ def evaluate_folds(
         folder: `ModelNetFewshot`, or one of its settings.
         extractor: an encoder, or what `find_extractor` returns.
         tuned: fine-tune the encoder on every fold.
-        seed: seed of the fine-tuning; the files leave nothing else to draw.
-        cache: where features are kept.
-        batch_size: clouds a pass.
+        seed: seed of the fine-tuning; the files fix everything else.
+        cache: cache of features; none by default.
+        batch_size: clouds per batch.
         progress: show progress bars.
 
     Raises:
@@ -124,7 +124,7 @@ def evaluate_folds(
 def find_extractor(
     name: str, dataset: Dataset, *, seed: int = 0, device: str = "cpu", holdout: bool = False
 ) -> Extractor:
-    """Makes the features' source from a name on the command line.
+    """Makes the source of features from its name on the command line.
 
     Args:
         name: "untrained", "d2", "shape-distributions", or whatever `from_pretrained` takes.
@@ -150,7 +150,7 @@ def find_extractor(
 def _with_options(
     rule: Protocol, folds: int | None, settings: Sequence[tuple[int, int]] | None
 ) -> Callable[[EvaluationContext], Outcome]:
-    """Returns what a protocol does, with other folds and settings where it is a few-shot one."""
+    """Returns what a protocol does, with other folds and settings if it is a few-shot one."""
     given: dict[str, Any] = {"folds": folds, "settings": settings}
     given = {name: value for name, value in given.items() if value is not None}
     if not given:

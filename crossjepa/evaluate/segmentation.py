@@ -18,11 +18,11 @@ def evaluate_parts(predict: Callable[[Sample], Parts], dataset: Dataset) -> Outc
     """Segments every shape of a data set with any model, and scores it.
 
     Args:
-        predict: returns the (N,) parts of a sample's points; it may look at the class, not at the parts.
+        predict: returns the (N,) parts of a sample's points; it may use the class, but not the parts.
         dataset: shapes with part labels, usually the subset "test".
 
     Returns:
-        Metrics `instance_miou`, `class_miou` and `accuracy`, and a row a class.
+        Metrics `instance_miou`, `class_miou` and `accuracy`, and one row per class.
 
     Raises:
         ValueError: the data set has no part labels.
