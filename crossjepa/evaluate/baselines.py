@@ -5,7 +5,7 @@ n clouds, N points, E embedding width
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crossjepa.batching import with_progress
 from crossjepa.config import Axis, ModelConfig, Pooling
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.features import Features, Points
@@ -79,16 +80,19 @@ class ShapeDistributions:
         """Returns its parameters."""
         return {"kind": self.name, "bins": BINS, "triples": TRIPLES, "points": 1024}
 
-    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        """Returns the (n, 64) or (n, 256) histograms of a batch of (N_i, 3) clouds."""
+    def extract(
+        self, clouds: Iterable[Points], up_axis: Axis, *, batch_size: int = 32, progress: bool | None = None
+    ) -> Features:
+        """Returns the (n, 64) or (n, 256) histograms of (N_i, 3) clouds."""
         processor = PointCloudProcessor()
-        ready = [processor(cloud, up_axis=up_axis).double().numpy() for cloud in clouds]
         parts: list[Callable[[Points], NDArray[np.float64]]] = [distances]
         if self.name != "d2":
             parts += [radii, angles, areas]
-        return np.stack([np.concatenate([part(cloud) for part in parts]) for cloud in ready]).astype(
-            np.float32
-        )
+        rows = []
+        for cloud in with_progress(clouds, 4 * batch_size, progress, self.name, unit="input"):
+            ready_N3 = processor(cloud, up_axis=up_axis).double().numpy()
+            rows.append(np.concatenate([part(ready_N3) for part in parts]))
+        return np.stack(rows).astype(np.float32)
 
     def select(self, features_nA: Features) -> Features:
         """Returns all columns."""

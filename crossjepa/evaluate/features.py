@@ -10,7 +10,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,8 +46,20 @@ class Extractor(Protocol):
         """Returns everything that `extract` depends on besides the clouds, as plain JSON values."""
         ...
 
-    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        """Returns (n, A) features of a batch of (N_i, 3) clouds with all columns, as the cache keeps them."""
+    def extract(
+        self, clouds: Iterable[Points], up_axis: Axis, *, batch_size: int = 32, progress: bool | None = None
+    ) -> Features:
+        """Extracts features with all columns, as the cache keeps them.
+
+        Args:
+            clouds: (N_i, 3) clouds, which are taken one batch at a time.
+            up_axis: the axis that points up in them.
+            batch_size: clouds per batch.
+            progress: show a progress bar; by default for longer work.
+
+        Returns:
+            (n, A) float32, one row per cloud.
+        """
         ...
 
     def select(self, features_nA: Features) -> Features:
@@ -90,10 +102,12 @@ class EncoderFeatures:
             "processor": asdict(self.encoder.processor.config),
         }
 
-    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        """Returns (n, 2C) maxima and means of a batch of (N_i, 3) clouds: one pass serves every pooling."""
+    def extract(
+        self, clouds: Iterable[Points], up_axis: Axis, *, batch_size: int = 32, progress: bool | None = None
+    ) -> Features:
+        """Returns the (n, 2C) maxima and means of the tokens: one pass serves every pooling."""
         return self.encoder.encode(
-            list(clouds), pool="max+mean", batch_size=max(len(clouds), 1), up_axis=up_axis, progress=False
+            clouds, pool="max+mean", batch_size=batch_size, up_axis=up_axis, progress=progress
         )
 
     def select(self, features_nA: Features) -> Features:
@@ -118,6 +132,27 @@ class Transform:
 
     name: str
     apply: Callable[[Points, int], Points]
+
+
+@dataclass(frozen=True, eq=False)
+class Clouds:
+    """The clouds of a data set, read one at a time.
+
+    Attributes:
+        dataset: the data set.
+        transform: a change of its clouds.
+    """
+
+    dataset: Dataset
+    transform: Transform | None = None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __iter__(self) -> Iterator[Points]:
+        for index, place in enumerate(self.dataset.indices_n.tolist()):
+            points_N3 = self.dataset[index].points_N3
+            yield self.transform.apply(points_N3, place) if self.transform else points_N3
 
 
 class FeatureCache:
@@ -187,13 +222,8 @@ def extract_features(
     found = cache.load(key, len(dataset)) if cache else None
     if found is not None:
         return extractor.select(found)
-    batches = []
-    for start in _progress(range(0, len(dataset), batch_size), extractor.name, progress):
-        clouds = [
-            _cloud(dataset, index, transform) for index in range(start, min(start + batch_size, len(dataset)))
-        ]
-        batches.append(extractor.extract(clouds, dataset.up_axis))
-    features = np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
+    clouds = Clouds(dataset, transform)
+    features = extractor.extract(clouds, dataset.up_axis, batch_size=batch_size, progress=progress)
     if cache:
         cache.save(key, features, facts)
     return extractor.select(features)
@@ -209,16 +239,3 @@ def _facts(extractor: Extractor, dataset: Dataset, transform: Transform | None) 
         "up_axis": dataset.up_axis,
         "transform": transform.name if transform else "",
     }
-
-
-def _cloud(dataset: Dataset, index: int, transform: Transform | None) -> Points:
-    points_N3 = dataset[index].points_N3
-    return transform.apply(points_N3, int(dataset.indices_n[index])) if transform else points_N3
-
-
-def _progress(steps: Sequence[int], title: str, show: bool | None) -> Iterator[int]:
-    if show is False or (show is None and len(steps) <= 4):
-        return iter(steps)
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(steps, unit="batch", desc=title))

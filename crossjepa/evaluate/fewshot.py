@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crossjepa.datasets import find_folds, load_fold
 from crossjepa.evaluate.context import EvaluationContext
-from crossjepa.evaluate.probes import import_sklearn
+from crossjepa.evaluate.linear import import_sklearn
 from crossjepa.result import Outcome
 
 SETTINGS = ((5, 10), (5, 20), (10, 10), (10, 20))
@@ -56,8 +56,8 @@ def score_svm(context: EvaluationContext, fold: Fold) -> float:
     """Fits an SVM to the frozen features of the support and returns its accuracy on the queries."""
     sklearn = import_sklearn()
     support_nE, queries_mE = context.features(fold.support_n), context.features(fold.queries_m)
-    scaler = sklearn["StandardScaler"]().fit(support_nE)
-    machine = sklearn["SVC"](kernel="linear", C=1.0)
+    scaler = sklearn.preprocessing.StandardScaler().fit(support_nE)
+    machine = sklearn.svm.SVC(kernel="linear", C=1.0)
     machine.fit(scaler.transform(support_nE), context.labels(fold.support_n))
     return float(machine.score(scaler.transform(queries_mE), context.labels(fold.queries_m)))
 

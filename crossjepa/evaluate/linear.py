@@ -107,13 +107,15 @@ def fit_linear_svm(
     Raises:
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.
     """
-    GridSearchCV, StratifiedKFold, SVC = _sklearn()
-    splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    sklearn = import_sklearn()
+    splits = sklearn.model_selection.StratifiedKFold(folds, shuffle=True, random_state=seed)
     scores: dict[tuple[str, float], float] = {}
     for scaling, values in (costs or DEFAULT_COSTS).items():
         scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
-        machine = SVC(kernel="precomputed", cache_size=1000, max_iter=MOST_STEPS)
-        search = GridSearchCV(machine, {"C": list(values)}, cv=splits, n_jobs=jobs, refit=False)
+        machine = sklearn.svm.SVC(kernel="precomputed", cache_size=1000, max_iter=MOST_STEPS)
+        search = sklearn.model_selection.GridSearchCV(
+            machine, {"C": list(values)}, cv=splits, n_jobs=jobs, refit=False
+        )
         with _threads_without_warnings():
             search.fit(scaled_nE @ scaled_nE.T, train_labels_n)
         for cost, score in zip(values, search.cv_results_["mean_test_score"], strict=True):
@@ -141,8 +143,7 @@ def fit_fixed_svm(
     Raises:
         ImportError: scikit-learn is missing; install `crossjepa[eval]`.
     """
-    _, _, SVC = _sklearn()
-    machine = SVC(kernel="precomputed", C=cost, max_iter=MOST_STEPS)
+    machine = import_sklearn().svm.SVC(kernel="precomputed", C=cost, max_iter=MOST_STEPS)
     scaled_nE, _ = scale_features(train_nE, train_nE[:0], scaling)
     with _threads_without_warnings():
         machine.fit(scaled_nE @ scaled_nE.T, train_labels_n)
@@ -224,13 +225,21 @@ def scale_features(
     return train, test
 
 
-def _sklearn() -> tuple[Any, Any, Any]:
+def import_sklearn() -> Any:
+    """Returns scikit-learn with the modules that the probes need.
+
+    Raises:
+        ImportError: scikit-learn is missing; install `crossjepa[eval]`.
+    """
     try:
-        from sklearn.model_selection import GridSearchCV, StratifiedKFold
-        from sklearn.svm import SVC
+        import sklearn.exceptions
+        import sklearn.linear_model
+        import sklearn.model_selection
+        import sklearn.preprocessing
+        import sklearn.svm
     except ImportError as error:
-        raise ImportError("the linear probe needs scikit-learn: pip install 'crossjepa[eval]'") from error
-    return GridSearchCV, StratifiedKFold, SVC
+        raise ImportError("this protocol needs scikit-learn: pip install 'crossjepa[eval]'") from error
+    return sklearn
 
 
 def _scaling(

@@ -17,7 +17,7 @@ from crossjepa.config import Pooling
 from crossjepa.datasets.splits import Partition
 from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Features, Transform
-from crossjepa.evaluate.linear import DEFAULT_COSTS, linear_svm, scale_features
+from crossjepa.evaluate.linear import DEFAULT_COSTS, import_sklearn, linear_svm, scale_features
 from crossjepa.result import Outcome
 
 Labels = NDArray[np.int64]
@@ -96,9 +96,13 @@ def fit_logistic(
     """Fits and tests logistic regression on standardized features, C by cross-validation on train."""
     sklearn = import_sklearn()
     scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
-    splits = sklearn["StratifiedKFold"](folds_of(train_n), shuffle=True, random_state=context.seed)
-    machine = sklearn["LogisticRegression"](max_iter=1000)
-    search = sklearn["GridSearchCV"](machine, {"C": list(LOGISTIC_COSTS)}, cv=splits, n_jobs=context.jobs)
+    splits = sklearn.model_selection.StratifiedKFold(
+        folds_of(train_n), shuffle=True, random_state=context.seed
+    )
+    machine = sklearn.linear_model.LogisticRegression(max_iter=1000)
+    search = sklearn.model_selection.GridSearchCV(
+        machine, {"C": list(LOGISTIC_COSTS)}, cv=splits, n_jobs=context.jobs
+    )
     search.fit(scaled_nE, train_n)
     chosen = {"C": float(search.best_params_["C"]), "validation": float(search.best_score_)}
     return float(search.score(scaled_mE, test_m)), chosen
@@ -206,38 +210,14 @@ def _fit_fixed(
 ) -> tuple[float, dict[str, Any]]:  # fmt: skip
     sklearn = import_sklearn()
     if classifier == "SVC":
-        machine = sklearn["SVC"](kernel="linear", C=cost)
+        machine = sklearn.svm.SVC(kernel="linear", C=cost)
     else:
         # dual=True was the default when these protocols were published.
-        machine = sklearn["LinearSVC"](C=cost, dual=True, random_state=seed)
+        machine = sklearn.svm.LinearSVC(C=cost, dual=True, random_state=seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         machine.fit(train_nE, train_n)
-    converged = not any(issubclass(warning.category, sklearn["ConvergenceWarning"]) for warning in caught)
-    return float(machine.score(test_mE, test_m)), {"converged": converged}
-
-
-def import_sklearn() -> dict[str, Any]:
-    """Imports what the probes need from scikit-learn, by name.
-
-    Raises:
-        ImportError: scikit-learn is missing; install `crossjepa[eval]`.
-    """
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GridSearchCV, StratifiedKFold
-        from sklearn.preprocessing import StandardScaler
-        from sklearn.svm import SVC, LinearSVC
-    except ImportError as error:
-        raise ImportError("this protocol needs scikit-learn: pip install 'crossjepa[eval]'") from error
-    found = (
-        ConvergenceWarning,
-        LogisticRegression,
-        GridSearchCV,
-        StratifiedKFold,
-        StandardScaler,
-        SVC,
-        LinearSVC,
+    converged = not any(
+        issubclass(warning.category, sklearn.exceptions.ConvergenceWarning) for warning in caught
     )
-    return {each.__name__: each for each in found}
+    return float(machine.score(test_mE, test_m)), {"converged": converged}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,12 @@ class Spreads:
     def describe(self) -> dict[str, Any]:
         return {"kind": "spreads"}
 
-    def extract(self, clouds: Sequence[Points], up_axis: Axis) -> Features:
-        self.seen += [len(cloud) for cloud in clouds]
-        rows = [np.concatenate([cloud.std(axis=0), np.abs(cloud).max(axis=0)]) for cloud in clouds]
+    def extract(
+        self, clouds: Iterable[Points], up_axis: Axis, *, batch_size: int = 32, progress: bool | None = None
+    ) -> Features:
+        read = list(clouds)
+        self.seen += [len(cloud) for cloud in read]
+        rows = [np.concatenate([cloud.std(axis=0), np.abs(cloud).max(axis=0)]) for cloud in read]
         return np.stack([row / row[:3].sum() for row in rows]).astype(np.float32)
 
     def select(self, features_nA: Features) -> Features:

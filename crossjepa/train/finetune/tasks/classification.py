@@ -5,7 +5,7 @@ n clouds, B clouds of a batch, K classes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ class ClassificationTask(Task):
     """Names the class of a cloud; scored by accuracy, ties by the mean loss."""
 
     with_parts = False
+    features = PooledFeatures
 
     def select_learnable(self, dataset: Dataset) -> Dataset:
         """Leaves out classes without training clouds; two must remain."""
@@ -80,14 +81,6 @@ class ClassificationTask(Task):
     def packed_bytes(self, encoder: EncoderConfig) -> int:
         """Returns the memory of a maximum and a mean in float32."""
         return 4 * 2 * encoder.width
-
-    def pack(self, features: HeadFeatures) -> dict[str, Tensor]:
-        """Returns the pooled tokens as they are."""
-        return features._asdict()
-
-    def unpack(self, packed: Mapping[str, Tensor]) -> PooledFeatures:
-        """Returns float32 features."""
-        return PooledFeatures(packed["pooled_BE"].float())
 
     def score(
         self, encoder: CrossJEPAEncoder, features: Sequence[HeadFeatures], clouds: LabeledClouds

@@ -5,7 +5,7 @@ B clouds, N points, Q query points, G groups, C encoder width, P parts of all cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class PartSegmentationTask(Task):
     """Names the part of every point; scored by instance mIoU, ties by the share of right points."""
 
     with_parts = True
+    features = LevelFeatures
 
     def select_learnable(self, dataset: Dataset) -> Dataset:
         """Leaves out clouds of classes without training clouds; there must be part labels."""
@@ -94,10 +95,6 @@ class PartSegmentationTask(Task):
         """Returns the tokens in half precision, which takes half the memory, and the rest as it is."""
         values = features._asdict()
         return {**values, "levels_BGD": values["levels_BGD"].half()}
-
-    def unpack(self, packed: Mapping[str, Tensor]) -> LevelFeatures:
-        """Returns float32 features."""
-        return LevelFeatures(packed["levels_BGD"].float(), packed["centers_BG3"], packed["token_mask_BG"])
 
     def score(
         self, encoder: CrossJEPAEncoder, features: Sequence[HeadFeatures], clouds: LabeledClouds

@@ -18,7 +18,7 @@ from torch import Tensor
 from crossjepa.config import Axis, EncoderConfig, HeadConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.models.heads import HeadFeatures
+from crossjepa.models.heads import HeadFeatures, LevelFeatures, PooledFeatures
 from crossjepa.result import Outcome
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
@@ -68,9 +68,11 @@ class Task(ABC):
 
     Attributes:
         with_parts: whether clouds need their original points and the parts of these.
+        features: what the head reads.
     """
 
     with_parts: bool
+    features: type[PooledFeatures] | type[LevelFeatures]
 
     def __init__(self, config: FinetuneConfig) -> None:
         self.config = config
@@ -123,13 +125,15 @@ class Task(ABC):
     def packed_bytes(self, encoder: EncoderConfig) -> int:
         """Returns the memory that the packed features of one cloud take."""
 
-    @abstractmethod
     def pack(self, features: HeadFeatures) -> dict[str, Tensor]:
         """Returns the features of a batch as they are kept between the epochs of a frozen encoder."""
+        return features._asdict()
 
-    @abstractmethod
     def unpack(self, packed: Mapping[str, Tensor]) -> HeadFeatures:
-        """Returns the features of packed ones."""
+        """Returns float32 features of packed ones."""
+        return self.features(
+            **{name: value.float() if value.is_floating_point() else value for name, value in packed.items()}
+        )
 
     @abstractmethod
     def score(

@@ -55,5 +55,5 @@ def test_score_is_the_accuracy_and_then_the_loss(tiny: CrossJEPAEncoder) -> None
     assert task.log_values(score) == {"validation_accuracy": 0.75, "validation_loss": -score.tie}
     assert Score(0.8, -9.0) > Score(0.75, -0.1) > Score(0.75, -0.2)
     packed = task.pack(features)
-    assert torch.equal(task.unpack(packed).pooled_BE, features.pooled_BE)
+    assert torch.equal(task.unpack(packed)[0], features.pooled_BE)
     assert sum(value.nbytes for value in packed.values()) == 4 * task.packed_bytes(tiny.config)
