@@ -121,12 +121,6 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, default=0, help="of cameras and points (default 0)")
     command.add_argument(
-        "--renderer",
-        choices=("zbuffer", "embree"),
-        default="zbuffer",
-        help="of meshes: our own (default), or embree, which needs crossjepa[embree]",
-    )
-    command.add_argument(
         "--device",
         help="torch device; a GPU where there is one, whose results differ by rounding",
     )
@@ -163,10 +157,8 @@ def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _render(options: argparse.Namespace) -> int:
-    from crossjepa.train.render import check_renderer
     from crossjepa.train.render.render_files import render_files, write_preview
 
-    check_renderer(options.renderer)
     shown = not options.no_progress
     result = render_files(
         options.inputs,
@@ -202,7 +194,6 @@ def _render_config(options: argparse.Namespace) -> RenderConfig:
         image_size=options.size,
         stored_points=options.points,
         seed=options.seed,
-        renderer=options.renderer,
     )
 
 
@@ -216,7 +207,6 @@ def _cache(options: argparse.Namespace) -> int:
     from crossjepa.datasets.open import open_collection
     from crossjepa.train.cache import CacheConfig, default_workers, make_cache
     from crossjepa.train.cache.teacher import DEFAULT_TEACHER
-    from crossjepa.train.render import check_renderer
 
     device = _device(options)
     config = CacheConfig(options.teacher or DEFAULT_TEACHER, options.embedding, _render_config(options))
@@ -229,8 +219,6 @@ def _cache(options: argparse.Namespace) -> int:
         difficulty=options.difficulty,
         skip_bad=options.skip_bad,
     )
-    if not collection.views:  # pictures that exist need no renderer
-        check_renderer(options.renderer)
     cache = make_cache(
         collection,
         options.output,

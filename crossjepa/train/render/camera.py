@@ -37,7 +37,7 @@ class View:
     fov: float = FIELD_OF_VIEW
 
     def position(self) -> NDArray[np.float64]:
-        """Returns the (3,) place of the camera."""
+        """Returns the (3,) position of the camera."""
         azimuth, elevation = math.radians(self.azimuth), math.radians(self.elevation)
         level = math.cos(elevation)
         direction_3 = [level * math.sin(azimuth), math.sin(elevation), level * math.cos(azimuth)]
@@ -65,7 +65,7 @@ def project(
     Args:
         points_N3: (N, 3) points in the object's frame.
         view: the camera.
-        size: pixels of a side.
+        size: width and height of the image in pixels.
 
     Returns:
         pixel_N2: (N, 2) pixel coordinates, x to the right and y down, (0, 0) the upper left corner.
@@ -125,19 +125,20 @@ RIGS: dict[str, Callable[[np.random.Generator], list[View]]] = {
 def rig(name: str, seed: int = 0) -> tuple[View, ...]:
     """Returns the cameras of a named rig.
 
-    `r2n2` has 24 views at random azimuths and elevations of 25 to 30 degrees, `disn` 36 views every 10 +- 5
-    degrees at 20 to 30, both at the distances and with the lens of these data sets. `mvcnn12` has 12 views
-    every 30 degrees at 30, `sphere` 20 views all around, `orbit8` 8 views about 45 degrees apart at 5 to 40.
+    `r2n2` has 24 views at random azimuths and elevations of 25 to 30 degrees; `disn` has 36 views every
+    10 +- 5 degrees at elevations of 20 to 30; both use the distances and the lens of these data sets.
+    `mvcnn12` has 12 views every 30 degrees at 30, `sphere` 20 views all around, `orbit8` 8 views about 45
+    degrees apart at 5 to 40.
 
     Args:
         name: one of `RIGS`.
-        seed: seed of the random ones.
+        seed: seed of the random rigs.
 
     Returns:
         The views.
 
     Raises:
-        ValueError: there is no such rig; the message lists those there are.
+        ValueError: there is no such rig; the message lists the known ones.
     """
     if name not in RIGS:
         raise ValueError(f"unknown rig {name!r}; known are {sorted(RIGS)}")

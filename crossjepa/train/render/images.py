@@ -1,4 +1,4 @@
-"""Images of one size.
+"""Images resized to one size.
 
 V views, H x W pixels
 """
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def resize_images(images_VHW3: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resizes (V, H, W, 3) images to (V, size, size, 3), smoothly; those of that size stay as they are."""
+    """Resizes (V, H, W, 3) images to (V, size, size, 3) with antialiasing, unless they have that size."""
     if images_VHW3.shape[1:3] == (size, size):
         return images_VHW3
     images = torch.from_numpy(np.array(images_VHW3)).permute(0, 3, 1, 2).float()

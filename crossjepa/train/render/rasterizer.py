@@ -14,9 +14,9 @@ from torch import Tensor
 
 # Faces closer together than this share of their depth count as one plane, so that they do not flicker.
 COPLANAR_BITS = 7
-# What is seen behind something is farther away by this share.
+# What is seen behind a surface is farther away than it by this share.
 BEHIND = 1e-4
-# Faces with a vertex nearer than that are not drawn.
+# Faces with a vertex nearer than this are not drawn.
 NEAREST_DEPTH = 1e-3
 
 
@@ -24,8 +24,8 @@ def rasterize(pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int) ->
     """Finds the nearest face at every pixel center of one view; see `rasterize_views`.
 
     Returns:
-        depth_HW: (H, W) float32 depth, inf where there is nothing.
-        face_HW: (H, W) int64 face numbers, -1 where there is nothing.
+        depth_HW: (H, W) float32 depth, inf for the background.
+        face_HW: (H, W) int64 face numbers, -1 for the background.
     """
     depth_BHW, face_BHW = rasterize_views(pixel_V2[None], depth_V[None], faces_F3, size)
     return depth_BHW[0], face_BHW[0]
@@ -40,12 +40,12 @@ def rasterize_views(
         pixel_BV2: (B, V, 2) projected vertices, x to the right and y down, in pixels.
         depth_BV: (B, V) depth of the vertices; faces with a vertex at or behind the camera are left out.
         faces_F3: (F, 3) int64 vertex numbers.
-        size: pixels of a side.
-        behind_BHW: (B, H, W) depth at and before which nothing is seen.
+        size: width and height in pixels.
+        behind_BHW: (B, H, W) depth up to which nothing is seen.
 
     Returns:
-        depth_BHW: (B, H, W) float32 depth, inf where there is nothing.
-        face_BHW: (B, H, W) int64 face numbers, -1 where there is nothing.
+        depth_BHW: (B, H, W) float32 depth, inf for the background.
+        face_BHW: (B, H, W) int64 face numbers, -1 for the background.
     """
     view_T, number_T, planes_T33, inverse_T3, low_T, high_T = _visible_faces(
         pixel_BV2.double(), depth_BV.double(), faces_F3, size
@@ -83,17 +83,17 @@ def rasterize_views(
 def interpolation_weights(
     pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, face_BHW: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Where on their faces the covered pixel centers lie, true to perspective.
+    """Locates the covered pixel centers on their faces, correct in perspective.
 
     Args:
         pixel_BV2: (B, V, 2) projected vertices.
         depth_BV: (B, V) their depth.
         faces_F3: (F, 3) int64 vertex numbers.
-        face_BHW: (B, H, W) faces seen, -1 where there is none.
+        face_BHW: (B, H, W) faces seen, -1 for the background.
 
     Returns:
         index_M3: (M, 3) int64 view, row and column of the covered pixels.
-        weights_M3: (M, 3) float32 shares of the corners of the face.
+        weights_M3: (M, 3) float32 weights of the corners of the face, summing to 1.
     """
     index_M3 = (face_BHW >= 0).nonzero()
     view_M, row_M, column_M = index_M3.unbind(1)

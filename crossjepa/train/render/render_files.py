@@ -1,4 +1,4 @@
-"""Pictures of files as files: a folder an object, with its cameras and points beside the pictures.
+"""Renderings of files, written as files: one folder per object with pictures, cameras and points.
 
 V views, H x W pixels
 """
@@ -34,11 +34,11 @@ PREVIEW_SIZE, PREVIEW_COLUMNS, PREVIEW_MOST = 128, 12, 480
 
 @dataclass
 class RenderResult:
-    """What became of the files.
+    """Outcome of rendering files.
 
     Attributes:
-        folders: the folder of each object's pictures.
-        errors: why the others could not be rendered.
+        folders: folder of the pictures of each rendered object.
+        errors: why the other files could not be rendered.
     """
 
     folders: list[Path] = field(default_factory=list)
@@ -56,15 +56,15 @@ def render_files(
 ) -> RenderResult:
     """Renders files and folders and collects what fails instead of stopping.
 
-    What an earlier, interrupted call has rendered whole from the same file is left as it is.
+    Objects that an earlier call rendered completely from the same file are left as they are.
 
     Args:
         inputs: point and mesh files, and folders of such files.
-        output: folder in which each object gets a folder.
+        output: folder in which each object gets its own folder.
         config: cameras and pictures.
         up_axis: the axis that points up in the files.
         device: where to render.
-        each: called with the number of files done and of all files, after each.
+        each: called after each file with the number of files done and of all files.
 
     Returns:
         Folders and errors.
@@ -91,7 +91,7 @@ def render_files(
 def write_preview(path: str | os.PathLike[str], folders: Iterable[Path]) -> None:
     """Writes a contact sheet of rendered objects.
 
-    All views of up to 4 objects are shown, four of each of up to 60, else one.
+    It shows all views of up to 4 objects, four views of each of up to 60, and one view of each of more.
 
     Args:
         path: the PNG file.
@@ -116,11 +116,11 @@ def _render_file(
     path: Path, folder: Path, name: str, config: RenderConfig, up_axis: Axis, device: str
 ) -> None:
     partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
-    for left in (partial, old):  # by a call that was killed
+    for left in (partial, old):  # left by a killed call
         shutil.rmtree(left, ignore_errors=True)
     shape = read(path, color=True)
     recipe = {**config.facts(), "format": FORMAT, "up_axis": up_axis, "sha256": file_digest(path)}
-    if _is_whole(folder, recipe_hash(recipe)):
+    if _is_complete(folder, recipe_hash(recipe)):
         return
     # The cameras depend on the name alone, so that files can be added.
     row = int(text_digest([name]), 16) % 2**31
@@ -149,8 +149,8 @@ def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]
     write_json(folder / VIEWS_NAME, {"format": FORMAT, **facts, "views": described})
 
 
-def _is_whole(folder: Path, wanted: str) -> bool:
-    """Whether a folder has been rendered with that recipe; it has its name only if it was whole."""
+def _is_complete(folder: Path, wanted: str) -> bool:
+    """Whether a folder was rendered with that recipe; a folder gets its name only when it is complete."""
     try:
         return bool(json.loads((folder / VIEWS_NAME).read_text())["recipe_hash"] == wanted)
     except (OSError, ValueError, KeyError, TypeError):
@@ -158,7 +158,7 @@ def _is_whole(folder: Path, wanted: str) -> bool:
 
 
 def _named_files(inputs: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
-    """Names files by their place in the folder that was given, without the ending where that is clear."""
+    """Names files by their path in the given folder, without the ending if the name stays unique."""
     found = list(_files(inputs))
     short = [os.fspath(place.with_suffix("")) for place, _ in found]
     counts, named = Counter(short), dict[str, Path]()

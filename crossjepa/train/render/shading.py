@@ -14,14 +14,15 @@ from torch import Tensor
 
 from crossjepa.io import Appearance
 from crossjepa.train.render.camera import View
-from crossjepa.train.render.projection import Projection, Renderer, Surface, open_surface
+from crossjepa.train.render.projection import Projection
+from crossjepa.train.render.rasterizer import rasterize_views
 from crossjepa.train.render.textures import Paint
 
 AMBIENT, HEAD_LIGHT, KEY_LIGHT = 0.28, 0.38, 0.34
 KEY_DIRECTION = (-0.45, 0.75, 0.5)
-# On a CPU a single view is faster, since it stays in the cache.
+# On a CPU one view at a time is faster, since it stays in the processor's cache.
 VIEWS_AT_ONCE_ON_GPU = 8
-# Surfaces with holes behind each other through which one can look.
+# Largest number of surfaces with holes, one behind the other, to see through.
 LAYERS = 6
 
 
@@ -36,7 +37,6 @@ def render_mesh(
     appearance: Appearance | None = None,
     background: float = 1.0,
     device: str | torch.device = "cpu",
-    renderer: Renderer = "zbuffer",
 ) -> NDArray[np.uint8]:
     """Renders a mesh with flat shading from both sides: ambient, head light, and a key light from above.
 
@@ -44,20 +44,18 @@ def render_mesh(
         vertices_P3: (P, 3) vertices, y up, inside the unit sphere.
         faces_F3: (F, 3) vertex numbers; their winding does not matter.
         views: the cameras.
-        size: pixels of a side.
-        supersample: samples of a pixel's side, averaged against jagged edges.
+        size: width and height in pixels.
+        supersample: samples along each side of a pixel, averaged against jagged edges.
         colors_F3: (F, 3) color of each face, 0 to 1; white by default.
         appearance: colors and textures instead of that.
         background: gray value of the background, 0 to 1.
         device: where to render; several views at once on a GPU.
-        renderer: what finds the visible faces, see `open_surface`.
 
     Returns:
         (V, size, size, 3) uint8 RGB.
 
     Raises:
-        ImportError: the renderer is not installed.
-        ValueError: there are no faces, or the colors are of another number of faces.
+        ValueError: there are no faces, or the number of colors differs from the number of faces.
     """
     if not len(faces_F3):
         raise ValueError("a mesh without faces cannot be rendered")
@@ -67,13 +65,12 @@ def render_mesh(
         raise ValueError(f"colors of {len(appearance.colors_F33)} faces for a mesh of {len(faces_F3)}")
     device = torch.device(device)
     faces = torch.from_numpy(np.asarray(faces_F3, np.int64)).to(device)
-    surface = open_surface(renderer, vertices_P3, faces)
     paint = None if appearance is None else Paint(appearance, device)
     at_once = 1 if device.type == "cpu" else VIEWS_AT_ONCE_ON_GPU
     images = []
     for first in range(0, len(views), at_once):
         seen = Projection.of(vertices_P3, views[first : first + at_once], size * supersample, device)
-        pixels = _render_views(vertices_P3, faces, surface, seen, paint, background)
+        pixels = _render_views(vertices_P3, faces, seen, paint, background)
         image = _average(pixels, supersample).expand(-1, -1, -1, 3)
         images.append((image * 255).round().byte().cpu())
     return np.asarray(torch.cat(images).numpy())
@@ -82,38 +79,39 @@ def render_mesh(
 def _render_views(
     vertices_P3: NDArray[np.floating],
     faces_F3: Tensor,
-    surface: Surface,
     seen: Projection,
     paint: Paint | None,
     background: float,
 ) -> Tensor:
-    """Returns (B, H, W, 3) colors, or (B, H, W, 1) brightness, one value a sample."""
+    """Returns (B, H, W, 3) colors, or (B, H, W, 1) brightness, one value per sample."""
     camera_BP3 = torch.from_numpy(np.stack([view.to_camera(vertices_P3) for view in seen.views])).float()
     light_BF = shade(face_normals(camera_BP3.to(faces_F3.device)[:, faces_F3]))
-    depth_BHW, face_BHW = surface.nearest(seen)
+    depth_BHW, face_BHW = rasterize_views(seen.pixel_BP2, seen.depth_BP, faces_F3, seen.samples)
     color_BHW3 = None
     if paint is not None:
-        color_BHW3, face_BHW = _paint_layers(paint, faces_F3, surface, seen, depth_BHW, face_BHW)
+        color_BHW3, face_BHW = _paint_layers(paint, faces_F3, seen, depth_BHW, face_BHW)
     light_BHW = light_BF.gather(1, face_BHW.clamp_min(0).flatten(1)).view(face_BHW.shape)
     pixels_BHWX = light_BHW.unsqueeze(-1) if color_BHW3 is None else light_BHW.unsqueeze(-1) * color_BHW3
     return torch.where(face_BHW.unsqueeze(-1) >= 0, pixels_BHWX, background)
 
 
 def _paint_layers(
-    paint: Paint, faces_F3: Tensor, surface: Surface, seen: Projection, depth_BHW: Tensor, face_BHW: Tensor
+    paint: Paint, faces_F3: Tensor, seen: Projection, depth_BHW: Tensor, face_BHW: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Paints what is nearest, and through its holes what lies behind.
+    """Paints the nearest faces, and through their holes what lies behind.
 
     Returns:
         color_BHW3: (B, H, W, 3) colors.
-        face_BHW: (B, H, W) the faces that are seen in the end, -1 where there is none.
+        face_BHW: (B, H, W) the faces seen in the end, -1 if none.
     """
     color_BHW3, hole_BHW = paint(seen.pixel_BP2, seen.depth_BP, faces_F3, face_BHW)
     for _ in range(LAYERS if paint.has_holes else 0):
         if not hole_BHW.any():
             break
         behind_BHW = torch.where(hole_BHW, depth_BHW, 0.0)
-        next_depth_BHW, next_face_BHW = surface.nearest(seen, behind_BHW)
+        next_depth_BHW, next_face_BHW = rasterize_views(
+            seen.pixel_BP2, seen.depth_BP, faces_F3, seen.samples, behind_BHW
+        )
         depth_BHW = torch.where(hole_BHW, next_depth_BHW, depth_BHW)
         face_BHW = torch.where(hole_BHW, next_face_BHW, face_BHW)
         seen_BHW = torch.where(hole_BHW, face_BHW, -1)
@@ -136,15 +134,6 @@ def shade(normal_X3: Tensor) -> Tensor:
     key_3 = torch.nn.functional.normalize(torch.tensor(KEY_DIRECTION, device=normal_X3.device), dim=0)
     head_X, key_X = normal_X3[..., 2].clamp_min(0), (normal_X3 @ key_3).clamp_min(0)
     return (AMBIENT + HEAD_LIGHT * head_X + KEY_LIGHT * key_X).clamp_max(1)
-
-
-def color_histogram(images_VHW3: NDArray[np.uint8], bins: int = 16) -> NDArray[np.float32]:
-    """Returns the (V, 3 * bins) share of pixels in each of `bins` equal bins of red, green, and blue."""
-    views, pixels = len(images_VHW3), images_VHW3.shape[1] * images_VHW3.shape[2]
-    level = images_VHW3.reshape(views, pixels, 3).astype(np.int64) * bins // 256
-    bin_number = level + bins * np.arange(3) + 3 * bins * np.arange(views)[:, None, None]
-    counts = np.bincount(bin_number.ravel(), minlength=views * 3 * bins)
-    return np.asarray(counts.reshape(views, 3 * bins) / pixels, np.float32)
 
 
 def _average(pixels_BHWX: Tensor, block: int) -> Tensor:

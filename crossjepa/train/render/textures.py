@@ -2,8 +2,8 @@
 
 B views, V vertices, F faces, M covered pixels, L levels, T texels, H x W pixels
 
-A texture is kept at all sizes from the whole to one texel (a mip map), and read where its texels are as large
-as the pixels, so that fine patterns turn to their mean instead of to noise.
+A texture is kept at all sizes from its own down to one texel (a mip map) and is read at the level whose
+texels are as large as the pixels, so that fine patterns become their mean instead of noise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Paint:
 
     Args:
         appearance: colors and textures of F faces.
-        device: where pictures are made.
+        device: where to render.
     """
 
     def __init__(self, appearance: Appearance, device: torch.device) -> None:
@@ -45,11 +45,11 @@ class Paint:
             pixel_BV2: (B, V, 2) projected vertices.
             depth_BV: (B, V) their depth.
             faces_F3: (F, 3) int64 vertex numbers.
-            face_BHW: (B, H, W) faces seen, -1 where there is none.
+            face_BHW: (B, H, W) faces seen, -1 for the background.
 
         Returns:
             color_BHW3: (B, H, W, 3) float32 colors, 0 to 1.
-            hole_BHW: (B, H, W) bool, where the face has a hole.
+            hole_BHW: (B, H, W) bool, True in the holes of a face.
         """
         hole_BHW = torch.zeros_like(face_BHW, dtype=torch.bool)
         if self.plain:
@@ -68,7 +68,7 @@ class Paint:
         return color_BHW3, hole_BHW
 
     def _textured(self, atlas: Atlas, face_M: Tensor, weights_M3: Tensor, area_M: Tensor) -> Tensor:
-        """Returns (M, 4) red, green, blue and opacity of the textures, white where there is none."""
+        """Returns (M, 4) red, green, blue and opacity of the textures, white for faces without one."""
         number_M = self.texture_F[face_M]
         color_M4 = torch.ones(len(face_M), 4, device=face_M.device)
         chosen = (number_M >= 0).nonzero()[:, 0]
@@ -85,7 +85,7 @@ class Atlas:
 
     Args:
         textures: (H, W, 4) uint8 images.
-        device: where they shall be.
+        device: where to keep them.
 
     Attributes:
         texels_T4: (T, 4) uint8.
@@ -113,12 +113,12 @@ class Atlas:
         self.sizes_NL2 = torch.from_numpy(sizes).to(device)
 
     def sample(self, number_M: Tensor, uv_M2: Tensor, level_M: Tensor) -> Tensor:
-        """Reads textures, between texels, beyond the edge as if they repeated.
+        """Samples textures bilinearly; beyond their edges they repeat.
 
         Args:
             number_M: (M,) textures.
-            uv_M2: (M, 2) places, (0, 0) the upper left corner.
-            level_M: (M,) levels, any whole numbers.
+            uv_M2: (M, 2) texture coordinates, (0, 0) the upper left corner.
+            level_M: (M,) levels, any integers; they are clamped to those that exist.
 
         Returns:
             (M, 4) float32, 0 to 1.
@@ -141,7 +141,7 @@ class Atlas:
 
 
 def _pyramid(texels_HW4: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Returns the image, and halves of it down to one texel; what is transparent lends no color."""
+    """Returns the image and its halvings down to one texel; transparent texels contribute no color."""
     levels = [np.ascontiguousarray(texels_HW4)]
     image_4HW = torch.from_numpy(levels[0]).permute(2, 0, 1).float()
     opacity_1HW = image_4HW[3:] / 255

@@ -17,21 +17,20 @@ from crossjepa.datasets.collection import Item
 from crossjepa.io import Mesh, PointCloud
 from crossjepa.ops.mesh_sampling import sample_surface
 from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
-from crossjepa.train.render import Renderer, View, color_histogram, render_cloud, render_mesh, rig
+from crossjepa.train.render import View, color_histogram, render_cloud, render_mesh, rig
 from crossjepa.train.render.images import resize_images
 
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """Everything that decides the pictures and points of an object, apart from the object.
+    """Everything but the object itself that determines its pictures and points.
 
     Attributes:
         rig: name of the camera rig.
-        image_size: pixels of a side.
-        supersample: samples of a pixel's side.
-        stored_points: points kept of an object, from which training draws (P).
+        image_size: width and height of the pictures in pixels.
+        supersample: samples along each side of a pixel.
+        stored_points: points kept of each object, from which training draws (P).
         seed: seed of the rigs and of the surface sampling.
-        renderer: what finds the visible faces of meshes: "zbuffer", or "embree", which is optional.
     """
 
     rig: str = "orbit8"
@@ -39,15 +38,10 @@ class RenderConfig:
     supersample: int = 2
     stored_points: int = 4096
     seed: int = 0
-    renderer: Renderer = "zbuffer"
 
     def facts(self) -> dict[str, Any]:
-        """Returns all of it as plain values; only another renderer than the default has an entry."""
-        facts = asdict(self)
-        if self.renderer == RenderConfig.renderer:
-            # So that what was made before there was a choice keeps its recipe.
-            del facts["renderer"]
-        return facts
+        """Returns the fields as plain values, for the recipes of caches and renderings."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +53,7 @@ class ObjectViews:
         poses_V5: (V, 5) float32 azimuth, elevation, roll, distance, field of view; degrees and radii.
         histograms_VH: (V, 48) float32 color histograms.
         points_P3: (P, 3) float32 points uniform by area, centroid 0, largest radius 1, y up.
-        frame: where the points were.
+        frame: centroid and radius of the points before they were normalized.
     """
 
     images_VHW3: NDArray[np.uint8]
@@ -70,13 +64,13 @@ class ObjectViews:
 
 
 def make_views(item: Item, row: int, config: RenderConfig, device: str = "cpu") -> ObjectViews:
-    """Samples the points of an object and renders it, or takes the pictures that it comes with.
+    """Samples the points of an object and renders it, or takes the pictures it comes with.
 
     Args:
         item: the object.
-        row: its number, which with the seed decides all that is random.
+        row: its number, which together with the seed determines everything random.
         config: points and cameras.
-        device: where it is rendered.
+        device: where to render.
 
     Returns:
         Its pictures and points.
@@ -105,7 +99,7 @@ def pose_of(view: View) -> tuple[float, float, float, float, float]:
 def _stored_points(
     shape: Mesh | PointCloud, up_axis: Axis, count: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Returns (P, 3) points, y up; a cloud of fewer points repeats them in random order."""
+    """Returns (P, 3) points, y up; a cloud of fewer points repeats them, in random order."""
     if isinstance(shape, Mesh):
         points_P3, _ = sample_surface(_upright(shape.vertices_V3, up_axis), shape.faces_F3, count, generator)
         return points_P3
@@ -127,9 +121,8 @@ def _render(
             supersample=supersample,
             appearance=shape.appearance,
             device=device,
-            renderer=config.renderer,
         )
-    # More points than that are finer than the pixels.
+    # More points would be finer than the pixels.
     most = (size * supersample) ** 2 // 8
     chosen_M = np.linspace(0, len(shape.points_N3) - 1, min(most, len(shape.points_N3))).astype(np.int64)
     return render_cloud(

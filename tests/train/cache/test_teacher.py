@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from crossjepa.cli.main import main
 from crossjepa.datasets.file_folder import FileFolder
 from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Teacher
-from crossjepa.train.render.images import resize_images
 from crossjepa.train.render.views import RenderConfig, make_views
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import REAL, small_teacher
@@ -127,14 +126,6 @@ def test_the_default_teacher_without_a_network(
     with pytest.raises(SystemExit):
         main(["cache", "--help"])
     assert DEFAULT_TEACHER in capsys.readouterr().out
-
-
-def test_pictures_are_resized_smoothly() -> None:
-    images = pictures(137)
-    assert resize_images(images, 137) is images
-    small = resize_images(images, 50)
-    assert small.shape == (3, 50, 50, 3)
-    np.testing.assert_allclose(small.mean(axis=(1, 2)), images.mean(axis=(1, 2)), atol=1)
 
 
 def test_the_real_teacher_tells_objects_apart(shared: Path) -> None:

@@ -1,10 +1,9 @@
-"""`crossjepa render`: folders of pictures with their cameras, whole or not there."""
+"""`crossjepa render`: folders of pictures with their cameras, complete or not there."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ def test_the_cameras_that_are_written_took_the_pictures(tmp_path: Path) -> None:
     assert np.linalg.norm(np.float32(points), axis=1).max() == pytest.approx(1, abs=2e-3)
 
 
-def test_what_is_whole_is_left_and_what_changed_is_made_again(tmp_path: Path) -> None:
+def test_complete_renderings_stay_and_changed_ones_are_made_again(tmp_path: Path) -> None:
     source = tmp_path / "chair.obj"
     source.write_bytes((SAMPLES / "chair.obj").read_bytes())
 
@@ -93,52 +92,15 @@ def test_what_a_killed_call_has_left_is_no_object(tmp_path: Path, whole: bool) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chair", "horse", "table"]
 
 
-def test_only_another_renderer_is_another_recipe(tmp_path: Path) -> None:
-    """What was made before there was a choice must go on, and be found whole."""
+def test_recipes_are_those_of_earlier_versions(tmp_path: Path) -> None:
+    """What an earlier version rendered or cached must be found complete, and go on."""
     before = {"rig": "orbit8", "image_size": 224, "supersample": 2, "stored_points": 4096, "seed": 0}
     assert recipe_hash(RenderConfig().facts()) == recipe_hash(before) == "c86e01709deb3bcd"
     render_files([SAMPLES / "chair.obj"], tmp_path, CONFIG)
     assert views_of(tmp_path / "chair")["recipe_hash"] == "6f8ed739a05f596b"
     path = small_teacher(tmp_path)
-    teacher, folder = Teacher(path, 224), FileFolder(SAMPLES)
-    recipe = make_recipe(folder, CacheConfig(path), teacher)
+    recipe = make_recipe(FileFolder(SAMPLES), CacheConfig(path), Teacher(path, 224))
     assert recipe["render"] == before
-    rays = make_recipe(folder, CacheConfig(path, render=RenderConfig(renderer="embree")), teacher)
-    assert rays == {**recipe, "render": {**before, "renderer": "embree"}}
-
-
-def test_a_renderer_that_is_not_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "embreex", None)
-    command = ["render", str(SAMPLES / "chair.obj"), "-o", str(tmp_path / "out"), "--renderer", "embree"]
-    assert main(command) == 2
-    assert capsys.readouterr().err == (
-        "crossjepa: the renderer embree needs embreex: pip install 'crossjepa[embree]'\n"
-    )
-    assert not list(tmp_path.iterdir())
-
-
-def test_pictures_that_exist_need_no_renderer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    render_files([SAMPLES / "chair.obj"], tmp_path / "views", CONFIG)
-    teacher = small_teacher(tmp_path)
-    monkeypatch.setitem(sys.modules, "embreex", None)
-    options = [
-        "--teacher",
-        teacher,
-        "--size",
-        "32",
-        "--renderer",
-        "embree",
-        "--workers",
-        "1",
-        "--no-progress",
-    ]
-    assert main(["cache", str(SAMPLES / "chair.obj"), "-o", str(tmp_path / "cache"), *options]) == 2
-    assert "the renderer embree needs embreex" in capsys.readouterr().err
-    assert main(["cache", str(tmp_path / "views"), "-o", str(tmp_path / "cache"), *options]) == 0
 
 
 @pytest.mark.parametrize("command", ["render", "cache"])

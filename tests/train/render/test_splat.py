@@ -11,17 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from crossjepa.train.render import (
-    View,
-    render_cloud,
-    render_mesh,
-    rig,
-    splat,
-)
+from crossjepa.train.render import View, normals, render_cloud, render_mesh, rig, splat
 from crossjepa.train.render.camera import project
 from crossjepa.train.render.shading import shade
 from crossjepa.train.render.splat import make_splats
 from tests.helpers.render_shapes import covered, sphere_mesh, sphere_points
+
+FRONT = View(0, 0)
 
 
 @pytest.mark.parametrize("count", [512, 1024, 3000])
@@ -44,12 +40,6 @@ def test_light_of_a_cloud_is_that_of_the_mesh(given: bool) -> None:
     assert np.abs(images[0, 28:84, 28:84] - mesh).mean() < 8
 
 
-def test_estimated_normals_of_a_sphere() -> None:
-    points_N3 = sphere_points(1024)
-    cosine_N = (make_splats(points_N3).normals_N3.numpy() * points_N3).sum(axis=1) / 0.8
-    assert np.abs(cosine_N).mean() > 0.98
-
-
 def test_thin_parts_do_not_bloat() -> None:
     generator = np.random.default_rng(0)
     angle_N = generator.uniform(0, 2 * np.pi, 400)
@@ -66,13 +56,13 @@ def test_discs_stay_on_the_device_of_the_points() -> None:
     """Tensors without content know their device, and refuse to meet those of another one, without a GPU."""
     with FakeTensorMode():
         points_N3 = torch.empty(100, 3, device="cuda")
-        _, index_NK = splat._neighbors(points_N3)
-        normals_N3, axes_N3, on_line_N = splat.estimate_normals(points_N3, index_NK)
+        _, index_NK = normals.neighbors(points_N3)
+        normals_N3, axes_N3, on_line_N = normals.estimate_normals(points_N3, index_NK)
         splats = splat.Splats(points_N3, normals_N3, axes_N3, on_line_N, points_N3[:, 0], index_NK)
-        normals_N3 = splat._turned_normals(splats, points_N3)
-        light_N = splat._shared_light(shade(normals_N3), normals_N3, index_NK)
-        rims_NS3, fans_F3 = splat._rims(splats, normals_N3, 0.01), splat._fans(100, points_N3.device)
-        image_HW = splat._cleaned(light_N[:64].expand(64, 64), 1.0)
+        normals_N3 = splat.turned_normals(splats, points_N3)
+        light_N = splat.shared_light(shade(normals_N3), normals_N3, index_NK)
+        rims_NS3, fans_F3 = splat.rims(splats, normals_N3, 0.01), splat.fans(100, points_N3.device)
+        image_HW = splat.cleaned(light_N[:64].expand(64, 64), 1.0)
     assert {tensor.device.type for tensor in (light_N, rims_NS3, fans_F3, image_HW)} == {"cuda"}
 
 
@@ -121,3 +111,17 @@ def test_clouds_of_real_objects_are_closed(modelnet_points: NDArray[np.float32])
         pixel_N2, _ = project(points_N3, View(30, 20), 64)
         column_N, row_N = np.clip(pixel_N2, 0, 63).astype(int).T
         assert image_HW[row_N, column_N].mean() > 0.85
+
+
+def test_colors_of_clouds() -> None:
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(800, 3))
+    points *= 0.8 / np.linalg.norm(points, axis=1, keepdims=True)
+    colors = np.where(points[:, :1] > 0, [[1.0, 0, 0]], [[0, 0, 1.0]])
+    image = render_cloud(points, [FRONT], size=64, colors_N3=colors)[0].astype(int)
+    assert (image[24:40, 40:50, 0] > image[24:40, 40:50, 2] + 60).mean() > 0.95
+    assert (image[24:40, 14:24, 2] > image[24:40, 14:24, 0] + 60).mean() > 0.95
+    gray = render_cloud(points, [FRONT], size=64)
+    np.testing.assert_array_equal(
+        gray, render_cloud(points, [FRONT], size=64, colors_N3=np.ones_like(points))
+    )

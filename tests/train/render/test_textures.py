@@ -1,4 +1,4 @@
-"""Colored pictures: what interpolation, textures, and holes must look like.
+"""Colored pictures of meshes: what interpolation, textures and holes must look like.
 
 V vertices, F faces, H x W pixels
 """
@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from crossjepa.io import Appearance
-from crossjepa.train.render import View, render_cloud, render_mesh, rig
+from crossjepa.train.render import View, render_mesh, rig
 from crossjepa.train.render.camera import project
-from crossjepa.train.render.rasterizer import rasterize_views
 
 FRONT = View(0, 0)
 SQUARE = 0.6 * np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
@@ -125,35 +123,6 @@ def test_two_faces_in_one_place_do_not_flicker() -> None:
         image = render_mesh(vertices, faces, [view], size=64, supersample=1, colors_F3=colors)[0].astype(int)
         red, blue = (image[..., 0] > image[..., 2]).sum(), (image[..., 2] > image[..., 0]).sum()
         assert red <= 0.03 * blue
-
-
-def test_views_together_equal_views_alone() -> None:
-    generator = np.random.default_rng(1)
-    vertices, faces = (
-        generator.normal(size=(60, 3)) * 0.3,
-        torch.from_numpy(generator.integers(0, 60, (50, 3))),
-    )
-    projected = [project(vertices, view, 40) for view in rig("orbit8")[:3]]
-    pixel = torch.from_numpy(np.stack([pixel for pixel, _ in projected]))
-    depth = torch.from_numpy(np.stack([depth for _, depth in projected]))
-    together = rasterize_views(pixel, depth, faces, 40)
-    for view in range(3):
-        alone = rasterize_views(pixel[view : view + 1], depth[view : view + 1], faces, 40)
-        assert all(torch.equal(a[view], b[0]) for a, b in zip(together, alone, strict=True))
-
-
-def test_colors_of_clouds() -> None:
-    generator = np.random.default_rng(0)
-    points = generator.normal(size=(800, 3))
-    points *= 0.8 / np.linalg.norm(points, axis=1, keepdims=True)
-    colors = np.where(points[:, :1] > 0, [[1.0, 0, 0]], [[0, 0, 1.0]])
-    image = render_cloud(points, [FRONT], size=64, colors_N3=colors)[0].astype(int)
-    assert (image[24:40, 40:50, 0] > image[24:40, 40:50, 2] + 60).mean() > 0.95
-    assert (image[24:40, 14:24, 2] > image[24:40, 14:24, 0] + 60).mean() > 0.95
-    gray = render_cloud(points, [FRONT], size=64)
-    np.testing.assert_array_equal(
-        gray, render_cloud(points, [FRONT], size=64, colors_N3=np.ones_like(points))
-    )
 
 
 def test_colors_of_another_mesh_are_refused() -> None:
