@@ -49,3 +49,17 @@ def make_cache(
         histograms = np.full((views, 48), 1 / 16)
         cache.write_row(row, embeddings, poses, histograms, cloud / np.linalg.norm(cloud, axis=1).max())
     return finish_cache(folder)
+
+
+def fill_cache(folder: Path, rows: int = 3, filled: int | None = None) -> Cache:
+    """Starts a cache of three tiny objects and stores all of them, or the first `filled` missing ones."""
+    generator = np.random.default_rng(0)
+    start_cache(
+        folder, [f"object {row}" for row in range(rows)], {"made": "here"}, views=2, points=5, width=4
+    )
+    cache = open_cache(partial_folder(folder), writable=True)
+    for row in list(cache.missing_rows(0, 1))[:filled]:
+        histograms = np.full((2, 48), 1 / 16)
+        points = generator.uniform(-0.5, 0.5, (5, 3))
+        cache.write_row(row, generator.normal(size=(2, 4)), np.ones((2, 5)), histograms, points)
+    return cache

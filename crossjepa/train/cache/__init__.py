@@ -1,4 +1,4 @@
-"""What a frozen teacher sees in views of every object: made once, whole or not there, read in every epoch."""
+"""Embeddings of a frozen teacher for views of every object: computed once, read in every epoch."""
 
 from crossjepa.datasets.cameras import POSE_FIELDS
 from crossjepa.hashing import recipe_hash

@@ -1,4 +1,4 @@
-"""Numbers as a cache keeps them: bfloat16 rows that read as float32, and sums against damage.
+"""Numbers as a cache keeps them: bfloat16 rows that read as float32, and checksums.
 
 S objects, V views, D teacher width
 """
@@ -12,30 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+# torch's own bits of NaN depend on the processor.
+NAN_BITS = 0x7FC0
 
 
 def to_bfloat16(values: NDArray[Any]) -> NDArray[np.uint16]:
     """Rounds to bfloat16, ties to even, and returns the bits; NaN stays NaN."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    half = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    rounded = ((bits + half) >> np.uint32(16)).astype(np.uint16)
-    return np.where(np.isnan(np.asarray(values, np.float32)), np.uint16(0x7FC0), rounded)
+    floats = np.array(values, np.float32, order="C")
+    bits: NDArray[np.uint16] = torch.from_numpy(floats).to(torch.bfloat16).view(torch.uint16).numpy()
+    bits[np.isnan(floats)] = NAN_BITS
+    return bits
 
 
 def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Returns float32 values of bfloat16 bits."""
-    return (np.asarray(bits).astype(np.uint32) << np.uint32(16)).view(np.float32)
+    writable = np.array(bits, np.uint16, order="C")  # torch warns of arrays that are not
+    return np.asarray(torch.from_numpy(writable).view(torch.bfloat16).float().numpy())
 
 
 class FloatRows:
-    """An array on disk, of bfloat16 (kept as uint16) or of floats, whose parts are read as float32.
+    """An array on disk, of bfloat16 (stored as uint16) or of floats, whose parts are read as float32.
 
-    Indexing reads and writes float32, `np.asarray` reads everything; so whoever uses it need not know how it
-    is kept.
+    Indexing reads and writes float32 and `np.asarray` reads everything, so callers need not know how the
+    numbers are stored.
 
     Args:
-        stored: the array; whole numbers are taken as bits of bfloat16.
+        stored: the array; integers are taken as the bits of bfloat16.
     """
 
     dtype = np.dtype(np.float32)
@@ -46,7 +51,7 @@ class FloatRows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the array."""
+        """Shape of the array."""
         return self.stored.shape
 
     @property
@@ -71,7 +76,7 @@ class FloatRows:
 
 
 def row_checksum(*rows: NDArray[Any]) -> int:
-    """Returns the CRC-32 of one object's arrays, never 0, which stands for none."""
+    """Returns the CRC-32 of the arrays of one object, never 0, which stands for no checksum."""
     checksum = 0
     for row in rows:
         checksum = zlib.crc32(np.ascontiguousarray(row).tobytes(), checksum)
@@ -79,7 +84,7 @@ def row_checksum(*rows: NDArray[Any]) -> int:
 
 
 def file_sha256(path: Path) -> str:
-    """Writes a file through to the disk and returns its SHA-256."""
+    """Flushes a file to the disk and returns its SHA-256."""
     hasher = hashlib.sha256()
     with path.open("rb") as file:
         os.fsync(file.fileno())

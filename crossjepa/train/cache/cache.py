@@ -2,8 +2,8 @@
 
 S objects, V views, P stored points, D teacher width
 
-A cache is a folder of memory-mapped arrays and a manifest. Every object has a checksum, and every file has
-one when the cache is whole.
+A cache is a folder of memory-mapped arrays and a manifest. Every object has a checksum; every file gets one
+when the cache is finished.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from crossjepa.train.cache.manifest import MANIFEST, partial_folder, read_manife
 HISTOGRAM_BINS = 48
 ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
 ARRAYS = (*ROW_ARRAYS, "checksums", "done")
-# Of unfinished caches alone.
+# In unfinished caches only.
 SOURCES = "sources"
 
 
@@ -46,14 +46,14 @@ class Cache:
     """Views of objects as the teacher sees them, and points of the objects.
 
     Attributes:
-        embeddings_SVD: (S, V, D) teacher embeddings; kept as bfloat16, or as float16 in caches of format 1,
+        embeddings_SVD: (S, V, D) teacher embeddings; stored as bfloat16, or as float16 in caches of format 1,
             and read as float32.
         poses_SV5: (S, V, 5) float32 azimuth, elevation, roll, distance, field of view; degrees and radii.
         histograms_SVH: (S, V, 48) float16 color histograms.
         points_SP3: (S, P, 3) float16 points uniform by area, centroid 0, largest radius 1, y up.
         done_S: (S,) bool rows that are finished.
         checksums_S: (S,) uint32 checksums of the rows; None in format 1.
-        sources_S: (S,) uint64 fingerprints of what the rows were made of, None in finished caches.
+        sources_S: (S,) uint64 fingerprints of the sources of the rows, None in finished caches.
         manifest: recipe, names, shapes.
     """
 
@@ -71,39 +71,39 @@ class Cache:
 
     @property
     def views(self) -> int:
-        """Views of an object (V)."""
+        """Number of views per object (V)."""
         return self.embeddings_SVD.shape[1]
 
     @property
     def width(self) -> int:
-        """Channels of the teacher (D)."""
+        """Channels of an embedding (D)."""
         return self.embeddings_SVD.shape[2]
 
     @property
     def hash(self) -> str:
-        """What the cache was made of, as a short name."""
+        """Hash of the recipe: data, renderer and teacher."""
         return str(self.manifest["recipe_hash"])
 
     @property
     def is_finished(self) -> bool:
-        """Whether every row is stored and checked; caches of format 1 have no seal that says so."""
+        """Whether every row is stored and verified; caches of format 1 have no seal that says so."""
         return "seal" in self.manifest or (self.manifest.get("format") == 1 and bool(self.done_S.all()))
 
     @property
     def progress(self) -> str:
-        """How much of it is there, in words."""
+        """How many objects are done, in words."""
         return f"{int(self.done_S.sum())} of {len(self)} objects are done"
 
     def points_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the (B, P, 3) points of some objects."""
+        """Returns the (B, P, 3) float32 points of some objects."""
         return self.points_SP3[row_B].astype(np.float32)
 
     def embeddings_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the (B, V, D) embeddings of some objects."""
+        """Returns the (B, V, D) float32 embeddings of some objects."""
         return self.embeddings_SVD[row_B]
 
     def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
-        """Returns chosen views of some objects, or all of them."""
+        """Returns the chosen views of some objects, by default all."""
         index = (row_B[:, None], np.arange(self.views) if view_BV is None else view_BV)
         return Views(
             self.poses_SV5[index].astype(np.float32),
@@ -112,13 +112,13 @@ class Cache:
         )
 
     def part(self, name: str) -> slice:
-        """Returns the channels of one kind of embedding, where several lie side by side.
+        """Returns the channels of one kind of embedding, if the cache holds several side by side.
 
         Args:
             name: "cls" or "patch".
 
         Raises:
-            KeyError: the cache does not hold it.
+            KeyError: the cache has no such embedding.
         """
         first, last = self.manifest["parts"][name]
         return slice(first, last)
@@ -140,18 +140,18 @@ class Cache:
         points_P3: NDArray[Any],
         source: int = 0,
     ) -> None:
-        """Stores one object; it counts as done only after its arrays are written.
+        """Stores one object, which counts as done only once its arrays are written.
 
         Args:
-            row: its number.
-            embeddings_VD: see `Cache`, as the next three.
-            poses_V5: of the cameras.
-            histograms_VH: of the pictures.
-            points_P3: of the object.
-            source: fingerprint of what it was made of.
+            row: number of the object.
+            embeddings_VD: (V, D) embeddings.
+            poses_V5: (V, 5) cameras.
+            histograms_VH: (V, 48) color histograms.
+            points_P3: (P, 3) points.
+            source: fingerprint of the object's source.
 
         Raises:
-            ValueError: values are not finite, in the precision in which they are kept.
+            ValueError: values are not finite in the precision in which they are stored.
         """
         self.embeddings_SVD[row] = embeddings_VD
         self.poses_SV5[row] = poses_V5
@@ -167,35 +167,35 @@ class Cache:
         self.done_S[row] = True
 
     def row_checksum(self, row: int) -> int:
-        """Returns the checksum of what is stored of one object."""
+        """Returns the checksum of the stored arrays of one object."""
         stored = (self.embeddings_SVD.stored, self.poses_SV5, self.histograms_SVH, self.points_SP3)
         return row_checksum(*(array[row] for array in stored))
 
     def damaged_rows(self, part: int = 0, parts: int = 1) -> list[int]:
-        """Returns the finished rows, of one of several workers, that are not as they were written."""
+        """Returns the finished rows of one of several workers that no longer match their checksums."""
         if self.checksums_S is None:
             return []
         rows = self.done_rows(part, parts)
         return [row for row in rows if self.row_checksum(row) != self.checksums_S[row]]
 
     def bad_rows(self, part: int = 0, parts: int = 1) -> list[int]:
-        """Returns the finished rows, of one of several workers, with values that are not finite."""
+        """Returns the finished rows of one of several workers that hold values that are not finite."""
         return [row for row in self.done_rows(part, parts) if self._not_finite(row)]
 
     def changed_rows(self, fingerprint: Callable[[int], int], part: int = 0, parts: int = 1) -> list[int]:
-        """Returns the finished rows, of one of several workers, that were made of something else.
+        """Returns the finished rows of one of several workers whose sources have changed.
 
         Args:
-            fingerprint: of what a row would be made of now.
+            fingerprint: returns the fingerprint of the present source of a row.
             part: number of the worker.
-            parts: how many there are.
+            parts: number of workers.
         """
         if self.sources_S is None:
             return []
         return [row for row in self.done_rows(part, parts) if self.sources_S[row] != fingerprint(row)]
 
     def _not_finite(self, row: int) -> list[str]:
-        """Returns the names of a row's arrays with values that are not finite."""
+        """Returns the names of the arrays of a row that hold values that are not finite."""
         values = (
             self.embeddings_SVD[row],
             self.poses_SV5[row],
@@ -210,14 +210,14 @@ def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cac
 
     Args:
         folder: a finished cache, or an unfinished one when `writable`.
-        writable: whether rows can be stored.
+        writable: whether rows can be written.
 
     Returns:
         The cache; nothing is read until rows are used.
 
     Raises:
-        FileNotFoundError: there is no finished cache; the message says so when there is an unfinished one.
-        ValueError: a file of it is damaged.
+        FileNotFoundError: there is no finished cache; the message mentions an unfinished one.
+        ValueError: a file of the cache is damaged.
     """
     folder = Path(folder)
     cache = map_cache(folder, writable=writable)
@@ -232,8 +232,8 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
     """Maps the arrays of a cache, finished or not.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: a file of it is damaged.
+        FileNotFoundError: there is no cache.
+        ValueError: a file of the cache is damaged.
     """
     if not (folder / MANIFEST).is_file():
         unfinished = " (an unfinished one is there: run the same command again)"

@@ -1,4 +1,4 @@
-"""Several caches read as one: a collection of one's own beside another, or clouds beside meshes.
+"""Several caches read as one, such as your own collection beside another, or clouds beside meshes.
 
 B objects asked for, V views, P stored points, D teacher width
 """
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from crossjepa.train.cache import Cache, Views, open_cache
 
-# Reads from one cache the objects of these rows, which are where the mask says among those asked for.
+# Reads rows from one cache; the mask tells which of the requested objects they are.
 Read = Callable[[Cache, NDArray[np.int64], NDArray[np.bool_]], Sequence[NDArray[np.float32]]]
 
 
 class JoinedCaches:
-    """The objects of several caches, one cache after the other.
+    """The objects of several caches, one cache after another.
 
     Args:
-        caches: caches of one teacher, with as many views each; where points are fewer they are repeated.
+        caches: caches of one teacher with equal numbers of views; if points are fewer they repeat.
 
     Raises:
-        ValueError: teachers, widths or numbers of views differ, or a cache is there twice.
+        ValueError: teachers, widths or numbers of views differ, or a cache is given twice.
     """
 
     def __init__(self, caches: Sequence[Cache]) -> None:
@@ -45,7 +45,7 @@ class JoinedCaches:
         return int(self.first_rows[-1])
 
     def points_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the (B, P, 3) points of some objects."""
+        """Returns the (B, P, 3) float32 points of some objects."""
         most = np.arange(max(cache.points_SP3.shape[1] for cache in self.caches))
         (points_BP3,) = self._gather(
             row_B, lambda cache, own_B, _: [cache.points_of(own_B)[:, most % cache.points_SP3.shape[1]]]
@@ -53,12 +53,12 @@ class JoinedCaches:
         return points_BP3
 
     def embeddings_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the (B, V, D) embeddings of some objects."""
+        """Returns the (B, V, D) float32 embeddings of some objects."""
         (embeddings_BVD,) = self._gather(row_B, lambda cache, own_B, _: [cache.embeddings_of(own_B)])
         return embeddings_BVD
 
     def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
-        """Returns chosen views of some objects, or all of them."""
+        """Returns the chosen views of some objects, by default all."""
 
         def read(cache: Cache, own_B: NDArray[np.int64], at_B: NDArray[np.bool_]) -> Views:
             return cache.views_of(own_B, None if view_BV is None else view_BV[at_B])
@@ -66,7 +66,7 @@ class JoinedCaches:
         return Views(*self._gather(row_B, read))
 
     def _gather(self, row_B: NDArray[np.int64], read: Read) -> list[NDArray[np.float32]]:
-        """Reads every cache's share of the rows and puts the objects back into their order."""
+        """Reads from every cache its share of the rows and restores the requested order."""
         places, shares = [], []
         for cache, first, end in zip(self.caches, self.first_rows[:-1], self.first_rows[1:], strict=True):
             at_B = (row_B >= first) & (row_B < end)
@@ -77,10 +77,10 @@ class JoinedCaches:
 
 
 def open_caches(folders: str | os.PathLike[str]) -> Cache | JoinedCaches:
-    """Opens a cache, or several whose folders are divided by commas.
+    """Opens a cache, or several whose folders are separated by commas.
 
     Raises:
-        FileNotFoundError: one of them is not there or not finished.
+        FileNotFoundError: one of them does not exist or is not finished.
         ValueError: one is damaged, or they do not fit together.
     """
     text = os.fspath(folders)
@@ -93,7 +93,7 @@ def open_caches(folders: str | os.PathLike[str]) -> Cache | JoinedCaches:
 
 
 def _teachers(caches: Sequence[Cache]) -> list[tuple[str, list[Any]]]:
-    """What must be the same of the teachers; caches of format 1 know the name alone."""
+    """Returns the facts about the teachers that must agree; caches of format 1 know only the name."""
     every = [cache.manifest["recipe"].get("teacher") for cache in caches]
     if all(isinstance(facts, Mapping) for facts in every):
         names = [name for name in sorted({*every[0]}.union(*every)) if name != "name"]

@@ -1,9 +1,9 @@
-"""How a cache begins, empty, and how it ends, whole.
+"""How a cache starts, empty, and how it is finished.
 
 S objects
 
-While it is being made the folder has the suffix `.partial` and `done.npy` marks the objects that are
-finished; a killed run goes on with those that are not.
+While it is being made, its folder has the suffix `.partial` and `done.npy` marks the finished objects; a
+killed run resumes with the others.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ def start_cache(
     about: Mapping[str, Any] | None = None,
     finished: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Lays out an empty cache, or finds the unfinished one of the same recipe.
+    """Creates an empty cache, or finds the unfinished one of the same recipe.
 
     Args:
-        folder: where the finished cache shall be.
+        folder: where the finished cache will be.
         names: name of each object.
-        recipe: everything that decides the content: data, renderer, teacher. Where files can be repaired
-            while the cache is made, not what is in them: that is for the fingerprints of the rows.
-        views: views of an object (V).
-        points: stored points of an object (P).
+        recipe: everything that determines the content: data, renderer, teacher. Not the content of files that
+            can be repaired while the cache is made: the fingerprints of the rows stand for that.
+        views: views per object (V).
+        points: stored points per object (P).
         width: channels of the teacher (D).
         parts: first channel, and the one after the last, of each kind of embedding.
-        about: further facts that do not decide the content.
-        finished: the recipe for `finish_cache`, if another one.
+        about: further facts that do not determine the content.
+        finished: the recipe for `finish_cache`, if it differs.
 
     Returns:
         The folder of the unfinished cache.
 
     Raises:
-        ValueError: an unfinished cache of another recipe, or of other numbers of views or channels, is in
-            the way.
+        ValueError: there is an unfinished cache of another recipe, or with other numbers of views or
+            channels.
     """
     partial = partial_folder(folder)
     manifest = {
@@ -72,14 +72,14 @@ def start_cache(
     }
     if (partial / MANIFEST).is_file():
         found = read_manifest(partial)
-        # Killed when all but finished, or begun by an earlier version, it has the finished one's recipe.
+        # Killed just before it was finished, or started by an earlier version, it has the finished recipe.
         known = [recipe_hash(known) for known in (recipe, finished or recipe)]
         if found.get("format") != FORMAT or found["recipe_hash"] not in known:
             raise ValueError(
                 f"{partial}: unfinished cache of another recipe ({found['recipe_hash']}); remove it or "
                 "change the name"
             )
-        # Of pictures that exist the recipe has no rig, and they can be made anew with another one.
+        # The recipe of existing pictures names no rig, and they can be rendered again with another one.
         for number, what in (("views", "views an object"), ("width", "numbers a view")):
             if found.get(number) != manifest[number]:
                 raise ValueError(
@@ -116,9 +116,9 @@ def finish_cache(
     """Checks that every row is stored and finite, adds checksums, and gives the folder its final name.
 
     Args:
-        folder: where the finished cache shall be.
-        leave_out: rows that shall not be part of it.
-        recipe: everything that decided the content, if more than it was started with.
+        folder: where the finished cache will be.
+        leave_out: rows to leave out.
+        recipe: everything that determined the content, if that is more than the cache was started with.
 
     Raises:
         ValueError: rows are missing, damaged, or hold values that are not finite.
@@ -153,7 +153,7 @@ def finish_cache(
 
 
 def _without_rows(cache: Cache, partial: Path, kept: NDArray[np.int64]) -> Path:
-    """Copies some rows of a cache to a new folder beside it."""
+    """Copies the kept rows of a cache to a new folder beside it."""
     smaller = partial.with_suffix(".smaller")
     shutil.rmtree(smaller, ignore_errors=True)
     smaller.mkdir()

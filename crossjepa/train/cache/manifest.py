@@ -1,4 +1,4 @@
-"""Where a cache lies, and what its manifest says: names, recipe, checksums."""
+"""The manifest of a cache (names, recipe, checksums) and the folder of an unfinished one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def seal(manifest: Mapping[str, Any]) -> str:
 
 
 def partial_folder(folder: str | os.PathLike[str]) -> Path:
-    """Returns the folder in which an unfinished cache lies."""
+    """Returns the folder of the unfinished cache."""
     return Path(folder).with_name(Path(folder).name + ".partial")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a cache.
+    """Reads the manifest of a cache.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the manifest is damaged.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())

@@ -26,20 +26,20 @@ class Teacher:
     """A timm image model without its classifier, in evaluation mode.
 
     Args:
-        name: timm architecture with its pretrained tag, as for `timm.create_model`; its weights come from
-            the Hub. Or a local `ARCHITECTURE.safetensors`, named after the timm architecture that it fills.
-        image_size: height and width of the images that the model is given.
+        name: timm architecture with its pretrained tag, as for `timm.create_model`, whose weights come from
+            the Hub; or a local `ARCHITECTURE.safetensors`, named after the timm architecture.
+        image_size: height and width of the images.
         device: where to run.
-        embedding: "cls", what the model takes for the whole image: the class token of a vision transformer,
-            the pooled map of a convolutional network; "patch", the mean of the patch tokens or of the map;
-            "both", one after the other; "layers", the mean and the maximum of each of the last two blocks'
-            tokens, or of the maps of the last two resolutions. It is less specific to the teacher's classes.
+        embedding: "cls", the embedding of the image: the class token of a vision transformer or the pooled
+            map of a convolutional network; "patch", the mean of the patch tokens or of the map; "both", one
+            after the other; "layers", mean and maximum of the tokens of each of the last two blocks, or of
+            the maps of the last two resolutions, which is less specific to the teacher's classes.
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: its weights cannot be had from the Hub.
-        ValueError: the weights do not fit the architecture, it is unknown, it does not take pictures of that
-            size, "both" would be twice the same, or the model does not show its layers.
+        OSError: its weights cannot be downloaded from the Hub.
+        ValueError: the architecture is unknown, the weights do not fit it, it does not take images of that
+            size, "both" would be the same embedding twice, or the model gives no access to its layers.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Teacher:
         self.parts = {part: (width * place, width * (place + 1)) for place, part in enumerate(names)}
 
     def facts(self) -> dict[str, Any]:
-        """Returns what decides its embeddings, as plain values."""
+        """Returns everything that determines the embeddings, as plain values."""
         return {
             "name": self.name,
             "weights_sha256": self.weights_sha256,
@@ -106,7 +106,7 @@ class Teacher:
         black_VHW3 = np.zeros((1, self.image_size, self.image_size, 3), np.uint8)
         try:
             return self.embed(black_VHW3).shape[1]
-        except (AssertionError, RuntimeError) as error:  # of timm and of torch, where sizes do not fit
+        except (AssertionError, RuntimeError) as error:  # of timm and torch, if sizes do not fit
             raise _wrong_size(self.name, self.image_size, error) from error
 
     def _embed(self, pixels: Tensor) -> Tensor:
@@ -146,9 +146,9 @@ def _load(name: str, image_size: int) -> nn.Module:
             architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0
         )
     except (RuntimeError, SafetensorError) as error:
-        # Of unknown names, names without weights, weights that do not fit, and damaged files.
+        # Unknown names, names without weights, weights that do not fit, and damaged files.
         raise ValueError(f"teacher {name}: {_first_line(error)}") from error
-    except Exception as error:  # of the Hub's client, or of its HTTP library, which depends on its version
+    except Exception as error:  # of the Hub's client, or of its HTTP library, depending on its version
         if local:
             raise
         raise OSError(
@@ -157,7 +157,7 @@ def _load(name: str, image_size: int) -> nn.Module:
         ) from error
     if local:
         _check_file(path, model)
-    # Transformers have positions for one size of image only; convolutional networks take any.
+    # Transformers have position embeddings for one image size; convolutional networks take any.
     set_input_size: Any = getattr(model, "set_input_size", None)
     if set_input_size is not None:
         try:
@@ -178,7 +178,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _check_file(path: Path, model: nn.Module) -> None:
-    """Refuses a file without all weights of the model; timm would leave the others random."""
+    """Refuses a file that lacks weights of the model, which timm would leave random."""
     with safe_open(path, framework="pt") as file:
         missing = sorted(set(model.state_dict()) - set(file.keys()))
     if missing:
@@ -186,7 +186,7 @@ def _check_file(path: Path, model: nn.Module) -> None:
 
 
 def _digest(model: nn.Module) -> str:
-    """Returns a checksum of a model's weights, the same whichever file they come from."""
+    """Returns a checksum of the weights of a model that does not depend on the file they come from."""
     hasher = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         hasher.update(name.encode())

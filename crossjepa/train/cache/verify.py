@@ -1,4 +1,4 @@
-"""Is a cache whole, and what is in it?
+"""Verification of a cache, and a summary of its content.
 
 S objects, V views, D teacher width
 """
@@ -18,18 +18,18 @@ from crossjepa.train.cache.arrays import file_sha256
 from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, map_cache
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder, seal
 
-# Rows whose embeddings are looked at for the summary.
+# Rows whose embeddings are read for the summary.
 SAMPLED_ROWS = 2000
 _SHOWN = 5
 
 
 @dataclass
 class CacheReport:
-    """What is in a cache and what is wrong with it.
+    """Content and problems of a cache.
 
     Attributes:
         facts: a summary, in the order in which it is shown.
-        problems: a line each; nothing is wrong where there are none.
+        problems: one line each; empty if the cache is valid.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ def check_cache(folder: str | os.PathLike[str]) -> CacheReport:
     """Verifies manifest, checksums, shapes, and that all values are finite and in range.
 
     Args:
-        folder: a finished or unfinished cache.
+        folder: folder of a finished or unfinished cache.
 
     Returns:
         The report.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from crossjepa.datasets.clouds import CloudArchive
 from crossjepa.datasets.collection import Item
@@ -17,17 +16,12 @@ from crossjepa.datasets.open import open_collection
 from crossjepa.datasets.renderings import RenderedObjects
 from crossjepa.train.cache import (
     ARRAYS,
-    Cache,
     CacheConfig,
-    FloatRows,
     check_cache,
     finish_cache,
-    from_bfloat16,
     make_cache,
     open_cache,
     partial_folder,
-    start_cache,
-    to_bfloat16,
 )
 from crossjepa.train.render.render_files import render_files
 from crossjepa.train.render.views import RenderConfig
@@ -47,40 +41,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "cache"
     make_cache(FileFolder(SAMPLES), folder, CacheConfig(teacher, "both", RENDER), progress=False)
     return folder
-
-
-def fill(folder: Path, rows: int = 3, filled: int | None = None) -> Cache:
-    generator = np.random.default_rng(0)
-    start_cache(
-        folder, [f"object {row}" for row in range(rows)], {"made": "here"}, views=2, points=5, width=4
-    )
-    cache = open_cache(partial_folder(folder), writable=True)
-    for row in list(cache.missing_rows(0, 1))[:filled]:
-        histograms = np.full((2, 48), 1 / 16)
-        points = generator.uniform(-0.5, 0.5, (5, 3))
-        cache.write_row(row, generator.normal(size=(2, 4)), np.ones((2, 5)), histograms, points)
-    return cache
-
-
-def test_bfloat16_rounds_as_torch_does() -> None:
-    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38, 1e-40, 1.00390625, 1.01171875]
-    values = np.concatenate([np.random.default_rng(0).normal(size=1000) * 100, special]).astype(np.float32)
-    expected = torch.from_numpy(values).bfloat16()
-    np.testing.assert_array_equal(from_bfloat16(to_bfloat16(values)), expected.float().numpy())
-    bits = expected.view(torch.int16).numpy().view(np.uint16)
-    same = to_bfloat16(values) == bits
-    assert same[np.isfinite(values)].all()
-
-
-@pytest.mark.parametrize("kind", [np.uint16, np.float16])
-def test_rows_read_as_float32_however_they_are_kept(kind: type) -> None:
-    rows = FloatRows(np.zeros((4, 2, 3), kind))
-    rows[1] = np.full((2, 3), 1.5)
-    assert (rows.shape, rows.ndim, len(rows)) == ((4, 2, 3), 3, 4)
-    assert rows[1].dtype == np.float32
-    np.testing.assert_array_equal(rows[np.array([1, 0]), np.array([[1], [0]])][0], [[1.5] * 3, [0] * 3])
-    np.testing.assert_array_equal(np.asarray(rows, np.float64)[1], 1.5)
-    assert np.isfinite(rows).all()
 
 
 def test_a_finished_cache_holds_what_it_says(finished: Path) -> None:
@@ -130,57 +90,6 @@ def test_damaged_objects_are_named(finished: Path, tmp_path: Path) -> None:
     problems = check_cache(tmp_path / "cache").problems
     assert "points.npy: its checksum is wrong" in problems
     assert f"1 damaged objects: {cache.manifest['names'][2]}" in problems
-
-
-def test_caches_of_format_1_are_read(tmp_path: Path) -> None:
-    folder = tmp_path / "old"
-    folder.mkdir()
-    embeddings = np.random.default_rng(0).normal(size=(3, 2, 4)).astype(np.float16)
-    arrays = {
-        "embeddings": embeddings,
-        "poses": np.ones((3, 2, 5), np.float32),
-        "histograms": np.full((3, 2, 48), 1 / 16, np.float16),
-        "points": np.zeros((3, 5, 3), np.float16),
-        "done": np.ones(3, bool),
-    }
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", np.asarray(array))
-    manifest = {"format": 1, "recipe": {}, "recipe_hash": "x", "views": 2, "width": 4, "names": list("abc")}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    cache = open_cache(folder)
-    np.testing.assert_array_equal(cache.embeddings_SVD[1:], embeddings[1:].astype(np.float32))
-    assert check_cache(folder).problems == []
-
-
-def test_torn_rows_are_made_again(tmp_path: Path) -> None:
-    cache = fill(tmp_path / "cache")
-    kept = cache.embeddings_SVD.stored[1].copy()
-    cache.embeddings_SVD.stored[1, 0, 0] ^= 1
-    assert cache.damaged_rows() == [1]
-    assert (cache.damaged_rows(0, 2), cache.damaged_rows(1, 2)) == ([], [1])
-    with pytest.raises(ValueError, match="row 1 is damaged"):
-        finish_cache(tmp_path / "cache")
-    cache.embeddings_SVD.stored[1] = kept
-    finish_cache(tmp_path / "cache")
-
-
-def test_unfinished_caches_are_reported(tmp_path: Path) -> None:
-    start_cache(tmp_path / "cache", ["a", "b"], {}, views=2, points=5, width=4)
-    report = check_cache(tmp_path / "cache")
-    assert report.problems == ["unfinished: 0 of 2 objects are done"]
-    with pytest.raises(FileNotFoundError, match="no cache"):
-        check_cache(tmp_path / "none")
-
-
-def test_unfinished_caches_are_no_caches_whatever_their_name(tmp_path: Path) -> None:
-    fill(tmp_path / "cache", filled=2)
-    shutil.copytree(partial_folder(tmp_path / "cache"), tmp_path / "renamed")
-    for folder in (partial_folder(tmp_path / "cache"), tmp_path / "renamed"):
-        with pytest.raises(FileNotFoundError, match="an unfinished cache, 2 of 3 objects are done"):
-            open_cache(folder)
-        assert check_cache(folder).problems == ["unfinished: 2 of 3 objects are done"]
-    with pytest.raises(FileNotFoundError, match="an unfinished one is there"):
-        open_cache(tmp_path / "cache")
 
 
 def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str) -> None:
