@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import sys
+from collections.abc import Sequence
+from typing import Any, get_type_hints
 
 from crossjepa.datasets.check_renderings import TreeReport, check_renderings
 from crossjepa.datasets.renderings import open_renderings
 from crossjepa.train.common.distributed import leave_group, own_device
-from crossjepa.train.pretrain.config import PretrainConfig, load_config
-from crossjepa.train.pretrain.dry_run import cache_gigabytes, plan_run
+from crossjepa.train.pretrain import dry_run as measured
+from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.pretrain.recipes import OPTIONS, SECTIONS, load_config, with_options
+from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.trainer import pretrain
 
 
 def main(words: list[str] | None = None) -> int:
@@ -20,7 +25,7 @@ def main(words: list[str] | None = None) -> int:
     options, overrides = make_parser().parse_known_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        config = load_config(options.config, overrides)
+        config = changed(load_config(options.config), overrides, options.config)
         own_device(options.device)
         run_options = make_run_options(options)
         data = read_probe(options)
@@ -40,9 +45,10 @@ def dry_run(config: PretrainConfig, options: argparse.Namespace) -> bool:
     if options.renderings:
         report = check_tree(options)
         objects, views, usable = report.objects - len(report.problems), report.views, not report.problems
-        gigabytes = cache_gigabytes(objects, views)
+        gigabytes = measured.cache_gigabytes(objects, views)
         sys.stdout.write(f"{report}\ncache        {gigabytes:.1f} GB, {objects * views:,} views to embed\n")
-    sys.stdout.write(f"{plan_run(config, objects=objects, views=views, device=options.device)}\n")
+    plan = measured.dry_run(config, objects=objects, views=views, device=options.device)
+    sys.stdout.write(f"{plan}\n")
     return usable
 
 
@@ -84,11 +90,42 @@ def read_probe(options: argparse.Namespace) -> ProbeData | None:
 
 def run(config: PretrainConfig, output: str, options: RunOptions, data: ProbeData | None) -> None:
     """Trains as the command line says."""
-    if not config.cache:
+    if not config.data.cache:
         raise ValueError("no cache: give --cache FOLDER, made by `crossjepa cache`")
     if not output:
         raise ValueError("where to? give -o FOLDER")
     pretrain(config, output, options, data)
+
+
+def changed(config: PretrainConfig, words: Sequence[str], recipe: str) -> PretrainConfig:
+    """Changes what "--key value" pairs change.
+
+    Raises:
+        ValueError: an option is unknown, or its text is no value of its type; the message names it.
+    """
+    pairs: dict[str, Any] = {}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        key, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not (equals or left):
+            raise ValueError(f"command line: cannot read {word!r}, overrides look like --key value")
+        name = key.replace("-", "_")
+        if name not in OPTIONS:
+            raise ValueError(f"command line: unknown field --{key}; keys of a recipe are {sorted(OPTIONS)}")
+        kind = get_type_hints(SECTIONS[OPTIONS[name]])[name]
+        text = text if equals else left.pop(0)
+        try:
+            if kind is bool:
+                pairs[name] = {"true": True, "false": False}[text.lower()]
+            else:
+                pairs[name] = kind(text) if kind in (int, float) else text
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"command line: {name} must be of type {kind.__name__}, not {text!r}") from error
+    try:
+        return with_options(config, **pairs)
+    except ValueError as error:
+        raise ValueError(f"{recipe} with {shlex.join(words)}: {error}") from error
 
 
 def make_parser() -> argparse.ArgumentParser:

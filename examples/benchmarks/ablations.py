@@ -12,13 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.pretrain.config import PretrainConfig, load_config
+from crossjepa.train.pretrain import PretrainConfig, RunOptions, load_config, pretrain, with_options
 from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 
 VARIANTS: dict[str, dict[str, object]] = {
     "both": {},
@@ -38,13 +36,13 @@ COLUMNS = ("view_loss", "held_out_loss", "ridge", "nearest", "rank", "deviation"
 
 def base_recipe(cache: str, steps: int) -> PretrainConfig:
     """The paper's loss alone, at half size, on the bundled recipe's schedule."""
-    recipe = replace(load_config("bundled"), cache=cache, steps=steps, few_share=1.0)
-    return replace(recipe, object_weight=0.0, contrast_weight=0.0)
+    changes = {"few_share": 1.0, "object_weight": 0.0, "contrast_weight": 0.0}
+    return with_options(load_config("bundled"), cache=cache, steps=steps, **changes)
 
 
 def run_variant(recipe: PretrainConfig, run: Path, data: ProbeData) -> dict[str, float]:
     """Trains one variant, or goes on with it, and returns its last figures."""
-    options = RunOptions(log_every=50, save_every=100, probe_every=recipe.steps, keep=1)
+    options = RunOptions(log_every=50, save_every=100, probe_every=recipe.run.steps, keep=1)
     pretrain(recipe, run, options, data)
     last: dict[str, float] = {}
     for line in read_log(run):
@@ -70,7 +68,7 @@ def main() -> None:
     print(f"{'variant':<26}" + "".join(f"{name:>15}" for name in COLUMNS), flush=True)
     table = {}
     for name in options.only or VARIANTS:
-        recipe = replace(base_recipe(options.cache, options.steps), **VARIANTS[name])  # type: ignore[arg-type]
+        recipe = with_options(base_recipe(options.cache, options.steps), **VARIANTS[name])
         table[name] = run_variant(recipe, options.runs / name, data)
         cells = (table[name].get(column, table[name]["loss"]) for column in COLUMNS)
         print(f"{name:<26}" + "".join(f"{cell:>15.4g}" for cell in cells), flush=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from crossjepa.datasets.collection import Collection, Item
 from crossjepa.datasets.open import open_collection
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
-from crossjepa.train.pretrain.config import load_config
-from crossjepa.train.pretrain.dry_run import plan_run
+from crossjepa.train.pretrain import load_config, with_options
+from crossjepa.train.pretrain.dry_run import dry_run
 from crossjepa.train.render.views import RenderConfig
 
 
@@ -53,9 +53,9 @@ def main() -> None:
         started = time.perf_counter()
         make_cache(some, cache, config, workers=default_workers("cpu"), progress=False)
         views = (time.perf_counter() - started) / len(some)
-        recipe = load_config(options.config, ["--cache", str(cache), "--held-out", "0"])
-        plan = plan_run(recipe, device="cpu")
-    half, full = plan.seconds_first / recipe.batch_size, plan.seconds_last / recipe.batch_size
+        recipe = with_options(load_config(options.config), cache=str(cache), held_out=0)
+        plan = dry_run(recipe, device="cpu")
+    half, full = plan.seconds_first / recipe.data.batch_size, plan.seconds_last / recipe.data.batch_size
     print(f"render and embed, {options.rig:<10} {views * 1e3:>8.1f} ms an object")
     print(f"{'step':<10} {'ms an object':>13} {'epoch, cached':>14} {'not cached':>11} {'ratio':>6}")
     for name, seconds in (("half size", half), ("full size", full)):

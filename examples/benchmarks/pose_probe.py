@@ -17,7 +17,7 @@ from torch import Tensor
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.evaluate.linear import fit_linear_svm
-from crossjepa.train.pretrain.occupancy import occupancy
+from crossjepa.train.pretrain.losses import occupancy
 from crossjepa.train.pretrain.online_probe import encode_all, read_probe_data
 
 

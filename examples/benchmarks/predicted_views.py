@@ -23,8 +23,8 @@ from torch import Tensor
 
 from crossjepa import CrossJEPA
 from crossjepa.train.cache import Cache, open_cache
+from crossjepa.train.pretrain import PretrainConfig, options_of, with_options
 from crossjepa.train.pretrain.batches import Batches
-from crossjepa.train.pretrain.config import make_config
 
 STATISTICS_ROWS = 2000
 
@@ -36,11 +36,11 @@ def held_out_rows(cache: Cache, model: CrossJEPA) -> tuple[NDArray[np.int64], ND
         ValueError: the model was trained on another cache, so that nobody knows what it has seen.
     """
     provenance = model.encoder.model_config.provenance
-    recipe = dict(provenance.get("predictor", provenance)["recipe"])
+    recipe = options_of(provenance.get("predictor", provenance)["recipe"])
     if recipe.pop("cache") != cache.hash:
         raise ValueError("the predictor was not trained on this cache")
     recipe.pop("objects")
-    batches = Batches(cache, make_config(recipe, "the model's recipe"))
+    batches = Batches(cache, with_options(PretrainConfig(), **recipe))
     return batches.train_rows, batches.held_out_rows
 
 

@@ -17,7 +17,8 @@ from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import process_group
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.trainer import RunOptions, Trainer
+from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.trainer import Trainer
 
 QUIET = RunOptions(device="cpu", progress=False, save_every=3, log_every=4, probe_every=6)
 KILLS = int(os.environ.get("CROSSJEPA_KILLS", "3"))
@@ -84,4 +85,4 @@ def losses(run: Path) -> list[float]:
 def seconds_a_step(config: PretrainConfig, run: Path) -> float:
     """How long a step of a run took."""
     speeds = [line["samples_per_second"] for line in read_log(run) if "loss" in line]
-    return config.batch_size * len(speeds) / sum(speeds)
+    return config.data.batch_size * len(speeds) / sum(speeds)

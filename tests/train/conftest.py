@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.small_cache import CONFIG, make_cache
 
 
@@ -15,4 +14,4 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
     """A small recipe with its cache."""
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache(folder)
-    return replace(CONFIG, cache=str(folder))
+    return with_options(CONFIG, cache=str(folder))

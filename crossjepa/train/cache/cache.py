@@ -196,13 +196,10 @@ class Cache:
 
     def _not_finite(self, row: int) -> list[str]:
         """Returns the names of the arrays of a row that hold values that are not finite."""
-        values = (
-            self.embeddings_SVD[row],
-            self.poses_SV5[row],
-            self.histograms_SVH[row],
-            self.points_SP3[row],
-        )
-        return [name for name, array in zip(ROW_ARRAYS, values, strict=True) if not np.isfinite(array).all()]
+        arrays: Any = (self.embeddings_SVD, self.poses_SV5, self.histograms_SVH, self.points_SP3)
+        return [
+            name for name, array in zip(ROW_ARRAYS, arrays, strict=True) if not np.isfinite(array[row]).all()
+        ]
 
 
 def open_cache(folder: str | os.PathLike[str], *, writable: bool = False) -> Cache:

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or not there, the last few kept."""
+"""Checkpoints of a run: written atomically, the last few kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def save_checkpoint(run: str | os.PathLike[str], step: int, state: dict[str, Any
     Args:
         run: folder of the run.
         step: steps done.
-        state: what to store; tensors, numbers, texts, and lists and dicts of them.
+        state: what to store: tensors, numbers, strings, and lists and dicts of them.
         keep: checkpoints to keep, at least one.
 
     Returns:
@@ -39,7 +39,7 @@ def save_checkpoint(run: str | os.PathLike[str], step: int, state: dict[str, Any
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a checkpoint without running any code of it.
+    """Reads a checkpoint without running code from it.
 
     Raises:
         ValueError: the file is not a checkpoint; the message names it.

@@ -1,4 +1,4 @@
-"""Several processes under torchrun: who am I, and batch norms that see the whole batch.
+"""Several processes under torchrun, and batch norms over the batches of all of them.
 
 M rows, C channels
 """
@@ -25,9 +25,9 @@ class Process:
     """One of the processes of a run.
 
     Attributes:
-        rank: its number; number 0 writes the files.
-        world: how many there are.
-        device: where it computes.
+        rank: number of the process; number 0 writes the files.
+        world: number of processes.
+        device: torch device of the process.
     """
 
     rank: int
@@ -36,7 +36,7 @@ class Process:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this is the process that writes files."""
         return self.rank == 0
 
 
@@ -80,10 +80,10 @@ def own_device(name: str | None = None) -> torch.device:
 
 
 def leave_group() -> None:
-    """Ends this process, if it is one of several, with status 0 and without tearing the interpreter down.
+    """Ends this process, if it is one of several, with status 0 and without shutting the interpreter down.
 
-    DistributedDataParallel keeps gloo's threads alive beyond the process group, and one that still lets go of
-    a tensor while Python goes away aborts the process, so that torchrun reports a finished run as failed.
+    DistributedDataParallel keeps threads of gloo alive beyond the process group. One that releases a tensor
+    while Python shuts down aborts the process, so that torchrun reports a finished run as failed.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         logging.shutdown()
@@ -93,7 +93,7 @@ def leave_group() -> None:
 
 
 class SyncedBatchNorm(nn.BatchNorm1d):
-    """Batch norm over the rows of all processes, on any device (torch's own works on GPUs only)."""
+    """Batch norm over the rows of all processes, on any device (torch's own is for GPUs)."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalizes (M, C) rows."""
@@ -126,12 +126,12 @@ class _AllMean(torch.autograd.Function):
 
     @staticmethod
     def backward(context: object, gradient: Tensor) -> Tensor:
-        # DistributedDataParallel divides by the number of processes once more, over gradients of local means.
+        # DistributedDataParallel divides gradients by the number of processes once more.
         return all_mean(gradient.clone())
 
 
 class _Gathered(torch.autograd.Function):
-    """The rows of all processes; the gradient goes back to where each row came from."""
+    """The rows of all processes; each gradient goes back to the process of its row."""
 
     @staticmethod
     def forward(context: object, rows: Tensor) -> Tensor:
@@ -150,10 +150,10 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     """Joins the rows of all processes, differentiably.
 
     Args:
-        rows: (B, ...) rows of this process; every process has as many.
+        rows: (B, ...) rows of this process; all processes have equally many.
 
     Returns:
-        (B * processes, ...) rows, and at which of them those of this process begin.
+        (B * processes, ...) rows, and the index of the first row of this process.
     """
     if not dist.is_initialized():
         return rows, 0
@@ -161,7 +161,7 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
 
 
 def all_mean(value: Tensor) -> Tensor:
-    """Replaces a tensor by its mean over the processes, in place, and returns it."""
+    """Replaces a tensor by its mean over all processes, in place, and returns it."""
     if dist.is_initialized():
         dist.all_reduce(value)
         value /= dist.get_world_size()
@@ -169,7 +169,7 @@ def all_mean(value: Tensor) -> Tensor:
 
 
 def sync_batch_norms(module: nn.Module) -> None:
-    """Makes the batch norms of a module see the batches of all processes."""
+    """Makes the batch norms of a module use the batches of all processes."""
     for child in module.modules():
         if type(child) is nn.BatchNorm1d:
             child.__class__ = SyncedBatchNorm

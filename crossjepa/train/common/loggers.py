@@ -1,9 +1,7 @@
-"""Where the figures of a run go: JSON lines and CSV, TensorBoard and W&B on request, curves as a picture."""
+"""The log of a run: JSON lines, TensorBoard and W&B on request, and curves as a picture."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import secrets
@@ -17,21 +15,20 @@ from crossjepa.files import atomic_write
 logger = logging.getLogger(__name__)
 
 LOG_NAME = "log.jsonl"
-TABLE_NAME = "log.csv"
 CURVES_NAME = "curves.png"
 WANDB_NAME = "wandb-id.txt"
-# A picture takes about a second.
+# Drawing takes about a second.
 SECONDS_BETWEEN_PICTURES = 120.0
 
 
 class RunLog:
-    """The log of one run; as a context manager it ends with whatever happens inside.
+    """The log of one run; as a context manager it is closed however the run ends.
 
-    log.jsonl and log.csv are whole after every line, so that a killed run leaves them.
+    log.jsonl is complete after every line, so that a killed run leaves it.
 
     Args:
-        run: its folder.
-        step: steps done; later lines of an earlier, killed process are dropped.
+        run: folder of the run.
+        step: steps done; later lines, written by a process that was killed, are dropped.
         tensorboard: also write TensorBoard events.
         wandb: name of a W&B project to log to as well; "" for none.
     """
@@ -39,11 +36,9 @@ class RunLog:
     def __init__(self, run: Path, step: int, *, tensorboard: bool = False, wandb: str = "") -> None:
         self.run = run
         self.lines = [line for line in read_log(run) if line["step"] <= step]
-        self.columns: list[str] = []
         self.drawn, self.drawable = time.monotonic(), True
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
         atomic_write(self.run / LOG_NAME, lambda file: file.write(text.encode()))
-        self._write_table()
         self.sinks: list[_TensorBoard | _Wandb] = []
         if tensorboard:
             self.sinks.append(_TensorBoard(run, step))
@@ -64,7 +59,6 @@ class RunLog:
         logger.info(" ".join(f"{name} {value:.5g}" for name, value in values.items()))
         with (self.run / LOG_NAME).open("a") as file:
             file.write(json.dumps(values) + "\n")
-        self._add_to_table(values)
         figures = {name: value for name, value in values.items() if name != "step"}
         for sink in self.sinks:
             sink.write(int(values["step"]), figures)
@@ -72,7 +66,7 @@ class RunLog:
             self.draw()
 
     def draw(self) -> None:
-        """Draws curves.png, where matplotlib is installed and something was logged."""
+        """Draws curves.png if matplotlib is installed and something was logged."""
         if not (self.drawable and self.lines):
             return
         try:
@@ -83,10 +77,10 @@ class RunLog:
         self.drawn = time.monotonic()
 
     def finish(self, *, failed: bool = False) -> None:
-        """Draws the curves a last time and closes what is open.
+        """Draws the curves a last time and closes TensorBoard and W&B.
 
         Args:
-            failed: whether the run ends before its time.
+            failed: whether the run ended with an error.
         """
         try:
             self.draw()
@@ -94,24 +88,9 @@ class RunLog:
             while self.sinks:
                 self.sinks.pop().close(failed)
 
-    def _add_to_table(self, values: dict[str, float]) -> None:
-        if set(values) <= set(self.columns):
-            with (self.run / TABLE_NAME).open("a", newline="") as file:
-                csv.DictWriter(file, self.columns).writerow(values)
-        else:
-            self._write_table()
-
-    def _write_table(self) -> None:
-        self.columns = list(dict.fromkeys(name for line in self.lines for name in line))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self.columns)
-        writer.writeheader()
-        writer.writerows(self.lines)
-        atomic_write(self.run / TABLE_NAME, lambda file: file.write(text.getvalue().encode()))
-
 
 def read_log(run: Path) -> list[dict[str, float]]:
-    """Reads log.jsonl; a last line that was cut off is left out."""
+    """Reads log.jsonl without a last line that is incomplete."""
     path = run / LOG_NAME
     text = path.read_text() if path.is_file() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
@@ -145,7 +124,7 @@ class _TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ImportError("--tensorboard needs TensorBoard: pip install 'crossjepa[log]'") from error
-        # What a killed process wrote of later steps is hidden by TensorBoard, as it comes again.
+        # TensorBoard hides later steps of a killed process, as they are written again.
         self.writer: Any = SummaryWriter(str(run), purge_step=step + 1)
 
     def write(self, step: int, figures: dict[str, float]) -> None:
@@ -177,7 +156,7 @@ class _Wandb:
 
 
 def _wandb_id(run: Path) -> str:
-    """Returns what W&B shall know a run by: folders of one name are many, and each goes on with its own."""
+    """Returns the W&B id of a run, which is kept in its folder, as names of folders are not unique."""
     path = run / WANDB_NAME
     if not path.is_file():
         atomic_write(path, lambda file: file.write(secrets.token_hex(8).encode()))

@@ -1,4 +1,4 @@
-"""Optimizer and learning rate."""
+"""Learning rate schedule, the check of a step, and optimizers that step together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crossjepa.train.common.options import Schedule
 
 
 class RateConfig(Protocol):
-    """What a schedule of the learning rate is made of; see `PretrainConfig`, which is one."""
+    """Options of a schedule of the learning rate, as in `OptimSection` and `Rate`."""
 
     @property
     def learning_rate(self) -> float: ...
@@ -28,7 +28,7 @@ class RateConfig(Protocol):
 
 @dataclass(frozen=True)
 class Rate:
-    """A schedule on its own."""
+    """Options of a schedule, for callers without a recipe of pretraining."""
 
     learning_rate: float
     final_learning_rate: float = 1e-6
@@ -38,7 +38,7 @@ class Rate:
 
 
 def learning_rate(config: RateConfig, step: int, steps: int) -> float:
-    """Linear warm-up to the peak, then, over the last part of the run, down along a cosine or a line."""
+    """Returns the rate of a step: linear warm-up to the peak; at the end, decay along a cosine or a line."""
     peak, last = config.learning_rate, config.final_learning_rate
     if step < config.warmup_steps:
         return peak * (step + 1) / config.warmup_steps
@@ -49,7 +49,7 @@ def learning_rate(config: RateConfig, step: int, steps: int) -> float:
 
 
 def refuse_infinite(place: str, *, loss: float, gradient: float) -> None:
-    """Checks a step before it is taken.
+    """Checks a step before the parameters change.
 
     Raises:
         FloatingPointError: the loss or the norm of its gradient is not finite; the message says where.
@@ -69,10 +69,10 @@ class Optimizers:
         self.optimizers = optimizers
 
     def step(self, rate: float) -> None:
-        """Updates the parameters and forgets the gradients.
+        """Updates the parameters and clears the gradients.
 
         Args:
-            rate: learning rate; groups with an `lr_scale`, as timm's layer decay makes them, take a share.
+            rate: learning rate; groups with an `lr_scale`, as of timm's layer decay, multiply it by that.
         """
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -81,7 +81,7 @@ class Optimizers:
             optimizer.zero_grad(set_to_none=True)
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """Returns the states in order."""
+        """Returns the states of the optimizers in order."""
         return [optimizer.state_dict() for optimizer in self.optimizers]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:

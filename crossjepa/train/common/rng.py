@@ -1,4 +1,4 @@
-"""Random numbers that depend on the cloud alone, and clouds in the unit sphere.
+"""Random numbers that depend only on the cloud, and clouds in the unit sphere.
 
 B clouds, N points
 """
@@ -12,27 +12,27 @@ import torch
 from torch import Tensor
 
 
-class Draws:
-    """Random numbers for a batch, a generator a cloud, so that they do not depend on who else is in it.
+class CloudRng:
+    """Random numbers for a batch, from one generator per cloud, so that clouds do not depend on each other.
 
     Args:
-        generators: one a cloud.
-        device: where the numbers are wanted. They are drawn on the CPU, so that they are the same everywhere.
+        generators: one per cloud.
+        device: where the numbers are needed. They are made on the CPU, so that they are the same everywhere.
     """
 
     def __init__(self, generators: Sequence[np.random.Generator], device: torch.device | str = "cpu") -> None:
         self.generators, self.device = generators, device
 
-    def on(self, device: torch.device | str) -> Draws:
-        """Returns further numbers of the same generators on another device."""
-        return Draws(self.generators, device)
+    def on(self, device: torch.device | str) -> CloudRng:
+        """Returns a source of further numbers from the same generators on another device."""
+        return CloudRng(self.generators, device)
 
     def uniform(self, *shape: int) -> Tensor:
         """Returns (B, *shape) float32 in [0, 1)."""
         return self._stack([generator.random(shape, np.float32) for generator in self.generators])
 
     def normal(self, *shape: int) -> Tensor:
-        """Returns (B, *shape) float32 with mean 0 and deviation 1."""
+        """Returns (B, *shape) float32 with mean 0 and standard deviation 1."""
         return self._stack([generator.standard_normal(shape, np.float32) for generator in self.generators])
 
     def _stack(self, parts: list[np.ndarray]) -> Tensor:
@@ -40,7 +40,7 @@ class Draws:
 
 
 def normalize_batch(points_BN3: Tensor) -> Tensor:
-    """Moves each centroid to the origin and scales each largest radius to 1."""
+    """Moves the centroid of each cloud to the origin and scales its largest radius to 1."""
     points_BN3 = points_BN3 - points_BN3.mean(dim=1, keepdim=True)
     radius_B11 = points_BN3.norm(dim=-1).amax(dim=1)[:, None, None].clamp_min(1e-6)
     return torch.div(points_BN3, radius_B11)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from crossjepa.config import Axis
-from crossjepa.train.common.rng import Draws
+from crossjepa.train.common.rng import CloudRng
 from crossjepa.train.finetune.config import AugmentConfig
 
 # Purposes of random numbers; no two of them share their numbers.
@@ -48,12 +48,12 @@ class Augmentation:
 
     matrix_B33: Tensor
     shift_B13: Tensor
-    draws: Draws
+    draws: CloudRng
     jitter: float
 
     def with_noise_of(self, generators: Sequence[np.random.Generator]) -> Augmentation:
         """Returns the same maps with noise from other generators."""
-        return replace(self, draws=Draws(generators))
+        return replace(self, draws=CloudRng(generators))
 
     def __call__(self, points_BN3: Tensor) -> Tensor:
         """Returns (B, N, 3) augmented points with fresh noise."""
@@ -73,7 +73,7 @@ def draw_augmentation(
         up_axis: the axis that points up for the weights.
         generators: one per cloud.
     """
-    draws = Draws(generators)
+    draws = CloudRng(generators)
     stretch_B3 = 1 + config.scale_range * (2 * draws.uniform(3) - 1)
     matrix_B33 = torch.diag_embed(stretch_B3)
     angle_B = 2 * math.pi * draws.uniform(1)[:, 0]

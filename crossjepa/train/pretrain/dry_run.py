@@ -1,31 +1,31 @@
-"""What a run would take, before it is started: sizes, memory and hours from measured steps.
+"""What a run would take: sizes, memory and hours, from measured steps.
 
 S objects, B clouds, N points, P stored points, V views, H histogram bins, D teacher width
 """
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
 from crossjepa.train.common.distributed import own_device
-from crossjepa.train.pretrain.batches import Batch, Batches
+from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
+from crossjepa.train.pretrain.random_data import random_batch, random_cache
+from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.render.views import RenderConfig
 
 MEASURED_STEPS = 3
@@ -35,20 +35,21 @@ PAPER_WIDTH = 768
 
 
 @dataclass(frozen=True)
-class Plan:
+class DryRun:
     """What a run would take on this machine.
 
     Attributes:
-        encoder_parameters: numbers of the encoder.
-        predictor_parameters: trainable numbers of all else.
+        encoder_parameters: parameters of the encoder.
+        predictor_parameters: trainable parameters of everything else.
         objects: objects to train on.
         steps: optimizer steps.
-        clouds: clouds to be seen.
+        clouds: clouds of all steps.
         seconds_first: measured seconds of a step at the start of the run, with its data.
         seconds_last: measured seconds of a step at its end.
         hours: expected duration of the run.
-        data_share: share of it for drawing and augmenting points and reading views.
-        gigabytes: largest memory of this process during the measured steps, or of the GPU if there is one.
+        data_share: share of the time for sampling and augmenting points and reading views.
+        gigabytes: largest memory of this process so far, or of the GPU if there is one; None if the system
+            does not tell.
         device: where it was measured.
     """
 
@@ -61,73 +62,76 @@ class Plan:
     seconds_last: float
     hours: float
     data_share: float
-    gigabytes: float
+    gigabytes: float | None
     device: str
 
     def __str__(self) -> str:
         total = (self.encoder_parameters + self.predictor_parameters) / 1e6
-        return "\n".join(
-            (
-                f"parameters   {self.encoder_parameters / 1e6:.2f}M encoder + "
-                f"{self.predictor_parameters / 1e6:.2f}M predictor = {total:.1f}M",
-                f"data         {self.objects:,} objects to train on, {self.steps:,} steps, "
-                f"{self.clouds:,} clouds",
-                f"step         {self.seconds_first:.2f} s at first, {self.seconds_last:.2f} s at the end, "
-                f"on {self.device}",
-                f"memory       {self.gigabytes:.1f} GB",
-                f"time         {self.hours:.1f} hours, {self.data_share:.0%} of them for the data",
-            )
-        )
+        lines = [
+            f"parameters   {self.encoder_parameters / 1e6:.2f}M encoder + "
+            f"{self.predictor_parameters / 1e6:.2f}M predictor = {total:.1f}M",
+            f"data         {self.objects:,} objects to train on, {self.steps:,} steps, "
+            f"{self.clouds:,} clouds",
+            f"step         {self.seconds_first:.2f} s at first, {self.seconds_last:.2f} s at the end, "
+            f"on {self.device}",
+        ]
+        if self.gigabytes is not None:
+            lines.append(f"memory       {self.gigabytes:.1f} GB")
+        lines.append(f"time         {self.hours:.1f} hours, {self.data_share:.0%} of them for the data")
+        return "\n".join(lines)
 
 
-def plan_run(
+def dry_run(
     config: PretrainConfig,
     *,
     objects: int = 0,
     views: int = 0,
     target_width: int = PAPER_WIDTH,
     device: str | None = None,
-) -> Plan:
-    """Measures a few real steps on random clouds, and their data, and works out what the run would take.
+) -> DryRun:
+    """Measures a few steps on random clouds, and their data, and estimates what the run would take.
 
     Args:
-        config: the recipe; where it names a cache, that is read.
-        objects: objects where there is no cache; then the data are measured on random ones in memory.
-        views: views of an object where there is no cache; by default as many as a step takes.
-        target_width: width of the teacher's embedding where there is no cache (D).
-        device: torch device; by default a GPU where there is one.
-
-    Returns:
-        The plan.
+        config: the recipe; if it names a cache, its data are measured.
+        objects: number of objects without a cache; then the data are measured on random objects in memory.
+        views: views per object without a cache; by default as many as a step takes.
+        target_width: width of the teacher's embedding without a cache (D).
+        device: torch device; by default a GPU if there is one.
 
     Raises:
-        ValueError: neither a cache nor a number of objects is known, or the recipe does not fit them.
+        ValueError: neither a cache nor a number of objects is given, or the recipe does not fit them.
     """
-    cache = _open(config, objects, views, target_width)
+    cache: Cache | JoinedCaches
+    if config.data.cache:
+        cache = open_caches(config.data.cache)
+    elif objects < 1:
+        raise ValueError("how many objects? give a cache or a number of objects")
+    else:
+        cache = random_cache(objects, views or config.data.views_per_step, target_width)
     batches = Batches(cache, config)
     chosen = own_device(device)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.run.seed)
     model = PretrainModel(config, cache.width).to(chosen)
-    if model.contrast and config.contrast_with == "cache":
+    if model.contrast and config.loss.contrast_with == "cache":
         model.contrast.compare_with(torch.randn(len(batches.train_rows), cache.width, device=chosen))
-    phases = _phases(config, batches.steps)
+    phases = phases_of(config, batches.steps)
     measured = [_measure(model, cache, config, phase, chosen) for phase in phases]
     seconds, data_seconds = (
         sum(phase.steps * part for phase, part in zip(phases, parts, strict=True))
         for parts in zip(*measured, strict=True)
     )
     encoder = sum(value.numel() for value in model.encoder.parameters())
-    return Plan(
+    return DryRun(
         encoder_parameters=encoder,
         predictor_parameters=sum(value.numel() for value in model.parameters()) - encoder,
         objects=len(batches.train_rows),
         steps=batches.steps,
-        clouds=batches.steps * config.batch_size,
+        clouds=batches.steps * config.data.batch_size,
         seconds_first=measured[0].seconds,
         seconds_last=measured[-1].seconds,
         hours=seconds / 3600,
         data_share=data_seconds / seconds,
-        gigabytes=_peak_bytes(chosen) / 1e9,
+        gigabytes=_peak_gigabytes(chosen),
         device=torch.cuda.get_device_name(chosen)
         if chosen.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
@@ -135,51 +139,12 @@ def plan_run(
 
 
 def cache_gigabytes(objects: int, views: int, width: int = PAPER_WIDTH) -> float:
-    """Returns how large a cache of the default teacher's embeddings will be."""
+    """Returns the size of a cache of the default teacher's embeddings."""
     view = 2 * width + 4 * len(POSE_FIELDS) + 2 * HISTOGRAM_BINS
     return objects * (views * view + 3 * 2 * RenderConfig().stored_points) / 1e9
 
 
-def random_batch(config: PretrainConfig, target_width: int, points: int, device: torch.device) -> Batch:
-    """Returns a batch of the recipe's shapes, filled with noise."""
-    batch, views = config.batch_size, config.views_per_step
-    points_BN3 = torch.randn(batch, points, 3)
-    parts = (
-        torch.rand(batch, views, 3),
-        torch.rand(batch, views, HISTOGRAM_BINS),
-        torch.randn(batch, views, target_width),
-    )
-    return Batch(points_BN3, points_BN3, *parts).to(device)
-
-
-def random_cache(objects: int, views: int, target_width: int) -> Cache:
-    """Returns a cache of noise in which all objects are the same one, so that it takes no memory."""
-    random = np.random.default_rng(0).random
-
-    def same(values: NDArray[Any]) -> NDArray[Any]:
-        return np.broadcast_to(values, (objects, *values.shape))
-
-    return Cache(
-        embeddings_SVD=FloatRows(same(to_bfloat16(random((views, target_width))))),
-        poses_SV5=same(random((views, len(POSE_FIELDS)), np.float32)),
-        histograms_SVH=same(random((views, HISTOGRAM_BINS)).astype(np.float16)),
-        points_SP3=same(random((RenderConfig().stored_points, 3)).astype(np.float16)),
-        done_S=same(np.array(True)),
-        checksums_S=None,
-        sources_S=None,
-        manifest={},
-    )
-
-
-def _open(config: PretrainConfig, objects: int, views: int, target_width: int) -> Cache | JoinedCaches:
-    if config.cache:
-        return open_caches(config.cache)
-    if objects < 1:
-        raise ValueError("how many objects? give --cache FOLDER or the renderings")
-    return random_cache(objects, views or config.views_per_step, target_width)
-
-
-class _Phase(NamedTuple):
+class Phase(NamedTuple):
     """A part of the run in which all steps cost the same."""
 
     steps: int
@@ -187,15 +152,15 @@ class _Phase(NamedTuple):
     frozen: bool
 
 
-def _phases(config: PretrainConfig, steps: int) -> list[_Phase]:
-    """Divides a run where its clouds become larger, and where its encoder begins to learn."""
-    few = round(config.few_share * steps) if config.encoder_at(0) != config.encoder_at(1) else 0
-    frozen = min(config.frozen_steps, steps)
+def phases_of(config: PretrainConfig, steps: int) -> list[Phase]:
+    """Divides a run at the steps where its clouds become larger and where its encoder begins to learn."""
+    few = round(config.data.few_share * steps) if config.encoder_at(0) != config.encoder_at(1) else 0
+    frozen = min(config.run.frozen_steps, steps)
     edges = sorted({0, few, frozen, steps})
-    return [_Phase(end - start, start < few, start < frozen) for start, end in pairwise(edges)]
+    return [Phase(end - start, start < few, start < frozen) for start, end in pairwise(edges)]
 
 
-class _Step(NamedTuple):
+class StepTime(NamedTuple):
     """Seconds of a step in all, and of its data."""
 
     seconds: float
@@ -206,17 +171,19 @@ def _measure(
     model: PretrainModel,
     cache: Cache | JoinedCaches,
     config: PretrainConfig,
-    phase: _Phase,
+    phase: Phase,
     device: torch.device,
-) -> _Step:
-    """Measures a step: the model's part, and that of the data."""
+) -> StepTime:
+    """Measures the model's and the data's part of a step; those of the data by how often points are even."""
     model.freeze_encoder(phase.frozen)
-    config = replace(config, few_share=float(phase.few_points))
-    data_seconds = 0.0
-    for even, share in ((0.0, 1 - config.even_probability), (1.0, config.even_probability)):
-        if share:
-            data_seconds += share * _seconds_of_data(cache, replace(config, even_probability=even), device)
-    return _Step(_seconds_of_model(model, config, cache.width, device) + data_seconds, data_seconds)
+    config = with_options(config, few_share=float(phase.few_points))
+    share, data_seconds = config.data.even_probability, 0.0
+    for even, weight in ((0.0, 1 - share), (1.0, share)):
+        if weight:
+            data_seconds += weight * _seconds_of_data(
+                cache, with_options(config, even_probability=even), device
+            )
+    return StepTime(_seconds_of_model(model, config, cache.width, device) + data_seconds, data_seconds)
 
 
 def _seconds_of_data(cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device) -> float:
@@ -240,12 +207,12 @@ def _seconds_of_model(
         optimizers.step(0.0)
 
     seconds = _timed([step] * (MEASURED_STEPS + 1), device)
-    model.encoder.config = NAMED_SIZES[config.size]
+    model.encoder.config = NAMED_SIZES[config.model.size]
     return min(seconds)
 
 
 def _timed(calls: Iterable[Callable[[], object]], device: torch.device) -> list[float]:
-    """Returns the seconds of each call, of as many as are made before it is enough."""
+    """Returns the seconds of each call, until they add up to enough."""
     seconds: list[float] = []
     for call in calls:
         if sum(seconds) >= ENOUGH_SECONDS:
@@ -258,8 +225,12 @@ def _timed(calls: Iterable[Callable[[], object]], device: torch.device) -> list[
     return seconds
 
 
-def _peak_bytes(device: torch.device) -> int:
+def _peak_gigabytes(device: torch.device) -> float | None:
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return peak / (1e9 if sys.platform == "darwin" else 1e9 / 1024)

@@ -17,6 +17,7 @@ from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig, ViewPred
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
+from crossjepa.train.pretrain.recipes import options_of
 from crossjepa.train.pretrain.weight_transfer import load_released, to_teacher
 
 logger = logging.getLogger(__name__)
@@ -31,23 +32,23 @@ def export(
 ) -> CrossJEPAEncoder:
     """Writes a run as config.json, float16 model.safetensors and, for its predictor, predictor.safetensors.
 
-    The predictor is left out, with a warning, where its predictions cannot be had in the teacher's space:
-    from checkpoints of older versions, with a learnable teacher, and of a mean of weights.
+    The predictor is left out, with a warning, if its predictions cannot be had in the teacher's space: for
+    checkpoints of older versions, a learnable teacher, or a mean of weights.
 
     Args:
-        run_folder: folder of a run of `crossjepa.train.pretrain.trainer`.
-        folder: where to.
+        run_folder: folder of a run of `pretrain`.
+        folder: where to write the weights.
         provenance: further facts for config.json.
-        average_with: other weights, as for `CrossJEPAEncoder.from_pretrained`; what is written is the mean of
-            all. It makes sense only where one run started from the other, or all from the same weights
-            (Wortsman et al. 2022, "Model soups").
+        average_with: other weights, as for `CrossJEPAEncoder.from_pretrained`; the mean of all is written. It
+            makes sense only if one run started from the other, or all from the same weights (Wortsman et al.
+            2022, "Model soups").
 
     Returns:
         The encoder as it will be loaded.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.
-        ValueError: other weights are of another size.
+        ValueError: some of the other weights are of another size.
     """
     state = _last_checkpoint(run_folder)
     weights, facts = _part(state, "encoder."), _facts(state)
@@ -74,12 +75,12 @@ def export(
 
 
 def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Adds the predictor of a run to released weights, whose model.safetensors stays as it is.
+    """Adds the predictor of a run to released weights; their model.safetensors stays as it is.
 
     Args:
         run_folder: folder of a run that left the encoder of these weights as it was (`frozen_steps`).
-        folder: folder of the weights; its config.json gets a section on the predictor. An old
-            predictor goes away, even if it is damaged.
+        folder: folder of the weights; its config.json gets a section on the predictor. An old predictor is
+            replaced, even if it is damaged.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.
@@ -114,15 +115,16 @@ def _last_checkpoint(run_folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _facts(state: dict[str, Any]) -> dict[str, Any]:
     """Returns what config.json says about the training."""
-    # The file's name says what a run began with; where it lay is nobody's business.
-    recipe = {**state["recipe"], "init_from": Path(state["recipe"].get("init_from", "")).name}
+    # Only the name of the initial weights: their path is nobody's business.
+    recipe = options_of(state["recipe"])
+    recipe["init_from"] = Path(recipe.get("init_from", "")).name
     return {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
 
 
 def _why_no_predictor(state: dict[str, Any]) -> str:
-    """Says why the predictor of a checkpoint cannot be released; "" where it can."""
+    """Returns why the predictor of a checkpoint cannot be released; "" if it can."""
     if "prediction" not in state:
-        return "the checkpoint is of an older version, which kept no scaling of the targets"
+        return "the checkpoint is of an older version, which stored no scaling of the targets"
     if state["recipe"]["learnable_teacher"]:
         return "with a learnable teacher it predicts no embedding of the teacher"
     return ""

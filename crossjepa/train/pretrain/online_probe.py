@@ -1,4 +1,4 @@
-"""Is the encoder getting better? Cheap answers while it trains.
+"""Cheap scores of the features while the encoder trains.
 
 n clouds, N points, E embedding width
 """
@@ -22,13 +22,13 @@ from crossjepa.processor import rotate_up_axis
 from crossjepa.train.common.options import Precision
 from crossjepa.train.common.rng import normalize_batch
 
-# Clouds of a probe: a fifth of them is held out of its fit.
+# Fewest clouds of a probe: a fifth of them is held out of its fit.
 FEWEST = 5
 
 
 @dataclass(frozen=True)
 class ProbeData:
-    """Labeled clouds, all from a training split; a fifth of them is held out of the probe's fit.
+    """Labeled clouds, all from a training split; a fifth of them is held out when the probe is fitted.
 
     Attributes:
         points_nN3: (n, N, 3) float32 clouds, y up.
@@ -43,11 +43,11 @@ def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, see
     """Reads labeled clouds for a probe.
 
     Args:
-        path: npz with `points` (n, N, 3) and `labels` (n,), see `load_arrays`; rows whose `split` is the test
-            split are not taken.
+        path: npz with `points` (n, N, 3) and `labels` (n,), see `load_arrays`; rows of the test split are
+            skipped.
         up_axis: the axis that points up in the file.
-        limit: most clouds to take, drawn with the seed.
-        seed: seed of the draw.
+        limit: largest number of clouds, chosen with the seed.
+        seed: seed of the choice.
 
     Returns:
         The clouds.
@@ -76,7 +76,7 @@ def encode_all(
     Args:
         encoder: the encoder.
         points_nN3: (n, N, 3) clouds.
-        batch_size: clouds a pass.
+        batch_size: clouds per pass.
         precision: of the arithmetic.
     """
     device = next(encoder.parameters()).device

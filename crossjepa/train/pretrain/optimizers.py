@@ -14,14 +14,12 @@ from crossjepa.train.pretrain.config import PretrainConfig
 def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
     """AdamW with weight decay on matrices; with "muon" the blocks' matrices go to Muon.
 
-    Biases, norms and other vectors, and what a module's `no_weight_decay` (timm's hook) names, do not decay.
+    Biases, norms and other vectors do not decay, nor what a module's `no_weight_decay` (timm's hook) names.
 
     Muon (Jordan et al. 2024) steps along the orthogonalized momentum. `match_rms_adamw` scales its steps to
     the size of AdamW's, so that both share a learning rate (Liu et al. 2025, "Muon is scalable").
-
-    Raises:
-        ValueError: this torch is too old to have Muon.
     """
+    optim = config.optim
     inner: list[Tensor] = []
     others: list[Tensor] = []
     without_decay: list[Tensor] = []
@@ -31,27 +29,25 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
             continue
         if value.ndim < 2 or name in spared:
             without_decay.append(value)
-        elif config.optimizer == "muon" and _inner(name, value):
+        elif optim.optimizer == "muon" and _inner(name, value):
             inner.append(value)
         else:
             others.append(value)
     groups: list[dict[str, Any]] = [
-        {"params": others, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": optim.weight_decay},
         {"params": without_decay, "weight_decay": 0.0},
     ]
-    adamw = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    adamw = torch.optim.AdamW(groups, lr=optim.learning_rate, fused=True)
     if not inner:
         return Optimizers(adamw)
-    if not hasattr(torch.optim, "Muon"):
-        raise ValueError("optimizer 'muon' needs torch 2.9 or newer; use --optimizer adamw")
     muon = torch.optim.Muon(
-        inner, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+        inner, lr=optim.learning_rate, weight_decay=optim.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
     return Optimizers(muon, adamw)
 
 
 def _spared(model: nn.Module) -> set[str]:
-    """Returns the parameters that modules want to keep without weight decay."""
+    """Returns the names of the parameters that modules exempt from weight decay."""
     return {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in model.named_modules()

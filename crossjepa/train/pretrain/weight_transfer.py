@@ -1,10 +1,11 @@
-"""The predictor of a run as it is released: in the teacher's own space, with the facts about it.
+"""Initial weights of a run, and its predictor as it is released: in the teacher's own space.
 
 B clouds, V views, P predictor width, D teacher width
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,10 @@ from crossjepa.model import CrossJEPA
 from crossjepa.model_files import compare_shapes
 from crossjepa.train.cache import Cache, Views
 from crossjepa.train.cache.concat import JoinedCaches
+from crossjepa.train.common.checkpoint import load_checkpoint
 from crossjepa.train.pretrain.model import PretrainModel
+
+logger = logging.getLogger(__name__)
 
 State = Mapping[str, Tensor]
 
@@ -27,16 +31,16 @@ State = Mapping[str, Tensor]
 def describe_predictor(
     network: PredictorConfig, cache: Cache | JoinedCaches, views: Views
 ) -> ViewPredictionConfig:
-    """Returns what `config.json` says about a predictor that learns from a cache.
+    """Returns the description of a predictor that learns from a cache, for `config.json`.
 
     Args:
-        network: its shape.
-        cache: the cache, of which the teacher is read.
-        views: views of the cache, of which the means are taken.
+        network: shape of the predictor.
+        cache: the cache, whose manifest names the teacher.
+        views: views of the cache, for the mean distance and histogram.
     """
     manifest = (cache.caches[0] if isinstance(cache, JoinedCaches) else cache).manifest
     teacher = manifest["recipe"].get("teacher")
-    if not isinstance(teacher, Mapping):  # caches of format 1 know a name alone
+    if not isinstance(teacher, Mapping):  # caches of format 1 know only its name
         teacher = {"name": str(teacher).removesuffix(".safetensors"), "embedding": "cls"}
     return ViewPredictionConfig(
         network=network,
@@ -48,15 +52,41 @@ def describe_predictor(
     )
 
 
+def init_weights(
+    model: PretrainModel, source: str, size: str, prediction: ViewPredictionConfig, targets: State
+) -> None:
+    """Fills a model with the weights of another run, or with released ones.
+
+    Args:
+        model: the model to fill.
+        source: see `RunSection.init_from`.
+        size: named size of the encoder.
+        prediction: description of the model's own predictor.
+        targets: state of `Targets`, the scaling in which it predicts.
+
+    Raises:
+        ValueError: the weights are of another size, recipe or teacher.
+    """
+    if source.endswith(".pt"):
+        state = load_checkpoint(source)
+        try:
+            take_checkpoint(model, state, prediction, targets)
+        except ValueError as error:
+            raise ValueError(f"{source} is of another recipe or teacher: {error}") from error
+    elif source:
+        taken = take_released(model, load_released(source, size), prediction, targets)
+        logger.info("began with %s: %s", source, taken)
+
+
 def take_released(
     model: PretrainModel, released: Released, prediction: ViewPredictionConfig, targets: State
 ) -> str:
-    """Fills a model with released weights, the predictor where it fits, and says what was taken.
+    """Fills a model with released weights, with the predictor only if it fits, and says what was taken.
 
     Args:
-        model: the model to fill; the encoders are of one size.
+        model: the model to fill, whose encoder has the size of the released one.
         released: the weights.
-        prediction: what the model's own predictor is.
+        prediction: description of the model's own predictor.
         targets: state of `Targets`, the scaling in which it predicts.
     """
     model.encoder.load_state_dict(released.encoder, strict=True)
@@ -70,16 +100,16 @@ def take_released(
 def take_checkpoint(
     model: PretrainModel, state: Mapping[str, Any], prediction: ViewPredictionConfig, targets: State
 ) -> None:
-    """Fills a model with the weights of another run, whose targets may have been scaled otherwise.
+    """Fills a model with the weights of another run, whose targets may be scaled differently.
 
-    Then the last layers of the predictor and of the head of objects change, so that they stand for the same
-    embeddings. The readout of the contrast stays as it is, since its length and offset stand for nothing, and
-    so does all of it with a learnable teacher, and from older versions, which kept no scaling.
+    In that case the last layers of the predictor and of the object head change so that they predict the same
+    embeddings. The readout of the contrast stays as it is, since its length and offset have no meaning; so do
+    all layers with a learnable teacher and from older versions, which stored no scaling.
 
     Args:
         model: the model to fill.
         state: the checkpoint.
-        prediction: what the model's own predictor is.
+        prediction: description of the model's own predictor.
         targets: state of `Targets`, the scaling in which it predicts.
 
     Raises:
@@ -100,7 +130,7 @@ def take_checkpoint(
 
 
 def _rescaled(weights: State, layer: str, before: State, after: State) -> State:
-    """Returns the weights with a layer, where there is one, that predicts targets of another scaling."""
+    """Returns the weights with a layer, if they have it, changed to predict targets of another scaling."""
     names = {f"head.{kind}": f"{layer}{kind}" for kind in ("weight", "bias")}
     if f"{layer}weight" not in weights:
         return weights
@@ -113,9 +143,9 @@ def _equal(one: State, other: State) -> bool:
 
 
 def _other_teacher(found: ViewPredictionConfig, wanted: ViewPredictionConfig) -> str:
-    """Says whose embeddings a predictor predicts, where they are not those that are wanted."""
+    """Returns how the teacher of a predictor differs from the wanted one; "" if it is the same."""
     known = bool(found.teacher_sha256 and wanted.teacher_sha256)
-    # A file and a tag of timm may be one teacher, and one name may stand for several.
+    # A file and a timm tag may be the same teacher, and one name may stand for several.
     same = found.teacher_sha256 == wanted.teacher_sha256 if known else found.teacher == wanted.teacher
     if same and found.embedding == wanted.embedding:
         return ""
@@ -128,7 +158,7 @@ def _teacher(prediction: ViewPredictionConfig, with_sum: bool) -> str:
 
 
 def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig, learnable: bool) -> str:
-    """Says why a released predictor is of no use; "" where it is."""
+    """Returns why a released predictor cannot be used; "" if it can."""
     if released is None:
         return "it has none"
     if released.network != wanted.network:
@@ -139,7 +169,7 @@ def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig
 
 
 def to_teacher(predictor: State, targets: State) -> dict[str, Tensor]:
-    """Turns a predictor of scaled targets into one of the teacher's embeddings, by its last layer.
+    """Turns a predictor of scaled targets into one of the teacher's embeddings by changing its last layer.
 
     Args:
         predictor: state of a `ViewPredictor`.
@@ -176,8 +206,8 @@ class Released(NamedTuple):
 
     Attributes:
         encoder: state of the encoder, without a head.
-        predictor: state of the predictor, {} where there is none or none was asked for.
-        prediction: what config.json says about the predictor, None without one.
+        predictor: state of the predictor, {} if there is none or it was not read.
+        prediction: description of the predictor in config.json, None without one.
     """
 
     encoder: dict[str, Tensor]
@@ -191,10 +221,10 @@ def load_released(source: str | os.PathLike[str], size: str, *, predictor: bool 
     Args:
         source: as for `CrossJEPAEncoder.from_pretrained`: a name, an org/repo, or a folder.
         size: the named size that the encoder must have.
-        predictor: whether to read the predictor, where there is one.
+        predictor: whether to read the predictor, if there is one.
 
     Raises:
-        ValueError: it is of another size.
+        ValueError: the encoder is of another size.
     """
     folder, model = hub.locate(source), None
     if predictor and model_files.read_config(folder).predictor is not None:

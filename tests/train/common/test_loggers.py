@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import struct
 import subprocess
@@ -21,7 +20,9 @@ from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.loggers import RunLog, read_log
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.online_probe import ProbeData
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.pretrain.recipes import with_options
+from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.trainer import pretrain
 from tests.conftest import REPOSITORY
 from tests.helpers.small_cache import CONFIG, make_cache
 
@@ -35,17 +36,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
     """A small recipe with its cache."""
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache(folder)
-    return replace(CONFIG, cache=str(folder))
+    return with_options(CONFIG, cache=str(folder))
 
 
-def table(run: Path) -> list[dict[str, float]]:
-    """The lines of log.csv, without what is empty."""
-    with (run / "log.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{name: float(value) for name, value in row.items() if value} for row in rows]
-
-
-def test_the_table_is_true_after_every_line(tmp_path: Path) -> None:
+def test_the_log_is_true_after_every_line(tmp_path: Path) -> None:
     log = RunLog(tmp_path, 0)
     lines: list[dict[str, float]] = [
         {"step": 1, "loss": 0.5},
@@ -55,11 +49,13 @@ def test_the_table_is_true_after_every_line(tmp_path: Path) -> None:
     ]
     for number, line in enumerate(lines, start=1):
         log.write(**line)
-        assert table(tmp_path) == read_log(tmp_path) == lines[:number]
-    with (tmp_path / "log.csv").open("a") as file:
-        file.write("4,0.1")  # as a killed process leaves it
+        assert read_log(tmp_path) == lines[:number]
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')  # as a killed process leaves it
+    assert read_log(tmp_path) == lines
     RunLog(tmp_path, 2)
-    assert table(tmp_path) == read_log(tmp_path) == lines[:3]
+    assert read_log(tmp_path) == lines[:3]
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
 
 
 def test_curves_are_drawn_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,17 +68,16 @@ def test_curves_are_drawn_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_run_that_breaks_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> None:
-    broken = replace(config, learning_rate=1e30, optimizer="adamw", warmup_steps=0)
+    broken = with_options(config, learning_rate=1e30, optimizer="adamw", warmup_steps=0)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         pretrain(broken, tmp_path, EVERY_STEP)
-    assert table(tmp_path) == read_log(tmp_path)
     assert read_log(tmp_path)[0]["step"] == 1
     pytest.importorskip("matplotlib")
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
 
 
 def test_every_column_is_explained(config: PretrainConfig, tmp_path: Path) -> None:
-    everything = replace(
+    everything = with_options(
         config, points_weight=0.5, occupancy_weight=1.0, occupancy_nodes=2, contrast_weight=0.3, steps=2
     )
     data = ProbeData(torch.randn(20, 64, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2)

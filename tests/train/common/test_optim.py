@@ -1,84 +1,49 @@
-"""Which parameters decay, and how far a gradient may reach."""
+"""The schedule of the learning rate, the check of a step, and optimizers that step together."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from crossjepa.models.point_encoder import PointEncoder
-from crossjepa.train.pretrain.config import OptimizerName, PretrainConfig
-from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.pretrain.optimizers import make_optimizers
-from tests.helpers.runs import make_trainer
-from tests.helpers.small_cache import CONFIG, WIDTH
-
-OPTIMIZERS = [
-    "adamw",
-    pytest.param("muon", marks=pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="no Muon here")),
-]
+from crossjepa.train.common.optim import Optimizers, Rate, learning_rate, refuse_infinite
 
 
-class Sparing(PointEncoder):
-    """An encoder with matrices that want no decay, one of them inside a block."""
-
-    def no_weight_decay(self) -> set[str]:
-        return {"position_mlp.0.weight", "blocks.0.attention.qkv.weight"}
-
-
-def decays(model: PretrainModel, optimizer: OptimizerName) -> dict[str, float]:
-    """The weight decay of every parameter, each of which must be in one group alone."""
-    names = {id(value): name for name, value in model.named_parameters()}
-    config = replace(CONFIG, optimizer=optimizer, weight_decay=0.25)
-    found = [
-        (names[id(value)], group["weight_decay"])
-        for each in make_optimizers(model, config).optimizers
-        for group in each.param_groups
-        for value in group["params"]
-    ]
-    assert sorted(name for name, _ in found) == sorted(names.values())
-    return dict(found)
+def test_schedule() -> None:
+    rate = Rate(learning_rate=1.0, final_learning_rate=0.0, warmup_steps=10, schedule="linear")
+    rates = [learning_rate(rate, step, 100) for step in range(100)]
+    assert rates[0] == 0.1
+    assert max(rates) == 1.0
+    assert rates[-1] < 0.02
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    late = replace(rate, decay_share=0.5, schedule="cosine")
+    assert [learning_rate(late, step, 100) for step in (10, 54, 99)] == pytest.approx(
+        [1, 1, 0.0012], abs=1e-3
+    )
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_only_matrices_decay(optimizer: OptimizerName) -> None:
-    model = PretrainModel(replace(CONFIG, points_weight=1.0), WIDTH)
-    matrices = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    found = decays(model, optimizer)
-    assert {name for name, decay in found.items() if decay == 0.25} == matrices
-    rest = {name: decay for name, decay in found.items() if name not in matrices}
-    assert set(rest.values()) == {0.0}
-    assert {"encoder.norm.weight", "predictor.query", "contrast.log_scale"} <= set(rest)
-    assert {"encoder.patch_embedding.norm_in.weight", "encoder.patch_embedding.out.bias"} <= set(rest)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_refused_with_its_place(bad: float) -> None:
+    refuse_infinite("step 3", loss=1.0, gradient=2.0)
+    with pytest.raises(FloatingPointError, match=f"the loss is {bad} at step 3; lower the learning rate"):
+        refuse_infinite("step 3", loss=bad, gradient=1.0)
+    with pytest.raises(FloatingPointError, match=f"the norm of the gradient is {bad} at step 3"):
+        refuse_infinite("step 3", loss=1.0, gradient=bad)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_what_a_module_names_does_not_decay(optimizer: OptimizerName) -> None:
-    model = PretrainModel(CONFIG, WIDTH)
-    before = decays(model, optimizer)
-    model.encoder.__class__ = Sparing
-    after = decays(model, optimizer)
-    changed = {name for name in before if before[name] != after[name]}
-    assert changed == {f"encoder.{name}" for name in model.encoder.no_weight_decay()}
-    assert {after[name] for name in changed} == {0.0}
-
-
-def first_gradient_norm(config: PretrainConfig, run: Path) -> float:
-    """The norm of the gradient that AdamW got in its first step, of which its first moment is a tenth."""
-    trainer = make_trainer(config, run)
-    trainer.update(0)
-    (adamw,) = trainer.optimizers.optimizers
-    moments = [state["exp_avg"] for state in adamw.state.values()]
-    assert len(moments) == len(list(trainer.model.parameters()))
-    return 10 * float(torch.stack([moment.square().sum() for moment in moments]).sum().sqrt())
-
-
-def test_gradients_are_clipped_by_their_norm(config: PretrainConfig, tmp_path: Path) -> None:
-    adamw = replace(config, optimizer="adamw", gradient_clip=1e6)
-    norm = first_gradient_norm(adamw, tmp_path / "free")
-    for clip in (norm / 7, 2 * norm):
-        found = first_gradient_norm(replace(adamw, gradient_clip=clip), tmp_path / f"{clip}")
-        assert found == pytest.approx(min(clip, norm), rel=1e-4)
+def test_optimizers_step_together_each_group_at_its_share_of_the_rate() -> None:
+    values = [nn.Parameter(torch.zeros(1)) for _ in range(3)]
+    groups: list[dict[str, Any]] = [{"params": [values[0]]}, {"params": [values[1]], "lr_scale": 0.5}]
+    first = torch.optim.SGD(groups, lr=1.0)
+    both = Optimizers(first, torch.optim.SGD([values[2]], lr=1.0))
+    for value in values:
+        value.grad = torch.ones(1)
+    both.step(0.25)
+    assert [value.item() for value in values] == [-0.25, -0.125, -0.25]
+    assert all(value.grad is None for value in values)
+    again = Optimizers(torch.optim.SGD([values[0]], lr=1.0))
+    with pytest.raises(ValueError, match="number of parameter groups"):
+        again.load_state_dict(both.state_dict())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -17,6 +16,7 @@ from crossjepa.train.cache import open_cache
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
+from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.small_cache import WIDTH
 
 Result = TypeVar("Result")
@@ -68,7 +68,7 @@ def one_step(recipe: PretrainConfig, compiled: bool = False) -> tuple[Numbers, i
     """Losses, gradients and running statistics of a first step, and the bytes kept for its backward pass."""
     torch.manual_seed(0)
     model = PretrainModel(recipe, WIDTH)
-    batch = Batches(open_cache(recipe.cache), recipe)(0)
+    batch = Batches(open_cache(recipe.data.cache), recipe)(0)
     forward = torch.compile(model, backend="aot_eager", fullgraph=True) if compiled else model
     losses, size = kept(model, lambda: forward(batch, batch.embeddings_BVD))
     losses.total.backward()
@@ -86,15 +86,15 @@ def assert_alike(found: Numbers, expected: Numbers) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_losses_gradients_and_running_statistics_stay(config: PretrainConfig, precision: str) -> None:
-    recipe = replace(config, precision=precision, points_weight=0.5)  # type: ignore[arg-type]
+    recipe = with_options(config, precision=precision, points_weight=0.5)
     expected, all_kept = one_step(recipe)
-    found, little_kept = one_step(replace(recipe, gradient_checkpointing=True))
+    found, little_kept = one_step(with_options(recipe, gradient_checkpointing=True))
     assert_alike(found, expected)
     assert little_kept < 0.3 * all_kept
 
 
 def test_they_stay_when_compiled(config: PretrainConfig) -> None:
-    recipe = replace(config, precision="float32")
+    recipe = with_options(config, precision="float32")
     expected, _ = one_step(recipe)
-    found, _ = one_step(replace(recipe, gradient_checkpointing=True), compiled=True)
+    found, _ = one_step(with_options(recipe, gradient_checkpointing=True), compiled=True)
     assert_alike(found, expected)

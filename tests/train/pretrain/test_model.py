@@ -1,73 +1,32 @@
-"""What the targets and the contrast do to numbers."""
+"""The model: its losses, their sum, and the keys of its checkpoints."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.distributed import process_group
 from crossjepa.train.pretrain.batches import Batches
-from crossjepa.train.pretrain.model import Contrast, Targets
-from crossjepa.train.pretrain.occupancy import occupancy
-from crossjepa.train.pretrain.trainer import RunOptions, Trainer
+from crossjepa.train.pretrain.losses import occupancy
+from crossjepa.train.pretrain.model import PretrainModel
+from crossjepa.train.pretrain.recipes import with_options
+from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.trainer import Trainer
 from tests.helpers.small_cache import CONFIG, make_cache
-
-
-def embeddings_RD() -> NDArray[np.float32]:
-    """Embeddings that vary 100 times as much along one direction as along the others."""
-    generator = np.random.default_rng(0)
-    values = generator.normal(size=(5000, 8)) * [10, 1, 1, 1, 1, 1, 1, 1]
-    rotation = np.linalg.qr(generator.normal(size=(8, 8)))[0]
-    return np.asarray(values @ rotation + 3, np.float32)
-
-
-@pytest.mark.parametrize("scaling", ["standardize", "whiten", "center"])
-def test_targets_are_centered_with_mean_variance_one(scaling: str) -> None:
-    embeddings = embeddings_RD()
-    targets = Targets(embeddings, scaling)(torch.from_numpy(embeddings)[None])[0]  # type: ignore[arg-type]
-    torch.testing.assert_close(targets.mean(dim=0), torch.zeros(8), atol=1e-4, rtol=0)
-    assert float(targets.var(dim=0).mean()) == pytest.approx(1, abs=1e-3)
-
-
-def test_whitening_is_done_by_half() -> None:
-    embeddings = embeddings_RD()
-    scaled, whitened = (
-        np.linalg.eigvalsh(np.cov(Targets(embeddings, name)(torch.from_numpy(embeddings)).numpy().T))
-        for name in ("standardize", "whiten")
-    )
-    # The variance along a direction becomes its square root.
-    np.testing.assert_allclose(whitened[-1] / whitened[0], np.sqrt(scaled[-1] / scaled[0]), rtol=1e-3)
-
-
-def test_contrast_with_the_cache_wants_the_teachers_neighbors() -> None:
-    objects_MD = torch.nn.functional.normalize(
-        torch.randn(50, 16, generator=torch.Generator().manual_seed(0))
-    )
-    contrast = Contrast(16, 16)
-    contrast.compare_with(3 * objects_MD)
-    contrast.log_scale.data.fill_(float(np.log(Contrast.TEACHER_SCALE)))
-    contrast.requires_grad_(False)
-    mean_BD = objects_MD[:4]
-    nearness = (Contrast.TEACHER_SCALE * mean_BD @ objects_MD.T).softmax(dim=-1)
-    entropy = float(-(nearness * nearness.log()).sum(dim=-1).mean())
-    # The loss is never below the entropy of the teacher's distribution, and there for the teacher's own.
-    assert float(contrast(mean_BD, mean_BD)) == pytest.approx(entropy, abs=1e-5)
-    assert float(contrast(mean_BD.flip(0), mean_BD)) > entropy + 1
 
 
 def test_the_others_are_the_objects_trained_on(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache")
-    config = replace(CONFIG, cache=str(tmp_path / "cache"), contrast_with="cache", target_scaling="whiten")
+    config = with_options(
+        CONFIG, cache=str(tmp_path / "cache"), contrast_with="cache", target_scaling="whiten"
+    )
     with process_group("cpu") as process:
         trainer = Trainer(config, tmp_path / "run", process, RunOptions(device="cpu", progress=False))
     assert trainer.model.contrast is not None
-    cache = open_cache(config.cache)
+    cache = open_cache(config.data.cache)
     rows = Batches(cache, config).train_rows
     means_MD = trainer.targets(torch.from_numpy(cache.embeddings_of(rows))).mean(dim=1)
     torch.testing.assert_close(
@@ -79,8 +38,10 @@ def test_the_others_are_the_objects_trained_on(tmp_path: Path) -> None:
 
 def test_the_first_channels_of_the_mean_token_learn_the_occupancy(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache")
-    config = replace(CONFIG, cache=str(tmp_path / "cache"), occupancy_weight=2.0, occupancy_nodes=2, steps=30)
-    assert config.steps > CONFIG.steps
+    config = with_options(
+        CONFIG, cache=str(tmp_path / "cache"), occupancy_weight=2.0, occupancy_nodes=2, steps=30
+    )
+    assert config.run.steps > CONFIG.run.steps
     with process_group("cpu") as process:
         trainer = Trainer(config, tmp_path / "run", process, RunOptions(device="cpu", progress=False))
     batch = trainer.batches(0)
@@ -94,8 +55,37 @@ def test_the_first_channels_of_the_mean_token_learn_the_occupancy(tmp_path: Path
         return float((mean_BC[:, :8] - wanted_BL).square().mean())
 
     first = error()
-    rows = [trainer.update(step) for step in range(config.steps)]
-    parts = rows[0]["view_loss"] + config.object_weight * rows[0].get("object_loss", 0.0)
-    parts += config.contrast_weight * rows[0].get("contrast_loss", 0.0)
+    rows = [trainer.update(step) for step in range(config.run.steps)]
+    parts = rows[0]["view_loss"] + config.loss.object_weight * rows[0].get("object_loss", 0.0)
+    parts += config.loss.contrast_weight * rows[0].get("contrast_loss", 0.0)
     assert rows[0]["loss"] == pytest.approx(parts + 2.0 * rows[0]["occupancy_loss"], rel=1e-5)
     assert error() < 0.5 * first
+
+
+def test_checkpoints_of_all_losses_have_the_keys_they_have_always_had() -> None:
+    losses = {"learnable_teacher": True, "points_weight": 1.0, "occupancy_weight": 1.0, "occupancy_nodes": 2}
+    names = list(PretrainModel(with_options(CONFIG, **losses), 16).state_dict())
+    heads = [name for name in names if not name.startswith(("encoder.", "predictor."))]
+    assert heads == [
+        "teacher_layer.weight",
+        "teacher_layer.bias",
+        "object_head.weight",
+        "object_head.bias",
+        "contrast.log_scale",
+        "contrast.readout.weight",
+        "contrast.readout.bias",
+        "points_head.0.weight",
+        "points_head.0.bias",
+        "points_head.2.weight",
+        "points_head.2.bias",
+    ]
+
+
+def test_a_frozen_encoder_stays_in_evaluation_mode() -> None:
+    model = PretrainModel(CONFIG, 16)
+    model.freeze_encoder(True)
+    model.train()
+    assert (model.encoder.training, model.predictor.training) == (False, True)
+    assert not any(value.requires_grad for value in model.encoder.parameters())
+    model.freeze_encoder(False)
+    assert model.encoder.training

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.common.options import Precision
 from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, read_probe_data, spread
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe, read_probe_data, spread
+from crossjepa.train.pretrain.recipes import with_options
+from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.small_cache import CONFIG, WIDTH, make_cache
 
 TEST = ("test", "Test ", "testing")
@@ -69,7 +70,7 @@ def test_broken_archives_are_named(tmp_path: Path) -> None:
 
 def test_features_are_of_the_precision_of_the_run(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache")
-    config = replace(CONFIG, cache=str(tmp_path / "cache"), precision="float32", steps=2)
+    config = with_options(CONFIG, cache=str(tmp_path / "cache"), precision="float32", steps=2)
     points_nN3 = torch.randn(20, 64, 3, generator=torch.Generator().manual_seed(0))
     data = ProbeData(points_nN3, torch.arange(20) % 2)
     pretrain(config, tmp_path / "run", RunOptions(device="cpu", progress=False, probe_every=2), data)
@@ -85,3 +86,15 @@ def test_features_are_of_the_precision_of_the_run(tmp_path: Path) -> None:
     exact, rounded = (spread(features[name])["deviation"] for name in names)
     assert exact != pytest.approx(rounded, rel=1e-5)
     assert read_log(tmp_path / "run")[-1]["deviation"] == pytest.approx(exact, rel=1e-6)
+
+
+def test_probe_tells_good_features_from_collapsed_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 4
+    good = torch.randn(400, 8, generator=generator) + 5 * torch.eye(8)[labels]
+    figures = probe(good, labels)
+    assert figures["ridge"] > 0.95
+    assert figures["nearest"] > 0.95
+    assert spread(torch.randn(4000, 8, generator=generator))["rank"] == pytest.approx(8, rel=0.01)
+    collapsed = torch.randn(400, 1, generator=generator) * torch.ones(8)
+    assert spread(collapsed)["rank"] == pytest.approx(1, rel=0.01)

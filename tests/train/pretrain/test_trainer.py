@@ -11,26 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from crossjepa import CrossJEPAEncoder
-from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.common.optim import learning_rate
-from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.export import export, record
-from crossjepa.train.pretrain.online_probe import probe, spread
+from crossjepa.train.pretrain.export import export
+from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import KILLS, QUIET, command, losses, run_to_the_end, run_until_killed, seconds_a_step
-from tests.helpers.small_cache import VIEWS, WIDTH
+from tests.helpers.small_cache import VIEWS
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_loss_falls(config: PretrainConfig, tmp_path: Path, optimizer: str) -> None:
-    longer = replace(config, steps=160, optimizer=optimizer, contrast_weight=0.0)  # type: ignore[arg-type]
+    longer = with_options(config, steps=160, optimizer=optimizer, contrast_weight=0.0)
     pretrain(longer, tmp_path, replace(QUIET, log_every=20, save_every=1000, probe_every=0))
     assert losses(tmp_path)[-1] < 0.7 * losses(tmp_path)[0]
 
@@ -42,14 +37,13 @@ def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> Non
     assert [line["step"] for line in lines] == [4, 6, 8, 12, 12]
     assert all(0 < line["held_out_loss"] < 2 for line in lines if "held_out_loss" in line)
     assert all(line["samples_per_second"] > 0 for line in lines if "loss" in line)
-    assert (tmp_path / "log.csv").read_text().count("\n") == 1 + len(lines)
     assert json.loads((tmp_path / "config.json").read_text())["size"] == "crossjepa-test"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConfig, tmp_path: Path) -> None:
     """Kills the process at random moments, also while it writes: `CROSSJEPA_KILLS` times."""
-    longer = replace(config, steps=20 * KILLS)
+    longer = with_options(config, steps=20 * KILLS)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     pretrain(longer, whole, replace(QUIET, keep=1))
     words = [sys.executable, *command(longer, parts)]
@@ -65,7 +59,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
 def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path, replace(QUIET, stop_after=3))
     with pytest.raises(ValueError, match=r"another learning_rate, seed"):
-        pretrain(replace(config, seed=1, learning_rate=1e-4), tmp_path, QUIET)
+        pretrain(with_options(config, seed=1, learning_rate=1e-4), tmp_path, QUIET)
 
 
 def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig, tmp_path: Path) -> None:
@@ -75,15 +69,15 @@ def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig,
     del state["recipe"]["contrast_with"]
     torch.save(state, path)
     with pytest.raises(ValueError, match="another contrast_with"):
-        pretrain(replace(config, contrast_with="cache"), tmp_path, QUIET)
+        pretrain(with_options(config, contrast_with="cache"), tmp_path, QUIET)
     pretrain(config, tmp_path, QUIET)
-    assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == config.steps
+    assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == config.run.steps
 
 
 def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     start = checkpoints(tmp_path / "first")[-1]
-    still = replace(config, init_from=str(start), steps=1, learning_rate=0.0, final_learning_rate=0.0)
+    still = with_options(config, init_from=str(start), steps=1, learning_rate=0.0, final_learning_rate=0.0)
     pretrain(still, tmp_path / "second", QUIET)
     first, second = (load_checkpoint(path)["model"] for path in (start, checkpoints(tmp_path / "second")[-1]))
     assert torch.equal(first["encoder.norm.weight"], second["encoder.norm.weight"])
@@ -95,21 +89,21 @@ def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_pa
 def test_a_run_starts_from_released_weights(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     released = export(tmp_path / "first", tmp_path / "out").state_dict()
-    still = replace(config, steps=1, learning_rate=0.0, final_learning_rate=0.0, seed=5)
-    pretrain(replace(still, init_from=str(tmp_path / "out")), tmp_path / "second", QUIET)
+    still = with_options(config, steps=1, learning_rate=0.0, final_learning_rate=0.0, seed=5)
+    pretrain(with_options(still, init_from=str(tmp_path / "out")), tmp_path / "second", QUIET)
     second = load_checkpoint(checkpoints(tmp_path / "second")[-1])["model"]
     weights = [name for name in released if name.endswith("weight")]
     assert weights
     for name in weights:
         assert torch.equal(second[f"encoder.{name}"], released[name]), name
     with pytest.raises(ValueError, match=r"crossjepa-base: its encoder is not of size crossjepa-test"):
-        pretrain(replace(still, init_from="crossjepa-base"), tmp_path / "third", QUIET)
+        pretrain(with_options(still, init_from="crossjepa-base"), tmp_path / "third", QUIET)
 
 
 def test_an_encoder_may_stay_frozen_at_first(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     released = export(tmp_path / "first", tmp_path / "out").state_dict()
-    start = replace(config, init_from=str(tmp_path / "out"), frozen_steps=3, steps=6, weight_decay=0.5)
+    start = with_options(config, init_from=str(tmp_path / "out"), frozen_steps=3, steps=6, weight_decay=0.5)
     ends = {}
     for steps in (3, 6):
         pretrain(start, tmp_path / "second", replace(QUIET, stop_after=3))
@@ -131,86 +125,8 @@ def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -
         pretrain(config, tmp_path, QUIET)
 
 
-def test_every_object_once_an_epoch_and_none_held_out(config: PretrainConfig) -> None:
-    cache = open_cache(config.cache)
-    batches = Batches(cache, config)
-    assert set(batches.held_out_rows).isdisjoint(batches.train_rows)
-    first = torch.cat([batches(step).embeddings_BVD[:, 0] for step in range(batches.steps_per_epoch)])
-    assert len(torch.unique(first, dim=0)) == len(first) == 24
-    assert batches(0).pose_BV3.shape == (8, 2, 3)
-    for one, other in zip(batches(5), Batches(cache, config)(5), strict=True):
-        assert torch.equal(one, other)
-    halves = [Batches(cache, config, rank, 2)(5).points_BN3 for rank in (0, 1)]
-    assert torch.equal(torch.stack(halves, dim=1).flatten(0, 1), batches(5).points_BN3)
-
-
 def test_recipes_that_do_not_fit_the_cache_are_refused(config: PretrainConfig, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"views_per_step is 9, but the cache has {VIEWS} views"):
-        pretrain(replace(config, views_per_step=9), tmp_path, QUIET)
+        pretrain(with_options(config, views_per_step=9), tmp_path, QUIET)
     with pytest.raises(ValueError, match="do not fill a batch of 64"):
-        pretrain(replace(config, batch_size=64), tmp_path, QUIET)
-
-
-def test_schedule() -> None:
-    config = PretrainConfig(warmup_steps=10, learning_rate=1.0, final_learning_rate=0.0)
-    rates = [learning_rate(config, step, 100) for step in range(100)]
-    assert rates[0] == 0.1
-    assert max(rates) == 1.0
-    assert rates[-1] < 0.02
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    late = replace(config, decay_share=0.5, schedule="cosine")
-    assert [learning_rate(late, step, 100) for step in (10, 54, 99)] == pytest.approx(
-        [1, 1, 0.0012], abs=1e-3
-    )
-
-
-def test_probe_tells_good_features_from_collapsed_ones() -> None:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(400) % 4
-    good = torch.randn(400, 8, generator=generator) + 5 * torch.eye(8)[labels]
-    figures = probe(good, labels)
-    assert figures["ridge"] > 0.95
-    assert figures["nearest"] > 0.95
-    assert spread(torch.randn(4000, 8, generator=generator))["rank"] == pytest.approx(8, rel=0.01)
-    collapsed = torch.randn(400, 1, generator=generator) * torch.ones(8)
-    assert spread(collapsed)["rank"] == pytest.approx(1, rel=0.01)
-
-
-def test_export_loads(config: PretrainConfig, tmp_path: Path) -> None:
-    pretrain(config, tmp_path / "run", QUIET)
-    export(tmp_path / "run", tmp_path / "out", {"license": "apache-2.0"})
-    record(tmp_path / "out", modelnet40_linear_svm=0.5)
-    encoder = CrossJEPAEncoder.from_pretrained(tmp_path / "out")
-    assert encoder.model_config.provenance["steps"] == 12
-    assert encoder.model_config.provenance["modelnet40_linear_svm"] == 0.5
-    assert load_file(tmp_path / "out" / "model.safetensors")["norm.weight"].dtype == torch.float16
-    assert np.isfinite(encoder.encode(np.random.default_rng(0).normal(size=(100, 3)))).all()
-    assert open_cache(config.cache).embeddings_SVD.shape[-1] == WIDTH
-
-
-def test_export_of_the_mean_of_weights(config: PretrainConfig, tmp_path: Path) -> None:
-    pretrain(config, tmp_path / "first", QUIET)
-    first = export(tmp_path / "first", tmp_path / "weights")
-    pretrain(replace(config, init_from=str(tmp_path / "weights"), seed=1), tmp_path / "second", QUIET)
-    second = export(tmp_path / "second", tmp_path / "later")
-    words = [
-        sys.executable,
-        "-m",
-        "crossjepa",
-        "export",
-        str(tmp_path / "second"),
-        "-o",
-        str(tmp_path / "mean"),
-    ]
-    run_to_the_end([*words, "--average-with", str(tmp_path / "weights")])
-    mean = CrossJEPAEncoder.from_pretrained(tmp_path / "mean")
-    assert mean.model_config.provenance["averaged_with"] == ["weights"]
-    states = first.state_dict(), second.state_dict(), mean.state_dict()
-    assert not torch.equal(states[0]["norm.weight"], states[1]["norm.weight"])
-    for name in (name for name, value in states[0].items() if value.is_floating_point()):
-        torch.testing.assert_close(
-            states[2][name], (states[0][name] + states[1][name]) / 2, atol=1e-3, rtol=1e-3
-        )
-    with pytest.raises(ValueError, match="crossjepa-base: its encoder is not of size crossjepa-test"):
-        export(tmp_path / "second", tmp_path / "other", average_with=["crossjepa-base"])
-    assert not (tmp_path / "other").exists()
+        pretrain(with_options(config, batch_size=64), tmp_path, QUIET)

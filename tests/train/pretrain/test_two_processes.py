@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints
-from crossjepa.train.common.distributed import own_device
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import (
@@ -48,9 +47,9 @@ def test_two_processes_equal_one_with_the_whole_batch(
     config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     # Slow enough for rounding to stay what it is: AdamW's first steps are signs of gradients.
-    slow = replace(config, precision="float32", optimizer="adamw", learning_rate=1e-4)
-    same = replace(slow, **changes)  # type: ignore[arg-type]
-    pretrain(replace(same, gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
+    slow = with_options(config, precision="float32", optimizer="adamw", learning_rate=1e-4)
+    same = with_options(slow, **changes)
+    pretrain(with_options(same, gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
     for stop in ("7", "0"):  # the second call goes on where the first stopped
         words = command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")
         run_to_the_end([*TORCHRUN, *words])
@@ -65,7 +64,7 @@ def test_two_processes_killed_together_and_resumed_end_with_the_same_bits(
 ) -> None:
     """Kills torchrun and both workers at random moments, a third as often as `CROSSJEPA_KILLS` says."""
     kills = max(1, KILLS // 3)
-    longer = replace(config, steps=30 * kills)
+    longer = with_options(config, steps=30 * kills)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_to_the_end([*TORCHRUN, *command(longer, whole)])
     words = [*TORCHRUN, *command(longer, parts)]
@@ -82,9 +81,9 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
 ) -> None:
     """One object's embedding is so large that the loss is just finite, but not the norm of the gradient."""
     make_cache(tmp_path / "cache")
-    plain = replace(config, cache=str(tmp_path / "cache"), object_weight=0.0, contrast_weight=0.0)
-    taught = replace(plain, target_scaling="none", learnable_teacher=True, precision="float32")
-    cache = open_cache(taught.cache, writable=True)
+    plain = with_options(config, cache=str(tmp_path / "cache"), object_weight=0.0, contrast_weight=0.0)
+    taught = with_options(plain, target_scaling="none", learnable_teacher=True, precision="float32")
+    cache = open_cache(taught.data.cache, writable=True)
     rows = Batches(cache, taught).train_rows
     cache.embeddings_SVD[int(rows[0])] = np.full(cache.embeddings_SVD.shape[1:], 1e30, np.float32)
     with socket.socket() as free:
@@ -106,35 +105,3 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
     assert len(reasons[0]) == 1
     assert reasons[0] == reasons[1]
     assert not checkpoints(tmp_path / "run")
-
-
-@pytest.mark.parametrize(
-    ("gpus", "rank", "cuda"),
-    [
-        (1, 3, "cuda:0"),
-        (2, 1, "cuda:1"),
-        (4, 3, "cuda:3"),
-    ],
-)
-def test_cuda_without_a_number_is_the_gpu_of_the_process(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, rank: int, cuda: str
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setenv("LOCAL_RANK", str(rank))
-    assert own_device("cuda") == torch.device(cuda)
-    for name in (None, "auto"):
-        assert own_device(name) == torch.device(cuda)
-    assert own_device("cuda:0") == torch.device("cuda:0")
-    assert own_device("cpu") == torch.device("cpu")
-
-
-def test_without_a_gpu_the_process_has_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    monkeypatch.setenv("LOCAL_RANK", "3")
-    for name in (None, "auto", "cpu"):
-        assert own_device(name) == torch.device("cpu")
-    with pytest.raises(ValueError, match="device 'cuda' cannot be used: torch sees 0 GPUs"):
-        own_device("cuda")

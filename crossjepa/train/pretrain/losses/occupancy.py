@@ -1,12 +1,34 @@
 """Where a cloud's points are, coarsely: a target that keeps the pose, which losses on whole objects forget.
 
-B clouds, N points, K nodes along an axis, L = K * K * K nodes
+B clouds, N points, G tokens, C channels, K nodes along an axis, L = K * K * K nodes
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class OccupancyLoss(nn.Module):
+    """Smooth L1 between the first channels of the mean token and the `occupancy` of the cloud.
+
+    It is not the paper's.
+
+    Args:
+        nodes: nodes of the grid along each axis (K), at least 2.
+        beta: error from which the loss grows linearly.
+    """
+
+    def __init__(self, nodes: int, beta: float) -> None:
+        super().__init__()
+        self.nodes, self.beta = nodes, beta
+
+    def forward(self, tokens_BGC: Tensor, points_BN3: Tensor) -> Tensor:
+        """Returns the mean over clouds and nodes."""
+        occupancy_BL = occupancy(points_BN3, self.nodes)
+        mean_BL = tokens_BGC.mean(dim=1, dtype=torch.float32)[:, : occupancy_BL.shape[1]]
+        return F.smooth_l1_loss(mean_BL, occupancy_BL, beta=self.beta)
 
 
 def occupancy(points_BN3: Tensor, nodes: int) -> Tensor:
@@ -20,8 +42,8 @@ def occupancy(points_BN3: Tensor, nodes: int) -> Tensor:
         nodes: nodes along each axis (K), at least 2.
 
     Returns:
-        (B, L) float32 square roots of the shares of the points, scaled so that points that are spread evenly
-        over all nodes give 1.
+        (B, L) float32 square roots of the shares of the points, scaled so that points spread evenly over all
+        nodes give 1.
     """
     points_BN3 = points_BN3.float()
     grid_K = torch.linspace(-1, 1, nodes, device=points_BN3.device)

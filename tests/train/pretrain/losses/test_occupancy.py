@@ -1,4 +1,7 @@
-"""The coarse grid that pretraining may ask for."""
+"""The coarse grid that pretraining may ask for.
+
+B clouds, L nodes
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import pytest
 import torch
 
 from crossjepa.processor import PointCloudProcessor
-from crossjepa.train.pretrain.occupancy import occupancy
+from crossjepa.train.pretrain.losses import OccupancyLoss, occupancy
 from tests.conftest import REPOSITORY
 
 CHAIR = REPOSITORY / "examples" / "files" / "chair.obj"
@@ -38,3 +41,13 @@ def test_it_is_smooth_and_tells_poses_apart() -> None:
     turned = (occupancy(quarter, 4) - occupancy(chair, 4)).norm()
     assert float((occupancy(other_draw, 4) - occupancy(chair, 4)).norm()) < 0.3 * float(turned)
     assert float((occupancy(chair + 0.01, 4) - occupancy(chair, 4)).norm()) < 0.3 * float(turned)
+
+
+def test_the_loss_reads_the_first_channels_of_the_mean_token() -> None:
+    points_BN3 = chair_1N3()
+    tokens_BGC = occupancy(points_BN3, 2)[:, None].repeat(1, 4, 3)
+    tokens_BGC[:, :, :8] += torch.tensor([-0.5, 0.5, 0.25, -0.25])[:, None]  # means stay
+    tokens_BGC[:, :, 8:] = torch.nan  # other channels do not count
+    loss = OccupancyLoss(2, beta=1.0)
+    assert float(loss(tokens_BGC, points_BN3)) == pytest.approx(0, abs=1e-12)
+    assert float(loss(tokens_BGC + 3, points_BN3)) == pytest.approx(2.5)
