@@ -143,9 +143,6 @@ def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     cache.add_argument("--workers", type=int, help="processes (default one a CPU, one with a GPU)")
     cache.add_argument("--split", help="of clouds that have splits: its name, or all")
-    cache.add_argument(
-        "--meshes", choices=("open", "no-benchmark", "all"), default="open", help="of packs (default open)"
-    )
     cache.add_argument("--shapes", type=Path, help="clouds or meshes of objects whose renderings are given")
     cache.add_argument("--difficulty", choices=("easy", "hard"), default="easy", help="of DISN's renderings")
     cache.add_argument("--skip-bad", action="store_true", help="leave out objects that cannot be used")
@@ -204,23 +201,22 @@ def _device(options: argparse.Namespace) -> str:
 
 
 def _cache(options: argparse.Namespace) -> int:
-    from crossjepa.datasets.open import open_collection
+    from crossjepa.datasets import open_dataset
     from crossjepa.train.cache import CacheConfig, default_workers, make_cache
     from crossjepa.train.cache.teacher import DEFAULT_TEACHER
 
     device = _device(options)
     config = CacheConfig(options.teacher or DEFAULT_TEACHER, options.embedding, _render_config(options))
-    collection = open_collection(
+    dataset = open_dataset(
         options.data,
         split=options.split,
         up_axis=options.up_axis,
-        meshes=options.meshes,
         shapes=options.shapes,
         difficulty=options.difficulty,
         skip_bad=options.skip_bad,
     )
     cache = make_cache(
-        collection,
+        dataset,
         options.output,
         config,
         workers=options.workers or default_workers(device),

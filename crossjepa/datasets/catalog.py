@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from crossjepa.config import Axis
 from crossjepa.datasets.dataset import Dataset
 from crossjepa.datasets.fewshot import load_fold
 from crossjepa.datasets.folder import load_folder, load_table
 from crossjepa.datasets.modelnet import load_modelnet10, load_modelnet40
 from crossjepa.datasets.npz import load_arrays
 from crossjepa.datasets.scanobjectnn import load_scanobjectnn
-from crossjepa.datasets.shapedb import load_shapedb
 from crossjepa.datasets.shapenet55 import load_shapenet55
 from crossjepa.datasets.shapenetpart import load_shapenetpart
 
@@ -103,18 +101,6 @@ def _scans(name: str, variant: str, ending: str, train: int, test: int) -> Sourc
     )
 
 
-def _clouds(name: str, description: str, num_classes: int, up_axis: Axis, **counts: int) -> Source:
-    return Source(
-        name=name,
-        description=description,
-        where="made by hand; see the layout",
-        layout="one npz: points (n, N, 3), labels (n,); also split, names, classes, part_labels, part_names",
-        loader=lambda path, points, seed: load_arrays(name, path, up_axis),
-        counts={split: (count,) for split, count in counts.items()},
-        num_classes=num_classes or None,
-    )
-
-
 SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
@@ -176,19 +162,14 @@ SOURCES: dict[str, Source] = {
             counts={"train": (41952,), "test": (10518,)},
             num_classes=55,
         ),
-        _clouds("modelnet40-clouds", "ModelNet40 as one npz of clouds, z up", 40, "z", train=9843, test=2468),
-        _clouds("psb-clouds", "Princeton Shape Benchmark as one npz", 161, "y", train=907, test=907),
-        _clouds("labeledpsb-parts", "Labeled PSB as one npz, 19 classes, 94 parts", 19, "y", all=380),
         Source(
-            name="shapedb69",
-            description="ShapeDB, 69 classes, five fixed folds of meshes",
-            where="made by hand; see the layout",
-            layout="shapedb69_labels.csv (mesh_index,name,class,fold) beside meshes_objects.npz, a mesh pack",
-            loader=load_shapedb,
-            num_classes=69,
-            counts={"fold0": (500,), "fold1": (483,), "fold2": (476,), "fold3": (473,), "fold4": (459,)},
+            name="clouds",
+            description="any npz of clouds",
+            where="your own files",
+            layout="one npz: points (n, N, 3), labels (n,); also split, names, classes, normals,\n"
+            "  part_labels (n, N), part_names",
+            loader=lambda path, points, seed: load_arrays("clouds", path),
         ),
-        _clouds("clouds", "any npz of clouds", 0, "y"),
         Source(
             name="folder",
             description="any folder of class/file, class/split/file or split/class/file",

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossjepa.datasets.renderings import THREADS, RenderedObjects, file_sizes, read_picture
+from crossjepa.datasets.dataset import THREADS, Dataset
+from crossjepa.datasets.renderings import RenderingReader, file_sizes, read_picture
 from crossjepa.io import PointCloudError, read
 
 
@@ -42,42 +43,48 @@ class TreeReport:
         )
 
 
-def check_renderings(collection: RenderedObjects, *, progress: bool = False) -> TreeReport:
+def check_renderings(dataset: Dataset, *, progress: bool = False) -> TreeReport:
     """Checks every object of a tree of renderings.
 
     Its table of cameras is read, all its pictures must be there and not empty, and its first picture and its
     shape are read whole. (Reading every picture of ShapeNet takes as long as caching it.)
 
     Args:
-        collection: the renderings, paired with shapes.
+        dataset: renderings, paired with shapes, as `open_renderings` returns them.
         progress: show a bar.
 
     Returns:
         What was found.
+
+    Raises:
+        ValueError: the data set has no renderings.
     """
     from tqdm.auto import tqdm
 
+    reader = dataset.reader
+    if not isinstance(reader, RenderingReader):
+        raise ValueError(f"{dataset.name} has no renderings")
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(lambda name: _check_object(collection, name), collection.names)
-        bar = tqdm(found, "check", len(collection), unit="object", disable=not progress, file=sys.stderr)
+        found = pool.map(lambda row: _check_object(reader, int(row)), dataset.indices_n)
+        bar = tqdm(found, "check", len(dataset), unit="object", disable=not progress, file=sys.stderr)
         results = list(bar)
     return TreeReport(
-        kind=collection.layout.kind,
-        objects=len(collection),
-        views=collection.views,
+        kind=reader.layout.kind,
+        objects=len(dataset),
+        views=dataset.views,
         gigabytes=sum(size for size, _ in results) / 1e9,
         problems=tuple(problem for _, problem in results if problem),
     )
 
 
-def _check_object(collection: RenderedObjects, name: str) -> tuple[int, str]:
+def _check_object(reader: RenderingReader, row: int) -> tuple[int, str]:
     """Returns the bytes of an object's pictures, and what is wrong with it."""
-    folder = collection.folders[name]
+    folder = reader.folders[row]
     try:
-        files, _ = collection.read_views(name)
+        files, _ = reader.read_cameras(row)
         size = _picture_bytes(folder, files)
         read_picture(folder / files[0])
-        read(collection.shapes[name])
+        read(reader.shapes[row])
     except (PointCloudError, OSError) as error:
         return 0, str(error)
     return size, ""

@@ -12,12 +12,6 @@ from crossjepa.datasets.dataset import Dataset
 from crossjepa.errors import DatasetNotFoundError
 
 _SCANS = "scanobjectnn-obj-bg, scanobjectnn-obj-only, scanobjectnn-pb-t50-rs"
-_FILE_NAMES = {
-    "modelnet40_clouds_1024.npz": "modelnet40-clouds",
-    "psb_clouds_1024.npz": "psb-clouds",
-    "labeledpsb_parts_2048.npz": "labeledpsb-parts",
-    "shapedb69_labels.csv": "shapedb69",
-}
 _FILE_SUFFIXES = {".npz": "clouds", ".csv": "table", ".pkl": "modelnet40-fewshot"}
 _FOLDER_MARKS = {
     "modelnet40": ("shape_names.txt", "modelnet40_shape_names.txt"),
@@ -25,7 +19,6 @@ _FOLDER_MARKS = {
     "shapenetpart": ("hdf5_data", "all_object_categories.txt", "synsetoffset2category.txt"),
     "shapenet55": ("shapenet_pc",),
     "modelnet40-fewshot": ("5way_10shot", "5way10shot"),
-    "shapedb69": ("shapedb69_labels.csv",),
     _SCANS: ("h5_files", "main_split", "main_split_nobg"),
 }
 
@@ -94,7 +87,7 @@ def detect(path: str | os.PathLike[str]) -> str:
     if not place.exists():
         raise DatasetNotFoundError(f"{place}: no such file or folder; `crossjepa data list` lists data sets")
     if place.is_file():
-        found = _FILE_NAMES.get(place.name) or _FILE_SUFFIXES.get(place.suffix.lower())
+        found = _FILE_SUFFIXES.get(place.suffix.lower())
         if found is None:
             raise ValueError(f"{place}: neither a folder nor an npz, csv or pkl file")
         return found

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.datasets.arrays import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset
-from crossjepa.datasets.files import Block, from_blocks
 from crossjepa.datasets.unpickle import as_array, read_pickle
 from crossjepa.io import PointCloudError
 
@@ -58,7 +58,7 @@ def load_fold(path: Path) -> Dataset:
     if not isinstance(content, dict) or not {"train", "test"} <= set(content):
         raise PointCloudError(path, "expected a dict with 'train' and 'test'")
     blocks = [_block(path, split, content[split]) for split in ("train", "test")]
-    labels = np.concatenate([block.labels for block in blocks])
+    labels = np.concatenate([block.labels for block in blocks if block.labels is not None])
     classes = [f"way {number}" for number in range(int(labels.max(initial=-1)) + 1)]
     if sorted(set(labels.tolist())) != list(range(len(classes))) or len(classes) > 1000:
         raise PointCloudError(path, f"labels {sorted(set(labels.tolist()))[:20]} do not count from 0")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-from crossjepa.datasets.dataset import Dataset, known_split, read_split
-from crossjepa.datasets.files import Entry, from_files, read_surface, sampling_rule
+from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.files import Entry, from_files
+from crossjepa.datasets.sample import Sampling, known_split, read_split
 from crossjepa.io import PointCloudError, find_files
 
 
@@ -50,7 +50,7 @@ def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
         raise PointCloudError(path / classes[empty[0]], "no point cloud or mesh file in this class")
     if any(entry.split != "all" for entry in entries) and layout == "class/file":
         layout = "class/split/file"
-    return _from_entries(name, layout, classes, entries, num_points, seed)
+    return from_files(name, layout, classes, entries, sampling=Sampling(num_points, seed))
 
 
 def _files(shape: Path) -> Iterator[tuple[str, Path]]:
@@ -91,7 +91,8 @@ def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
         )
         for row in rows
     ]
-    return _from_entries(name, "table", classes, entries, num_points, seed, listed_in=path)
+    sampling = Sampling(num_points, seed)
+    return from_files(name, "table", classes, entries, listed_in=path, sampling=sampling, other_files=[path])
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
@@ -120,24 +121,3 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     if not rows:
         raise PointCloudError(path, "has no rows")
     return rows
-
-
-def _from_entries(
-    name: str,
-    layout: str,
-    classes: list[str],
-    entries: list[Entry],
-    num_points: int,
-    seed: int,
-    listed_in: Path | None = None,
-) -> Dataset:
-    return from_files(
-        name,
-        layout,
-        classes,
-        entries,
-        partial(read_surface, num_points=num_points, seed=seed),
-        listed_in=listed_in,
-        sampling=sampling_rule(num_points, seed),
-        other_files=[] if listed_in is None else [listed_in],
-    )

@@ -1,6 +1,6 @@
 """Clouds and files in a list, with a label each, as a data set.
 
-n samples, N points
+n samples
 """
 
 from __future__ import annotations
@@ -8,19 +8,63 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis, ProcessorConfig
-from crossjepa.datasets.dataset import Dataset, RawShape
-from crossjepa.datasets.files import read_surface
+from crossjepa.datasets.dataset import Dataset, Reader
+from crossjepa.datasets.sample import Sample, Sampling, cloud_sample
 from crossjepa.hashing import file_digest
-from crossjepa.io import Mesh, PointCloudError
-from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.io import Mesh, PointCloud, PointCloudError, validate_mesh
 from crossjepa.processor import Source, load
+
+
+@dataclass(frozen=True, eq=False)
+class SourceReader(Reader):
+    """Reads what `encode` takes.
+
+    Attributes:
+        sources: files, (N, 3) arrays or tensors, `PointCloud`s or `Mesh`es.
+        labels_n: (n,) numbers of their classes.
+        rule: how meshes are sampled.
+    """
+
+    sources: tuple[Source, ...]
+    labels_n: NDArray[np.int64]
+    rule: ProcessorConfig
+
+    def read(self, row: int) -> Sample:
+        name, source = f"cloud {row}", self.sources[row]
+        if isinstance(source, (str, os.PathLike)):
+            return Sample(load(source), os.fspath(source))
+        shape = self._load(row)
+        if isinstance(shape, Mesh):
+            return Sample(validate_mesh(shape.vertices_V3, shape.faces_F3, name), name)
+        return cloud_sample(name, shape.points_N3)
+
+    def checksum(self, dataset: Dataset) -> str:
+        """Hashes contents; what cannot be read is left to the error that reading it gives."""
+        total = hashlib.sha256(f"{self.rule}".encode() + self.labels_n.tobytes())
+        for row, source in enumerate(self.sources):
+            if isinstance(source, (str, os.PathLike)):
+                total.update(file_digest(Path(source)).encode())
+                continue
+            try:
+                shape = self._load(row)
+            except PointCloudError:
+                continue
+            arrays = (shape.vertices_V3, shape.faces_F3) if isinstance(shape, Mesh) else (shape.points_N3,)
+            total.update(b"".join(array.tobytes() for array in arrays))
+        return total.hexdigest()
+
+    def _load(self, row: int) -> PointCloud | Mesh:
+        try:
+            return load(self.sources[row])
+        except PointCloudError as error:
+            raise PointCloudError(f"cloud {row}", error.reason) from error
 
 
 def from_sources(
@@ -57,10 +101,6 @@ def from_sources(
     for file in files:
         if not file.is_file():
             raise PointCloudError(file, "no such file")
-
-    def read_source(index: int) -> RawShape:
-        return _read(sources[index], f"cloud {index}", rule)
-
     names = [
         os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"cloud {index}"
         for index, source in enumerate(sources)
@@ -68,48 +108,12 @@ def from_sources(
     return Dataset(
         name="list",
         layout="in memory",
-        classes=tuple(classes),
-        labels_n=labels,
         names=tuple(names),
         splits=("all",) * len(labels),
-        read=read_source,
+        reader=SourceReader(tuple(sources), labels, rule),
         files=files,
+        labels=labels,
+        classes=tuple(classes),
         up_axis=up_axis or rule.up_axis,
-        sampling=f"{rule.num_points} points of a mesh, seed {rule.seed}",
-        _digests={"all": _digest(sources, labels, rule)},
+        sampling=Sampling(rule.num_points, rule.seed),
     )
-
-
-def _read(source: Source, name: str, rule: ProcessorConfig) -> RawShape:
-    if isinstance(source, (str, os.PathLike)):
-        return read_surface(source, rule.num_points, rule.seed)
-    try:
-        shape = load(source)
-    except PointCloudError as error:
-        raise PointCloudError(name, error.reason) from error
-    if not isinstance(shape, Mesh):
-        return RawShape(name, shape.points_N3)
-    generator = np.random.default_rng(rule.seed)
-    points_N3, _ = sample_surface(shape.vertices_V3, shape.faces_F3, rule.num_points, generator)
-    return RawShape(name, points_N3)
-
-
-def _digest(sources: Sequence[Source], labels: NDArray[np.int64], rule: ProcessorConfig) -> str:
-    """Hashes contents; what cannot be read is left to the error that reading it gives."""
-    total = hashlib.sha256(f"{rule}".encode() + labels.tobytes())
-    for source in sources:
-        if isinstance(source, (str, os.PathLike)):
-            total.update(file_digest(Path(source)).encode())
-        else:
-            total.update(_content(source))
-    return total.hexdigest()
-
-
-def _content(source: Any) -> bytes:
-    try:
-        shape = load(source)
-    except PointCloudError:
-        return b""
-    if isinstance(shape, Mesh):
-        return shape.vertices_V3.tobytes() + shape.faces_F3.tobytes()
-    return shape.points_N3.tobytes()

@@ -9,13 +9,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from crossjepa.datasets.dataset import Dataset, RawShape
-from crossjepa.datasets.files import Block, Entry, from_blocks, from_files, read_lines
+from crossjepa.datasets.arrays import Block, from_blocks
+from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.files import Entry, from_files, read_lines
 from crossjepa.datasets.folder import load_folder
 from crossjepa.datasets.h5 import read_h5
 from crossjepa.datasets.npz import load_arrays
+from crossjepa.datasets.sample import Sample, cloud_sample
 from crossjepa.datasets.unpickle import as_array, read_pickle
 from crossjepa.io import PointCloudError
 from crossjepa.io.text import parse_numbers, read_text_file
@@ -39,13 +39,15 @@ def load_modelnet40(path: Path, num_points: int, seed: int) -> Dataset:
 def load_modelnet10(path: Path, num_points: int, seed: int) -> Dataset:
     """Reads ModelNet10, or its ten classes out of a folder of ModelNet40's ply_hdf5_2048."""
     dataset = _load(path, 10, num_points, seed)
-    return _only(dataset, MODELNET10) if set(MODELNET10) < set(dataset.classes) else dataset
+    if not set(MODELNET10) < set(dataset.classes):
+        return dataset
+    return dataset.keep_classes([dataset.classes.index(shape) for shape in MODELNET10])
 
 
 def _load(path: Path, count: int, num_points: int, seed: int) -> Dataset:
     name = f"modelnet{count}"
     if path.suffix.lower() == ".npz":
-        return replace(load_arrays(name, path), up_axis="z")
+        return load_arrays(name, path, "z")
     if (path / "shape_names.txt").is_file() or any(path.glob("ply_data_*.h5")):
         return _load_h5(name, path)
     if (path / f"{name}_shape_names.txt").is_file():
@@ -133,14 +135,7 @@ def _listed(name: str, path: Path) -> tuple[list[str], list[Entry], list[Path]]:
     return classes, entries, lists
 
 
-def _read_text(path: Path) -> RawShape:
+def _read_text(path: Path) -> Sample:
     """Reads x,y,z,nx,ny,nz lines."""
     table = parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
-    return RawShape(str(path), table, table[:, 3:6] if table.shape[1] >= 6 else None)
-
-
-def _only(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
-    """Keeps some classes and numbers them anew."""
-    numbers = np.array([classes.index(name) if name in classes else -1 for name in dataset.classes])
-    chosen = dataset.select(np.flatnonzero(numbers[dataset.labels_n] >= 0))
-    return replace(chosen, classes=classes, labels_n=numbers[chosen.labels_n])
+    return cloud_sample(str(path), table, table[:, 3:6] if table.shape[1] >= 6 else None)

@@ -1,89 +1,91 @@
-"""Which data set a path is."""
+"""Data sets whose layout the files tell: folders, archives and renderings, labeled or not, for caches."""
 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from crossjepa.config import Axis
-from crossjepa.datasets.clouds import CloudArchive
-from crossjepa.datasets.collection import Collection, Joined
-from crossjepa.datasets.file_folder import FileFolder
-from crossjepa.datasets.packs import MeshPack
+from crossjepa.datasets.concat import concat
+from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.files import FileReader
+from crossjepa.datasets.npz import holds_many_clouds, load_arrays
 from crossjepa.datasets.renderings import open_renderings
-from crossjepa.io import PointCloudError
+from crossjepa.datasets.sample import Sampling
+from crossjepa.io import PointCloudError, find_files
 
 
-def open_collection(
+def open_dataset(
     paths: Sequence[str | os.PathLike[str]],
     *,
     split: str | None = None,
     up_axis: Axis = "y",
-    meshes: str = "open",
     shapes: str | os.PathLike[str] | None = None,
     difficulty: str = "easy",
     skip_bad: bool = False,
-) -> Collection:
-    """Opens data sets of any kind that can be cached, and joins them.
+) -> Dataset:
+    """Opens what can be cached without asking for labels, and puts several sources together.
 
     Args:
-        paths: packed meshes (npz), archives of clouds (npz), folders of renderings or of files, or files.
-        split: of archives of clouds, see `CloudArchive`.
-        up_axis: the axis that points up in clouds and files; packed meshes know theirs.
-        meshes: which packed meshes, see `MeshPack`.
+        paths: archives of clouds (npz), folders of renderings or of files, or files.
+        split: of archives of clouds, "all" for all. It must be given if an archive has several, so that a
+            test set is never trained on by mistake.
+        up_axis: the axis that points up.
         shapes: clouds or meshes for renderings, see `open_renderings`.
         difficulty: of DISN's renderings.
         skip_bad: leave out renderings without a shape.
 
     Returns:
-        One collection.
+        One unlabeled data set.
 
     Raises:
         PointCloudError, ValueError: a path cannot be used; the message names it and the reason.
     """
-    parts = [_open(Path(path), split, up_axis, meshes, shapes, difficulty, skip_bad) for path in paths]
-    return parts[0] if len(parts) == 1 else Joined(parts)
+    return concat([_open(Path(path), split, up_axis, shapes, difficulty, skip_bad) for path in paths])
 
 
 def _open(
     path: Path,
     split: str | None,
     up_axis: Axis,
-    meshes: str,
     shapes: str | os.PathLike[str] | None,
     difficulty: str,
     skip_bad: bool,
-) -> Collection:
+) -> Dataset:
     if not path.exists():
         raise PointCloudError(path, "no such file or folder")
     if path.is_dir():
         rendered = open_renderings(
             path, shapes, up_axis=up_axis, difficulty=difficulty, skip_unpaired=skip_bad
         )
-        return rendered or FileFolder(path, up_axis=up_axis)
-    members = _members(path) if path.suffix.lower() == ".npz" else []
-    if "verts_xz.npy" in members:
-        return MeshPack(path, meshes)
-    if "points.npy" in members and not _is_one_cloud(path):
-        return CloudArchive(path, split=split, up_axis=up_axis)
-    return FileFolder(path, up_axis=up_axis)
+        return rendered or _files(path, path, find_files(path), up_axis)
+    if path.suffix.lower() == ".npz" and holds_many_clouds(path):
+        return _split(load_arrays("clouds", path, up_axis, labeled=False), path, split)
+    return _files(path, path.parent, [path], up_axis)
 
 
-def _members(path: Path) -> list[str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise PointCloudError(path, f"not a readable npz archive ({error})") from error
+def _files(path: Path, root: Path, files: Sequence[Path], up_axis: Axis) -> Dataset:
+    if not files:
+        raise PointCloudError(path, "no point cloud or mesh file in this folder")
+    return Dataset(
+        name="files",
+        layout="folder" if path.is_dir() else "file",
+        names=tuple(file.relative_to(root).as_posix() for file in files),
+        splits=("all",) * len(files),
+        reader=FileReader(tuple(files), color=True),
+        files=tuple(files),
+        up_axis=up_axis,
+        sampling=Sampling(),
+    )
 
 
-def _is_one_cloud(path: Path) -> bool:
-    with np.load(path) as archive:
-        try:
-            return bool(archive["points"].ndim == 2)
-        except ValueError as error:
-            raise PointCloudError(path, f"not a readable npz archive ({error})") from error
+def _split(dataset: Dataset, path: Path, split: str | None) -> Dataset:
+    known = dataset.split_names
+    if known == ("all",) and split not in (None, "all"):
+        raise ValueError(f"{path} has no splits, so it has no split {split!r}")
+    if split is None and len(known) > 1:
+        raise ValueError(f"{path} has the splits {', '.join(known)}: say which one, or all")
+    if split not in (None, "all", *known):
+        raise ValueError(f"{path} has no split {split!r}, only {', '.join(known)}")
+    return dataset if split in (None, "all") else dataset.subset(split)

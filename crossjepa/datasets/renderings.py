@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,42 +25,56 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.datasets.cameras import OWN, R2N2, Layout, disn
-from crossjepa.datasets.collection import Collection, Item, Renderings
+from crossjepa.datasets.dataset import Dataset, Reader
+from crossjepa.datasets.sample import Renderings, Sample, Sampling
 from crossjepa.hashing import file_digest, file_fingerprint, text_digest
 from crossjepa.io import PointCloudError, find_files, read
 
 POINTS_NAME = "points.npy"
-THREADS = 8
 # Objects that are asked how many views there are.
 ASKED = 25
 _MODEL = re.compile(r"(?:^|/)(\d{8})[/-]([^/]+?)(?=/|\.[^/.]+$|$)")
 
 
-class RenderedObjects(Collection):
-    """Objects with pictures.
+@dataclass(frozen=True, eq=False)
+class RenderingReader(Reader):
+    """Reads objects with pictures.
 
-    Args:
-        folders: the folder of each object's pictures, by name.
+    Attributes:
+        folders: the folder of each object's pictures.
         layout: how their cameras are written down.
-        shapes: points or surface of each object, by name.
-        up_axis: the axis that points up in them.
-
-    Raises:
-        PointCloudError: no object has cameras that can be read.
+        shapes: file with the points or surface of each object.
+        views: pictures of each object.
     """
 
-    def __init__(
-        self, folders: dict[str, Path], layout: Layout, shapes: dict[str, Path], up_axis: Axis = "y"
-    ) -> None:
-        self.folders, self.layout, self.shapes, self.up_axis = folders, layout, shapes, up_axis
-        self.names = sorted(folders)
-        self.facts = {"kind": layout.kind, "up_axis": up_axis, "names": text_digest(self.names)}
-        self.views = self._usual_views()
+    folders: tuple[Path, ...]
+    layout: Layout
+    shapes: tuple[Path, ...]
+    views: int = 0
+
+    def read(self, row: int) -> Sample:
+        folder = self.folders[row]
+        files, poses_V5 = self.read_cameras(row)
+        images = [read_picture(folder / file) for file in files]
+        if len({image.shape for image in images}) > 1:
+            raise PointCloudError(folder, "its pictures have different sizes")
+        return Sample(read(self.shapes[row]), str(folder), renderings=Renderings(np.stack(images), poses_V5))
+
+    def read_cameras(self, row: int) -> tuple[list[str], NDArray[np.float32]]:
+        """Reads the names of the pictures in the folder of an object, and their (V, 5) poses.
+
+        Raises:
+            PointCloudError: its table is damaged, or it has fewer or more views than most objects.
+        """
+        folder = self.folders[row]
+        files, poses_V5 = self.layout.read(folder)
+        if len(files) != self.views:
+            raise PointCloudError(folder, f"{len(files)} views, most objects have {self.views}")
+        return files, poses_V5
 
     def fingerprint(self, row: int) -> int:
         """Returns a number for the cameras, pictures and shape of an object, damaged ones as well."""
-        name = self.names[row]
-        folder = self.folders[name]
+        folder = self.folders[row]
         try:
             sizes, files = file_sizes(folder), self.layout.read(folder)[0]
         except (PointCloudError, OSError):
@@ -69,62 +84,15 @@ class RenderedObjects(Collection):
             table = file_digest(folder / self.layout.table)
         except OSError:
             table = ""
-        content = [table, *pictures, file_fingerprint(self.shapes[name])]
+        content = [table, *pictures, file_fingerprint(self.shapes[row])]
         return int(text_digest(content), 16)
 
-    def fingerprints(self) -> list[int]:
-        """Returns the `fingerprint` of every object, for which all files are looked at."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(self.fingerprint, range(len(self))))
+    def facts(self, dataset: Dataset) -> dict[str, Any]:
+        names = text_digest(dataset.names)
+        return {"kind": self.layout.kind, "up_axis": dataset.up_axis, "names": names}
 
-    def contents(self, prints: Sequence[int]) -> Mapping[str, Any]:
-        """Returns the facts with what the files hold."""
-        return {**self.facts, "content": text_digest(f"{number:016x}" for number in prints)}
-
-    def read_views(self, name: str) -> tuple[list[str], NDArray[np.float32]]:
-        """Reads the cameras of an object.
-
-        Args:
-            name: the object.
-
-        Returns:
-            The names of the pictures in its folder, and their (V, 5) poses.
-
-        Raises:
-            PointCloudError: its table is damaged, or it has fewer or more views than most objects.
-        """
-        files, poses_V5 = self.layout.read(self.folders[name])
-        if len(files) != self.views:
-            raise PointCloudError(self.folders[name], f"{len(files)} views, most objects have {self.views}")
-        return files, poses_V5
-
-    def _usual_views(self) -> int:
-        """Returns how many views most of some objects have; all are asked where none of those answers."""
-        count = len(self.names)
-        asked = np.linspace(0, count - 1, min(ASKED, count)).astype(int)
-        for rows in (asked, range(count)):
-            counts = Counter(views for row in rows if (views := self._count_views(self.names[row])))
-            if counts:
-                # Of equally many the larger number: a table is rather cut short than too long.
-                return max(counts, key=lambda views: (counts[views], views))
-        return len(self.layout.read(self.folders[self.names[0]])[0])
-
-    def _count_views(self, name: str) -> int:
-        """Returns the number of views in the table of an object, 0 where it is damaged."""
-        try:
-            return len(self.layout.read(self.folders[name])[0])
-        except PointCloudError:
-            return 0
-
-    def __getitem__(self, row: int) -> Item:
-        name = self.names[row]
-        folder = self.folders[name]
-        files, poses_V5 = self.read_views(name)
-        images = [read_picture(folder / file) for file in files]
-        if len({image.shape for image in images}) > 1:
-            raise PointCloudError(folder, "its pictures have different sizes")
-        renderings = Renderings(np.stack(images), poses_V5)
-        return Item(read(self.shapes[name]), self.up_axis, renderings)
+    def contents(self, dataset: Dataset, prints: Sequence[int]) -> dict[str, Any]:
+        return {**self.facts(dataset), "content": text_digest(f"{number:016x}" for number in prints)}
 
 
 def open_renderings(
@@ -134,7 +102,7 @@ def open_renderings(
     up_axis: Axis = "y",
     difficulty: str = "easy",
     skip_unpaired: bool = False,
-) -> RenderedObjects | None:
+) -> Dataset | None:
     """Finds renderings in a folder and pairs them with shapes.
 
     Args:
@@ -147,7 +115,7 @@ def open_renderings(
         skip_unpaired: leave out objects without a shape instead of refusing.
 
     Returns:
-        The collection, None where the folder holds no renderings.
+        The data set, None if the folder holds no renderings.
 
     Raises:
         ValueError: objects have no shape.
@@ -160,9 +128,7 @@ def open_renderings(
             for path in base.glob(f"*/*/{inner}/{layout.table}")
         }
         if found:
-            paired = _pair(root, found, shapes, skip_unpaired)
-            found = {name: path for name, path in found.items() if name in paired}
-            return RenderedObjects(found, layout, paired, up_axis)
+            return _dataset(found, layout, _pair(root, found, shapes, skip_unpaired), up_axis)
     folders = ((path.parent.relative_to(root), path.parent) for path in root.rglob(OWN.table))
     # Hidden ones are what a `crossjepa render` that was killed has left.
     own = {
@@ -171,8 +137,39 @@ def open_renderings(
         if not any(part.startswith(".") for part in place.parts)
     }
     if own:
-        return RenderedObjects(own, OWN, {name: path / POINTS_NAME for name, path in own.items()})
+        return _dataset(own, OWN, {name: path / POINTS_NAME for name, path in own.items()}, "y")
     return None
+
+
+def _dataset(folders: dict[str, Path], layout: Layout, shapes: dict[str, Path], up_axis: Axis) -> Dataset:
+    """Makes the data set of all objects that have a shape."""
+    names = sorted(shapes)
+    found, files = tuple(folders[name] for name in names), tuple(shapes[name] for name in names)
+    return Dataset(
+        name="renderings",
+        layout=layout.kind,
+        names=tuple(names),
+        splits=("all",) * len(names),
+        reader=RenderingReader(found, layout, files, _usual_views(found, layout)),
+        files=files,
+        up_axis=up_axis,
+        sampling=Sampling(),
+    )
+
+
+def _usual_views(folders: Sequence[Path], layout: Layout) -> int:
+    """Returns how many views most of some objects have; all are asked if none of those answers."""
+    count = len(folders)
+    asked = np.linspace(0, count - 1, min(ASKED, count)).astype(int)
+    for rows in (asked, range(count)):
+        counts: Counter[int] = Counter()
+        for row in rows:
+            with suppress(PointCloudError):
+                counts[len(layout.read(folders[row])[0])] += 1
+        if counts:
+            # Of equally many the larger number: a table is rather cut short than too long.
+            return max(counts, key=lambda views: (counts[views], views))
+    return len(layout.read(folders[0])[0])
 
 
 def _pair(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crossjepa.datasets.arrays import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset
-from crossjepa.datasets.files import Block, from_blocks
 from crossjepa.datasets.h5 import read_h5
 from crossjepa.io import PointCloudError
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from crossjepa.datasets.dataset import Dataset
-from crossjepa.datasets.files import Entry, from_files, read_lines, read_surface
+from crossjepa.datasets.files import Entry, from_files, read_lines
 from crossjepa.io import PointCloudError
 
 NAME = "shapenet55"
@@ -29,8 +28,7 @@ def load_shapenet55(path: Path) -> Dataset:
         Entry(path / "shapenet_pc" / item, numbers[item.split("-")[0]], split, Path(item).stem)
         for split, item in found
     ]
-    read_file = partial(read_surface, num_points=1, seed=0)  # clouds only: nothing is sampled
-    return from_files(NAME, "npy", classes, entries, read_file, listed_in=lists[0], other_files=lists)
+    return from_files(NAME, "npy", classes, entries, listed_in=lists[0], other_files=lists)
 
 
 def _items(file: Path) -> list[str]:

@@ -9,9 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crossjepa.datasets.dataset import Dataset, RawShape
-from crossjepa.datasets.files import Block, Entry, from_blocks, from_files, read_lines
+from crossjepa.datasets.arrays import Block, from_blocks
+from crossjepa.datasets.dataset import Dataset
+from crossjepa.datasets.files import Entry, from_files, read_lines
 from crossjepa.datasets.h5 import read_h5
+from crossjepa.datasets.sample import Sample, cloud_sample
 from crossjepa.io import PointCloudError
 from crossjepa.io.text import parse_numbers, read_text_file
 
@@ -113,9 +115,9 @@ def _class_parts(classes: list[str]) -> dict[int, tuple[int, ...]]:
     }
 
 
-def _read_text(path: Path) -> RawShape:
+def _read_text(path: Path) -> Sample:
     """Reads "x y z nx ny nz part" lines."""
     table = parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
     if table.shape[1] != 7:
         raise PointCloudError(path, f"{table.shape[1]} numbers a line, expected x y z nx ny nz part")
-    return RawShape(str(path), table, table[:, 3:6], table[:, 6])
+    return cloud_sample(str(path), table, table[:, 3:6], table[:, 6], len(PART_NAMES))

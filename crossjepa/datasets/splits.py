@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.datasets import Dataset
+from crossjepa.datasets.dataset import Dataset
 
 HOLDOUT = 0.2
 

@@ -59,15 +59,24 @@ def _read_archive(archive: zipfile.ZipFile, path: Path) -> PointCloud | Mesh:
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
-    if info.file_size > max(_SMALL, _MAX_COMPRESSION * info.compress_size):
-        raise PointCloudError(path, f"{info.compress_size} compressed bytes claim to hold {info.file_size}")
+    check_unpacked_size(info, path)
     with archive.open(info) as file:
         return _read_array(file, path, info.file_size)
 
 
+def check_unpacked_size(info: zipfile.ZipInfo, path: Path) -> None:
+    """Refuses a member of an archive that claims to unpack to more than measured numbers ever do.
+
+    Raises:
+        PointCloudError: it does.
+    """
+    if info.file_size > max(_SMALL, _MAX_COMPRESSION * info.compress_size):
+        raise PointCloudError(path, f"{info.compress_size} compressed bytes claim to hold {info.file_size}")
+
+
 def _read_array(file: IO[bytes], path: Path, size: int) -> NDArray[Any]:
     """Reads one npy array after comparing what its header promises with the size of the file."""
-    shape, fortran_order, dtype = _read_header(file, path)
+    shape, fortran_order, dtype = read_header(file, path)
     if dtype.hasobject:
         raise PointCloudError(path, "holds pickled objects, which are never loaded")
     if dtype.kind not in "fiu":
@@ -86,7 +95,12 @@ def _read_array(file: IO[bytes], path: Path, size: int) -> NDArray[Any]:
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
-def _read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Returns shape, whether columns come first, and type of an npy array, of which no more is read.
+
+    Raises:
+        PointCloudError: it is no npy array.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

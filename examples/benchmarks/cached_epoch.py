@@ -1,6 +1,6 @@
 """What an epoch of pretraining costs with cached teacher embeddings, and without.
 
-    python examples/benchmarks/cached_epoch.py MESHES.npz [MESHES.npz ...] --teacher NAME|FILE [--objects 96]
+    python examples/benchmarks/cached_epoch.py DATA [DATA ...] --teacher NAME|FILE [--objects 96]
 
 A spread of the objects is rendered and embedded as `crossjepa cache` does, with a process a core; then steps
 of the recipe are measured. Without a cache, every epoch would do both.
@@ -13,25 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from crossjepa.datasets.collection import Collection, Item
-from crossjepa.datasets.open import open_collection
+import numpy as np
+
+from crossjepa.datasets import open_dataset
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
 from crossjepa.train.pretrain import load_config, with_options
 from crossjepa.train.pretrain.dry_run import dry_run
 from crossjepa.train.render.views import RenderConfig
-
-
-class Spread(Collection):
-    """Some objects of a collection, evenly spread over it."""
-
-    def __init__(self, whole: Collection, count: int) -> None:
-        self.whole, self.views, self.points = whole, whole.views, whole.points
-        self.rows = [number * len(whole) // count for number in range(min(count, len(whole)))]
-        self.names = [whole.names[row] for row in self.rows]
-        self.facts = {**whole.facts, "spread": len(self.rows)}
-
-    def __getitem__(self, row: int) -> Item:
-        return self.whole[self.rows[row]]
 
 
 def main() -> None:
@@ -39,14 +27,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="+", metavar="MESHES.npz")
+    parser.add_argument("data", nargs="+", metavar="DATA", help="as for `crossjepa cache`")
     parser.add_argument("--teacher", required=True, help="timm name or ARCHITECTURE.safetensors")
     parser.add_argument("--rig", default="orbit8")
     parser.add_argument("--config", default="bundled")
     parser.add_argument("--objects", type=int, default=96, help="objects to render and embed")
     options = parser.parse_args()
-    whole = open_collection(options.data)
-    some = Spread(whole, options.objects)
+    whole = open_dataset(options.data)
+    count = min(options.objects, len(whole))
+    some = whole.select(np.arange(count) * len(whole) // count)
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
         config = CacheConfig(options.teacher, render=RenderConfig(rig=options.rig))

@@ -2,10 +2,10 @@
 
     python examples/benchmarks/downstream.py DATA -o RESULTS [--model crossjepa-base] [--only WORD] [--list]
 
-DATA holds modelnet40_clouds_1024.npz, psb_clouds_1024.npz, shapedb69_labels.csv with its meshes, and
-labeledpsb_parts_2048.npz. The JSON of every command is kept in RESULTS, and a cell that is there is not
-measured again; so a run that was cut goes on. At the end the tables are printed as Markdown, with gaps where
-a cell is missing, and the label efficiency is drawn.
+DATA holds modelnet40_clouds_1024.npz, psb_clouds_1024.npz, labeledpsb_parts_2048.npz, and shapedb69.npz,
+which examples/reproduce/shapedb.py writes. The JSON of every command is kept in RESULTS, and a cell that is
+there is not measured again; so a run that was interrupted resumes. At the end the tables are printed as
+Markdown, with gaps where a cell is missing, and the label efficiency is drawn.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from typing import Any
 MODELNET, PSB, SHAPEDB, PARTS = (
     "modelnet40_clouds_1024.npz",
     "psb_clouds_1024.npz",
-    "shapedb69_labels.csv",
+    "shapedb69.npz",
     "labeledpsb_parts_2048.npz",
 )
 REFERENCES = ("untrained", "shape-distributions")
 LABEL_SHARES = ("1%", "5%", "10%", "50%", "100%")
 CROSSJEPA = ("python", "-m", "crossjepa")
+# Which data set a file is, if it is more than an archive of clouds with y up.
+KNOWN = {MODELNET: ["--data-set", "modelnet40"]}
 # Few labels of ModelNet40, so that a run takes minutes on a CPU.
 FEW = ["--per-class", "20"]
 
@@ -94,10 +96,23 @@ def result_path(column: Column, row: str, results: Path) -> Path:
 
 def command(column: Column, row: str, model: str, data: Path, results: Path) -> list[str]:
     """The command of a cell."""
-    file, output = str(data / column.file), str(result_path(column, row, results))
+    output, known = str(result_path(column, row, results)), KNOWN.get(column.file, [])
+    source = [str(data / column.file), *known]
     if not is_tuned(column):
-        return [*CROSSJEPA, "eval", column.run, file, "-m", row, "-o", output, "--jobs", "2", "--no-progress"]
-    words = [file, "--task", column.run, *column.options, "-o", str(Path(output).parent)]
+        return [
+            *CROSSJEPA,
+            "eval",
+            column.run,
+            *source,
+            "-m",
+            row,
+            "-o",
+            output,
+            "--jobs",
+            "2",
+            "--no-progress",
+        ]
+    words = [*source, "--task", column.run, *column.options, "-o", str(Path(output).parent)]
     if row == "pointnet":
         return ["python", str(Path(__file__).with_name("pointnet.py")), *words]
     start = ["-m", model, "--from-scratch"] if row == "from scratch" else ["-m", row]

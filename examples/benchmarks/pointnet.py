@@ -169,6 +169,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--data-set", metavar="NAME", help="which data set it is, see `crossjepa data list`")
     parser.add_argument("--task", default="classification", choices=("classification", "partseg"))
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--patience", type=int, default=15)
@@ -178,12 +179,13 @@ def main() -> None:
     parser.add_argument("--up-axis", default="", choices=("x", "y", "z"), help="where it is not known")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    changes = {key: value for key, value in vars(options).items() if key not in ("data", "output", "json")}
+    others = ("data", "data_set", "output", "json")
+    changes = {key: value for key, value in vars(options).items() if key not in others}
     config = FinetuneConfig.of(from_scratch=True, **changes)
     task = make_task(config)
     started = time.perf_counter()
     encoder = start_encoder(config)
-    dataset = open_data(options.data, task, encoder.processor)
+    dataset = open_data(options.data, task, encoder.processor, options.data_set)
     split = split_dataset(dataset, config.data.validation_share, config.data.test_share, config.seed)
     clouds = read_clouds(dataset, encoder.processor, with_parts=task.with_parts, progress=False)
     head = task.head_config(dataset, clouds)

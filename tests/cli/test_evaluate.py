@@ -34,7 +34,7 @@ def test_check(tmp_path: Path, capsys: Capture) -> None:
     path = save(tmp_path / "boxes.npz")
     assert main(["data", "check", "clouds", str(path)]) == 0
     assert "whole" in capsys.readouterr().out
-    assert main(["data", "check", "modelnet40-clouds", str(path), "--json"]) == 1
+    assert main(["data", "check", "modelnet40", str(path), "--json"]) == 1
     captured = capsys.readouterr()
     (found,) = json.loads(captured.out)
     assert (found["counts"], found["points"], found["is_whole"]) == (

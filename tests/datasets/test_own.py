@@ -146,7 +146,7 @@ def test_subsets_and_checksums(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def modelnet(shared: Path) -> Dataset:
-    return load("modelnet40-clouds", shared / "data" / "modelnet40_clouds_1024.npz")
+    return load("modelnet40", shared / "data" / "modelnet40_clouds_1024.npz")
 
 
 def test_real_modelnet(modelnet: Dataset) -> None:
@@ -154,29 +154,21 @@ def test_real_modelnet(modelnet: Dataset) -> None:
     assert (len(modelnet.subset("train")), len(modelnet.subset("test"))) == (9843, 2468)
     sample = modelnet[0]
     assert sample.points_N3.shape == (1024, 3)
+    assert sample.label is not None
     assert (modelnet.classes[sample.label], sample.name) == ("airplane", "airplane_0001")
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "count", "classes"),
-    [
-        ("psb-clouds", "psb_clouds_1024.npz", 1814, 161),
-        ("labeledpsb-parts", "labeledpsb_parts_2048.npz", 380, 19),
-    ],
+    ("file", "count", "classes"),
+    [("psb_clouds_1024.npz", 1814, 161), ("labeledpsb_parts_2048.npz", 380, 19)],
 )
-def test_real_arrays(shared: Path, name: str, file: str, count: int, classes: int) -> None:
+def test_real_arrays(shared: Path, file: str, count: int, classes: int) -> None:
     path = shared / "data" / file
-    dataset = load(name, path)
-    assert (len(dataset), len(dataset.classes), detect(path)) == (count, classes, name)
+    dataset = load("clouds", path)
+    assert (len(dataset), len(dataset.classes), detect(path)) == (count, classes, "clouds")
     sample = dataset[-1]
     assert np.isfinite(sample.points_N3).all()
     if dataset.part_names:
         assert sample.parts_N is not None
+        assert sample.label is not None
         assert set(sample.parts_N.tolist()) <= set(dataset.class_parts[sample.label])
-
-
-def test_real_meshes(shared: Path) -> None:
-    dataset = load("shapedb69", shared / "data" / "shapedb69_labels.csv", num_points=64)
-    assert (len(dataset), len(dataset.classes), dataset.split_names[-1]) == (2391, 69, "fold4")
-    assert dataset[0].points_N3.shape == (64, 3)
-    assert dataset[0].name == "m1337"

@@ -39,7 +39,10 @@ def test_modelnet10_is_taken_out_of_modelnet40(tmp_path: Path) -> None:
     for index in (0, 13, 59):
         place = int(dataset.indices_n[index])
         np.testing.assert_array_equal(dataset[index].points_N3, original[place].points_N3)
-        assert dataset.classes[dataset[index].label] == original.classes[original[place].label]
+        labels = dataset[index].label, original[place].label
+        assert labels[0] is not None
+        assert labels[1] is not None
+        assert dataset.classes[labels[0]] == original.classes[labels[1]]
 
 
 @pytest.mark.parametrize("ten", [False, True])
@@ -50,6 +53,7 @@ def test_modelnet_text(tmp_path: Path, ten: bool) -> None:
     assert dataset.split_names == ("test", "train")
     assert len(dataset) == 9
     sample = dataset.subset("test")[2]
+    assert sample.label is not None
     assert (sample.name, dataset.classes[sample.label]) == ("night_stand_0003", "night_stand")
     np.testing.assert_allclose(sample.points_N3, writers.clouds(1, seed=2)[0], atol=1e-6)
     assert sample.normals_N3 is not None
@@ -111,6 +115,7 @@ def test_shapenetpart_text(tmp_path: Path) -> None:
     dataset = load("shapenetpart", writers.shapenetpart_text(tmp_path))
     assert len(dataset) == 6
     sample = dataset.subset("test")[1]
+    assert sample.label is not None
     assert (dataset.classes[sample.label], sample.name) == ("Mug", "03797390/object2")
     np.testing.assert_allclose(sample.points_N3, writers.clouds(1, seed=2)[0], atol=1e-6)
     assert sample.parts_N is not None

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossjepa.datasets import load
-from crossjepa.datasets.open import open_collection
+from crossjepa.datasets import load, open_dataset
 from crossjepa.hashing import file_digest, recipe_hash
 from crossjepa.train.cache import CacheConfig
 from crossjepa.train.cache.recipe import fitted, make_recipe, with_contents
@@ -41,8 +40,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for view in range(3):
             writers.lines(folder / f"{view:02d}.png", "only its size counts here" * view)
         writers.lines(root / "ShapeNet" / f"{model}.xyz", "0 0 0", "1 0 0", "0 1 0")
-    view = {"azimuth": 10.0, "elevation": 20.0, "roll": 0.0, "distance": 3.0, "fov": 40.0, "image": "00.png"}
-    writers.lines(root / "own" / "chair" / "views.json", json.dumps({"views": [view]}))
+    pose = {"azimuth": 10.0, "elevation": 20.0, "roll": 0.0, "distance": 3.0, "fov": 40.0, "image": "00.png"}
+    writers.lines(root / "own" / "chair" / "views.json", json.dumps({"views": [pose]}))
     writers.lines(root / "own" / "chair" / "00.png", "a picture")
     (root / "own" / "chair" / "points.npy").write_bytes(b"points")
     return root
@@ -74,7 +73,7 @@ def test_caches(
     started: str,
     finished: str,
 ) -> None:
-    dataset = open_collection([data / path for path in paths], **options)
+    dataset = open_dataset([data / path for path in paths], **options)
     config = fitted(CacheConfig("", render=RenderConfig(stored_points=256)), dataset)
     recipe = {**make_recipe(dataset, config, teacher), "teacher": "that of this machine"}
     found = [

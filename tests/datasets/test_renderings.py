@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from crossjepa.datasets.open import open_collection
+from crossjepa.datasets import open_dataset
 from crossjepa.datasets.renderings import open_renderings
 from crossjepa.io import PointCloud, PointCloudError
 from crossjepa.train.render import View
@@ -108,13 +108,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_r2n2(published: Path) -> None:
-    collection = open_collection([published / "ShapeNetRendering"])
-    assert list(collection.names) == MODELS
-    assert collection.views == 24
+    dataset = open_dataset([published / "ShapeNetRendering"])
+    assert list(dataset.names) == MODELS
+    assert dataset.views == 24
     drawn = np.load(published / "r2n2.npy")
     points_N3 = np.random.default_rng(0).uniform(-0.25, 0.25, (20, 3))
     for row, name in enumerate(MODELS):
-        sample = collection[row]
+        sample = dataset[row]
         assert isinstance(sample.shape, PointCloud)
         np.testing.assert_array_equal(sample.shape.points_N3, np.load(published / "ShapeNet" / f"{name}.npy"))
         assert sample.renderings is not None
@@ -129,11 +129,11 @@ def test_r2n2(published: Path) -> None:
 
 @pytest.mark.parametrize("difficulty", ["easy", "hard"])
 def test_disn(published: Path, difficulty: str) -> None:
-    collection = open_collection([published / "DISN"], shapes=published / "ShapeNet", difficulty=difficulty)
-    assert list(collection.names) == MODELS
+    dataset = open_dataset([published / "DISN"], shapes=published / "ShapeNet", difficulty=difficulty)
+    assert list(dataset.names) == MODELS
     drawn = np.load(published / "disn.npy")[:, int(difficulty == "hard")]
     for row in range(len(MODELS)):
-        renderings = collection[row].renderings
+        renderings = dataset[row].renderings
         assert renderings is not None
         assert renderings.images_VHW3.shape == (36, 224, 224, 3)
         for pose, (azimuth, elevation, share, *shift) in zip(renderings.poses_V5, drawn[row], strict=True):
@@ -148,7 +148,7 @@ def test_disn(published: Path, difficulty: str) -> None:
 
 
 def test_transparent_pixels_are_white(published: Path) -> None:
-    renderings = open_collection([published / "ShapeNetRendering"])[0].renderings
+    renderings = open_dataset([published / "ShapeNetRendering"])[0].renderings
     assert renderings is not None
     image = renderings.images_VHW3[3]
     assert image[0, 0].tolist() == [255, 255, 255]
@@ -162,9 +162,9 @@ def test_shapes_are_found_by_synset_and_model(published: Path, tmp_path: Path, l
         path = tmp_path / layout.format(*name.split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((published / "ShapeNet" / f"{name}.npy").read_bytes())
-    collection = open_renderings(published / "ShapeNetRendering", tmp_path)
-    assert collection is not None
-    assert collection.names == MODELS
+    dataset = open_renderings(published / "ShapeNetRendering", tmp_path)
+    assert dataset is not None
+    assert list(dataset.names) == MODELS
 
 
 def test_objects_without_a_shape(published: Path, tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_objects_without_a_shape(published: Path, tmp_path: Path) -> None:
     np.save(path, np.eye(3))
     with pytest.raises(ValueError, match=f"2 of 3 objects, such as {missing[0]}"):
         open_renderings(root, tmp_path)
-    collection = open_renderings(root, tmp_path, skip_unpaired=True)
-    assert collection is not None
-    assert collection.names == [kept]
+    dataset = open_renderings(root, tmp_path, skip_unpaired=True)
+    assert dataset is not None
+    assert dataset.names == (kept,)
 
 
 @pytest.mark.parametrize(
@@ -203,12 +203,12 @@ def test_objects_without_a_shape(published: Path, tmp_path: Path) -> None:
 def test_damage_is_named(tmp_path: Path, damage: object, word: str) -> None:
     write_r2n2(tmp_path / "ShapeNetRendering", views=4)
     write_clouds(tmp_path / "ShapeNet")
-    collection = open_collection([tmp_path / "ShapeNetRendering"])
+    dataset = open_dataset([tmp_path / "ShapeNetRendering"])
     damage(tmp_path / "ShapeNetRendering" / MODELS[1] / "rendering")  # type: ignore[operator]
     with pytest.raises(PointCloudError, match=word) as raised:
-        collection[1]
+        dataset[1]
     assert MODELS[1] in str(raised.value)
-    assert collection[0].renderings is not None
+    assert dataset[0].renderings is not None
 
 
 @pytest.mark.parametrize("row", [0, 1])
@@ -217,12 +217,12 @@ def test_one_bad_table_does_not_make_the_others_bad(tmp_path: Path, row: int, ta
     write_r2n2(tmp_path / "ShapeNetRendering", views=4)
     write_clouds(tmp_path / "ShapeNet")
     (tmp_path / "ShapeNetRendering" / MODELS[row] / "rendering" / "rendering_metadata.txt").write_text(table)
-    collection = open_collection([tmp_path / "ShapeNetRendering"])
-    assert collection.views == 4
+    dataset = open_dataset([tmp_path / "ShapeNetRendering"])
+    assert dataset.views == 4
     with pytest.raises(PointCloudError, match=MODELS[row]):
-        collection[row]
+        dataset[row]
     for other in {0, 1, 2} - {row}:
-        assert collection[other].renderings is not None
+        assert dataset[other].renderings is not None
 
 
 def test_a_tree_without_a_good_table_is_refused(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_tree_without_a_good_table_is_refused(tmp_path: Path) -> None:
     for name in MODELS:
         (tmp_path / "ShapeNetRendering" / name / "rendering" / "rendering_metadata.txt").write_text("1 2\n")
     with pytest.raises(PointCloudError, match="expected 5 numbers"):
-        open_collection([tmp_path / "ShapeNetRendering"])
+        open_dataset([tmp_path / "ShapeNetRendering"])
 
 
 @pytest.mark.parametrize(
@@ -248,24 +248,24 @@ def test_contents_follow_cameras_pictures_and_shapes(
 ) -> None:
     write_r2n2(tmp_path / "ShapeNetRendering", views=3)
     write_clouds(tmp_path / "ShapeNet")
-    before = open_collection([tmp_path / "ShapeNetRendering"])
+    before = open_dataset([tmp_path / "ShapeNetRendering"])
     prints = before.fingerprints()
     contents = before.contents(prints)
     shutil.copytree(tmp_path / "ShapeNet", tmp_path / "copy")
     for path in tmp_path.rglob("*.*"):
         path.touch()
     root = tmp_path / "ShapeNetRendering"
-    moved = open_collection([root], shapes=tmp_path / "copy")
+    moved = open_dataset([root], shapes=tmp_path / "copy")
     assert moved.contents(moved.fingerprints()) == contents
     path = tmp_path / file.format(MODELS[1])
     if new is None:
         np.save(path, np.load(path)[::-1])
     else:
         path.write_bytes(path.read_bytes().replace(old, new, 1))
-    after = open_collection([root])
+    after = open_dataset([root])
     assert after.contents(after.fingerprints()) != contents
     # An unfinished cache goes on with all other objects.
-    assert after.facts == before.facts
+    assert after.facts() == before.facts()
     assert [row for row, old in enumerate(prints) if after.fingerprint(row) != old] == [1]
 
 
@@ -273,8 +273,8 @@ def test_our_own_pictures_from_other_cameras_are_other_contents(tmp_path: Path) 
     def contents(seed: int) -> dict[str, Any]:
         config = RenderConfig(rig="r2n2", image_size=16, stored_points=32, seed=seed)
         render_files([SAMPLES / "horse.obj"], tmp_path, config)
-        collection = open_collection([tmp_path])
-        return dict(collection.contents(collection.fingerprints()))
+        dataset = open_dataset([tmp_path])
+        return dict(dataset.contents(dataset.fingerprints()))
 
     first = contents(0)
     assert contents(1) != first
@@ -302,8 +302,8 @@ def test_cameras_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, ob
     described = json.loads(path.read_text())
     described["views"][1].update(change)
     path.write_text(json.dumps(described))
-    collection = open_collection([tmp_path])
+    dataset = open_dataset([tmp_path])
     with pytest.raises(PointCloudError, match=reason) as raised:
-        collection[0]
+        dataset[0]
     assert str(path) in str(raised.value)
-    assert collection[1].renderings is not None
+    assert dataset[1].renderings is not None

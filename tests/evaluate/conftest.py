@@ -82,7 +82,7 @@ def spreads() -> Spreads:
 @pytest.fixture(scope="session")
 def modelnet_train(shared: Path) -> Dataset:
     """Twelve real training clouds of each of six classes; nothing of the test split."""
-    dataset = load("modelnet40-clouds", shared / "data" / "modelnet40_clouds_1024.npz").subset("train")
+    dataset = load("modelnet40", shared / "data" / "modelnet40_clouds_1024.npz").subset("train")
     names = ("airplane", "bottle", "chair", "guitar", "sofa", "table")
     wanted = np.isin(dataset.labels_n, [dataset.classes.index(name) for name in names])
     return dataset.select(draw_count(dataset.labels_n, np.flatnonzero(wanted), 12, seed=0))

@@ -47,7 +47,7 @@ def test_published_protocols(
 
 
 def test_i2p_mae_has_a_cost_for_two_data_sets(tmp_path: Path, boxes: Dataset, spreads: Spreads) -> None:
-    assert PUBLISHED["i2p-mae"].cost("modelnet40-clouds") == 0.0093
+    assert PUBLISHED["i2p-mae"].cost("modelnet40") == 0.0093
     assert PUBLISHED["i2p-mae"].cost("scanobjectnn-obj-bg") == 0.018
     with pytest.raises(ValueError, match="fixes C only for modelnet40"):
         evaluate("i2p-mae", boxes, spreads)

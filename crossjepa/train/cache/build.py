@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from crossjepa.datasets.collection import Collection
+from crossjepa.datasets import Dataset
 from crossjepa.files import lock_file, locked
 from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.cache import Cache, open_cache
@@ -26,7 +26,7 @@ from crossjepa.train.render import rig
 
 
 def make_cache(
-    collection: Collection,
+    dataset: Dataset,
     folder: str | os.PathLike[str],
     config: CacheConfig,
     *,
@@ -40,7 +40,7 @@ def make_cache(
     Under torchrun every rank makes its share of the rows; the last one to end finishes the cache.
 
     Args:
-        collection: the objects.
+        dataset: the objects.
         folder: where the finished cache shall be.
         config: pictures and teacher.
         workers: processes of this rank; one of them works in this process.
@@ -57,9 +57,9 @@ def make_cache(
     folder, ranks = Path(folder), Ranks()
     device = str(own_device(device))
     teacher = Teacher(config.teacher, config.render.image_size, device, embedding=config.embedding)
-    config = fitted(config, collection)
-    recipe = make_recipe(collection, config, teacher)
-    finished_recipe = with_contents(recipe, collection, collection.fingerprints())
+    config = fitted(config, dataset)
+    recipe = make_recipe(dataset, config, teacher)
+    finished_recipe = with_contents(recipe, dataset, dataset.fingerprints())
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         finished = _finished(folder, finished_recipe)
@@ -67,16 +67,16 @@ def make_cache(
             return finished
         start_cache(
             folder,
-            collection.names,
+            dataset.names,
             recipe,
-            views=collection.views or len(rig(config.render.rig)),
+            views=dataset.views or len(rig(config.render.rig)),
             points=config.render.stored_points,
             width=teacher.width,
             parts=teacher.parts,
             about={"timm": teacher.timm_version},
             finished=finished_recipe,
         )
-    run = Run(folder, collection, config, device, progress and ranks.rank == 0)
+    run = Run(folder, dataset, config, device, progress and ranks.rank == 0)
     if workers == 1:
         with one_thread(device):
             run.work(Share(ranks.rank, ranks.world), teacher)
@@ -86,8 +86,8 @@ def make_cache(
     # Until all have ended some rows have yet to be tried, whatever notes of an earlier run say of them.
     if not ranks.is_last(str(folder.absolute())):
         return None
-    prints = collection.fingerprints()
-    finished_recipe = with_contents(recipe, collection, prints)
+    prints = dataset.fingerprints()
+    finished_recipe = with_contents(recipe, dataset, prints)
     with locked(folder):
         if not folder.exists():
             _finish(folder, prints, finished_recipe, skip_bad)

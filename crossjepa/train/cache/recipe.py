@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from crossjepa.datasets.collection import Collection
+from crossjepa.datasets import Dataset
 from crossjepa.hashing import text_digest
 from crossjepa.train.cache.manifest import FORMAT
 from crossjepa.train.cache.teacher import Embedding, Teacher
@@ -28,28 +28,28 @@ class CacheConfig:
     render: RenderConfig = field(default_factory=RenderConfig)
 
 
-def make_recipe(collection: Collection, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
+def make_recipe(dataset: Dataset, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
     """Returns everything that decides the content of a cache, but for files that can be repaired."""
     render = config.render.facts()
-    if collection.views:
+    if dataset.views:
         # Pictures that exist are only resized.
         render = {name: render[name] for name in ("image_size", "stored_points", "seed")}
     return {
         "format": FORMAT,
         "teacher": teacher.facts(),
         "render": render,
-        "data": dict(collection.facts),
-        "names": text_digest(collection.names),
+        "data": dataset.facts(),
+        "names": text_digest(dataset.names),
     }
 
 
-def with_contents(recipe: dict[str, Any], collection: Collection, prints: Sequence[int]) -> dict[str, Any]:
+def with_contents(recipe: dict[str, Any], dataset: Dataset, prints: Sequence[int]) -> dict[str, Any]:
     """Returns the recipe of a finished cache, which names what is in the files by their prints."""
-    return {**recipe, "data": dict(collection.contents(prints))}
+    return {**recipe, "data": dataset.contents(prints)}
 
 
-def fitted(config: CacheConfig, collection: Collection) -> CacheConfig:
+def fitted(config: CacheConfig, dataset: Dataset) -> CacheConfig:
     """No more points are stored than there are."""
     points = config.render.stored_points
-    points = min(points, collection.points) if collection.points else points
+    points = min(points, dataset.num_points) if dataset.num_points else points
     return replace(config, render=replace(config.render, stored_points=points))

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.spawn import ProcessException, spawn
 
-from crossjepa.datasets.collection import Collection
+from crossjepa.datasets import Dataset
 from crossjepa.io import PointCloudError
 from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.manifest import partial_folder
@@ -41,7 +41,7 @@ class Run:
     """The work at one cache, in this process or in several."""
 
     folder: Path
-    collection: Collection
+    dataset: Dataset
     config: CacheConfig
     device: str
     progress: bool
@@ -65,7 +65,7 @@ class Run:
         cache = open_cache(partial_folder(self.folder), writable=True)
         mine = (share.part, share.parts)
         cache.done_S[cache.damaged_rows(*mine) + cache.bad_rows(*mine)] = False
-        cache.done_S[cache.changed_rows(self.collection.fingerprint, *mine)] = False
+        cache.done_S[cache.changed_rows(self.dataset.fingerprint, *mine)] = False
         rows = list(cache.missing_rows(share.part, share.parts))
         shown = self.progress and share.part == 0 and parent_process() is None
         with _bar(shown, len(cache), int(cache.done_S.sum())) as bar:
@@ -80,15 +80,15 @@ class Run:
         note = partial_folder(self.folder) / ERRORS / str(row)
         note.unlink(missing_ok=True)
         try:
-            source = self.collection.fingerprint(row)
-            views = make_views(self.collection[row], row, self.config.render, self.device)
+            source = self.dataset.fingerprint(row)
+            views = make_views(self.dataset[row], row, self.config.render, self.device)
             embeddings_VD = teacher.embed(views.images_VHW3).numpy()
             cache.write_row(
                 row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3, source=source
             )
         except (PointCloudError, ValueError, OSError) as error:
             note.parent.mkdir(exist_ok=True)
-            name = self.collection.names[row]
+            name = self.dataset.names[row]
             note.write_text(str(error) if isinstance(error, PointCloudError) else f"{name}: {error}")
 
 

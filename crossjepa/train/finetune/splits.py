@@ -6,7 +6,7 @@ n clouds, K classes
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,14 +58,7 @@ def learnable(dataset: Dataset, *, only_seen: bool = True) -> Dataset:
         lost = len(dataset) - len(kept_n)
         text = "%s: left out %d clouds of validation and test whose classes have none to learn from"
         logger.warning(text, dataset.name, lost)
-    kept = dataset.select(kept_n)
-    numbers = {int(old): new for new, old in enumerate(known_K)}
-    return replace(
-        kept,
-        classes=tuple(dataset.classes[old] for old in numbers),
-        labels_n=np.searchsorted(known_K, kept.labels_n),
-        class_parts={numbers[old]: parts for old, parts in dataset.class_parts.items() if old in numbers},
-    )
+    return dataset.keep_classes(known_K)
 
 
 def split_dataset(dataset: Dataset, validation_share: float, test_share: float, seed: int) -> Split:

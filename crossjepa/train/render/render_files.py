@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.datasets.cameras import POSE_FIELDS, VIEWS_NAME
-from crossjepa.datasets.collection import Item
 from crossjepa.datasets.renderings import POINTS_NAME, read_picture
+from crossjepa.datasets.sample import Sample
 from crossjepa.files import atomic_write, write_json
 from crossjepa.hashing import file_digest, recipe_hash, text_digest
 from crossjepa.io import PointCloudError, find_files, read
@@ -124,7 +124,7 @@ def _render_file(
         return
     # The cameras depend on the name alone, so that files can be added.
     row = int(text_digest([name]), 16) % 2**31
-    views = make_views(Item(shape, up_axis), row, config, device)
+    views = make_views(Sample(shape, name, up_axis=up_axis), row, config, device)
     partial.mkdir(parents=True)
     _write(partial, views, path.name, recipe)
     if folder.exists():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.datasets.collection import Item
+from crossjepa.datasets.sample import Sample
 from crossjepa.io import Mesh, PointCloud
 from crossjepa.ops.mesh_sampling import sample_surface
 from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
@@ -63,11 +63,11 @@ class ObjectViews:
     frame: Frame
 
 
-def make_views(item: Item, row: int, config: RenderConfig, device: str = "cpu") -> ObjectViews:
+def make_views(sample: Sample, row: int, config: RenderConfig, device: str = "cpu") -> ObjectViews:
     """Samples the points of an object and renders it, or takes the pictures it comes with.
 
     Args:
-        item: the object.
+        sample: the object.
         row: its number, which together with the seed determines everything random.
         config: points and cameras.
         device: where to render.
@@ -79,15 +79,15 @@ def make_views(item: Item, row: int, config: RenderConfig, device: str = "cpu") 
         ValueError: it cannot be rendered.
     """
     generator = np.random.default_rng([config.seed, row])
-    points_P3 = _stored_points(item.shape, item.up_axis, config.stored_points, generator)
+    points_P3 = _stored_points(sample.shape, sample.up_axis, config.stored_points, generator)
     frame = unit_sphere(points_P3)
-    if item.renderings is None:
+    if sample.renderings is None:
         views = rig(config.rig, seed=int(generator.integers(2**31)))
-        images_VHW3 = _render(item, frame, views, config, device)
+        images_VHW3 = _render(sample, frame, views, config, device)
         poses_V5 = np.array([pose_of(view) for view in views], np.float32)
     else:
-        images_VHW3 = resize_images(item.renderings.images_VHW3, config.image_size)
-        poses_V5 = item.renderings.poses_V5
+        images_VHW3 = resize_images(sample.renderings.images_VHW3, config.image_size)
+        poses_V5 = sample.renderings.poses_V5
     return ObjectViews(images_VHW3, poses_V5, color_histogram(images_VHW3), frame.apply(points_P3), frame)
 
 
@@ -108,11 +108,11 @@ def _stored_points(
 
 
 def _render(
-    item: Item, frame: Frame, views: Sequence[View], config: RenderConfig, device: str
+    sample: Sample, frame: Frame, views: Sequence[View], config: RenderConfig, device: str
 ) -> NDArray[np.uint8]:
-    shape, size, supersample = item.shape, config.image_size, config.supersample
+    shape, size, supersample = sample.shape, config.image_size, config.supersample
     if isinstance(shape, Mesh):
-        vertices_V3 = frame.apply(_upright(shape.vertices_V3, item.up_axis))
+        vertices_V3 = frame.apply(_upright(shape.vertices_V3, sample.up_axis))
         return render_mesh(
             vertices_V3,
             shape.faces_F3,
@@ -126,7 +126,7 @@ def _render(
     most = (size * supersample) ** 2 // 8
     chosen_M = np.linspace(0, len(shape.points_N3) - 1, min(most, len(shape.points_N3))).astype(np.int64)
     return render_cloud(
-        frame.apply(_upright(shape.points_N3[chosen_M], item.up_axis)),
+        frame.apply(_upright(shape.points_N3[chosen_M], sample.up_axis)),
         views,
         size=size,
         supersample=supersample,

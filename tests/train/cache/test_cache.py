@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crossjepa.datasets.clouds import CloudArchive
-from crossjepa.datasets.collection import Item
-from crossjepa.datasets.file_folder import FileFolder
-from crossjepa.datasets.open import open_collection
-from crossjepa.datasets.renderings import RenderedObjects
+from crossjepa.datasets import Sample, open_dataset
+from crossjepa.datasets.renderings import RenderingReader
 from crossjepa.train.cache import (
     ARRAYS,
     CacheConfig,
@@ -39,7 +37,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "cache"
-    make_cache(FileFolder(SAMPLES), folder, CacheConfig(teacher, "both", RENDER), progress=False)
+    make_cache(open_dataset([SAMPLES]), folder, CacheConfig(teacher, "both", RENDER), progress=False)
     return folder
 
 
@@ -61,11 +59,11 @@ def test_a_finished_cache_holds_what_it_says(finished: Path) -> None:
 
 def test_the_same_command_again_changes_nothing(finished: Path, teacher: str) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in finished.iterdir()}
-    make_cache(FileFolder(SAMPLES), finished, CacheConfig(teacher, "both", RENDER), progress=False)
+    make_cache(open_dataset([SAMPLES]), finished, CacheConfig(teacher, "both", RENDER), progress=False)
     assert {path.name: path.stat().st_mtime_ns for path in finished.iterdir()} == before
     assert [path.name for path in finished.parent.iterdir()] == ["cache"]
     with pytest.raises(ValueError, match="cache of another recipe"):
-        make_cache(FileFolder(SAMPLES), finished, CacheConfig(teacher, "cls", RENDER), progress=False)
+        make_cache(open_dataset([SAMPLES]), finished, CacheConfig(teacher, "cls", RENDER), progress=False)
     assert {path.name: path.stat().st_mtime_ns for path in finished.iterdir()} == before
 
 
@@ -99,11 +97,11 @@ def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str)
     (files / "fine.ply").write_text("not a ply")
     config = CacheConfig(teacher, render=RENDER)
     with pytest.raises(ValueError, match=r"2 of 10 objects cannot be used") as raised:
-        make_cache(FileFolder(files), tmp_path / "cache", config, progress=False)
+        make_cache(open_dataset([files]), tmp_path / "cache", config, progress=False)
     assert "bad.obj: face 0 refers to" in str(raised.value)
     assert "fine.ply: has no PLY header" in str(raised.value)
     assert not (tmp_path / "cache").exists()
-    cache = make_cache(FileFolder(files), tmp_path / "cache", config, skip_bad=True, progress=False)
+    cache = make_cache(open_dataset([files]), tmp_path / "cache", config, skip_bad=True, progress=False)
     assert cache is not None
     assert cache.manifest["left_out"] == ["bad.obj", "fine.ply"]
     assert list(cache.manifest["names"]) == sorted(path.name for path in SAMPLES.glob("*.obj"))
@@ -112,24 +110,25 @@ def test_bad_objects_are_named_and_can_be_left_out(tmp_path: Path, teacher: str)
 
 
 def test_objects_with_values_that_are_not_finite_are_bad_objects(tmp_path: Path, teacher: str) -> None:
-    class Lost(RenderedObjects):
+    class Lost(RenderingReader):
         """Renderings of which the second object has lost a camera."""
 
-        def __getitem__(self, row: int) -> Item:
-            item = super().__getitem__(row)
-            assert item.renderings is not None
-            item.renderings.poses_V5[3, 3] = np.nan if row == 1 else 3
-            return item
+        def read(self, row: int) -> Sample:
+            sample = super().read(row)
+            assert sample.renderings is not None
+            sample.renderings.poses_V5[3, 3] = np.nan if row == 1 else 3
+            return sample
 
     render_files([SAMPLES / "chair.obj", SAMPLES / "horse.obj"], tmp_path / "views", RENDER)
-    opened, config = open_collection([tmp_path / "views"]), CacheConfig(teacher, render=RENDER)
-    assert isinstance(opened, RenderedObjects)
-    collection = Lost(opened.folders, opened.layout, opened.shapes)
+    opened, config = open_dataset([tmp_path / "views"]), CacheConfig(teacher, render=RENDER)
+    reader = opened.reader
+    assert isinstance(reader, RenderingReader)
+    dataset = replace(opened, reader=Lost(reader.folders, reader.layout, reader.shapes, reader.views))
     with pytest.raises(ValueError, match="1 of 2 objects cannot be used") as raised:
-        make_cache(collection, tmp_path / "cache", config, progress=False)
+        make_cache(dataset, tmp_path / "cache", config, progress=False)
     assert "horse: its poses are not finite" in str(raised.value)
     assert check_cache(tmp_path / "cache").problems == ["unfinished: 1 of 2 objects are done"]
-    cache = make_cache(collection, tmp_path / "cache", config, skip_bad=True, progress=False)
+    cache = make_cache(dataset, tmp_path / "cache", config, skip_bad=True, progress=False)
     assert cache is not None
     assert (cache.manifest["names"], cache.manifest["left_out"]) == (["chair"], ["horse"])
 
@@ -142,7 +141,7 @@ def test_rows_that_are_not_finite_are_made_again(tmp_path: Path, teacher: str) -
     (files / "zero.ply").write_text("not a ply")
     config, folder = CacheConfig(teacher, render=RENDER), tmp_path / "cache"
     with pytest.raises(ValueError, match="1 of 3 objects cannot be used"):
-        make_cache(FileFolder(files), folder, config, progress=False)
+        make_cache(open_dataset([files]), folder, config, progress=False)
     cache = open_cache(partial_folder(folder), writable=True)
     whole = cache.embeddings_SVD[0]
     cache.embeddings_SVD[0] = np.full_like(whole, np.nan)
@@ -150,7 +149,7 @@ def test_rows_that_are_not_finite_are_made_again(tmp_path: Path, teacher: str) -
     cache.checksums_S[0] = cache.row_checksum(0)
     with pytest.raises(ValueError, match=r"cache: chair.obj holds values that are not finite"):
         finish_cache(folder, leave_out=[2])
-    made = make_cache(FileFolder(files), folder, config, skip_bad=True, progress=False)
+    made = make_cache(open_dataset([files]), folder, config, skip_bad=True, progress=False)
     assert made is not None
     np.testing.assert_array_equal(made.embeddings_SVD[0], whole)
 
@@ -159,15 +158,15 @@ def test_what_is_no_cache_is_never_replaced(tmp_path: Path, teacher: str) -> Non
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "thesis.txt").write_text("years of work")
     with pytest.raises(ValueError, match="no cache"):
-        make_cache(FileFolder(SAMPLES), tmp_path / "cache", CacheConfig(teacher), progress=False)
+        make_cache(open_dataset([SAMPLES]), tmp_path / "cache", CacheConfig(teacher), progress=False)
     assert (tmp_path / "cache" / "thesis.txt").is_file()
 
 
 def test_clouds_are_splatted(tmp_path: Path, teacher: str) -> None:
     points = np.random.default_rng(0).normal(size=(3, 40, 3))
     np.savez(tmp_path / "clouds.npz", points=points)
-    collection = CloudArchive(tmp_path / "clouds.npz", up_axis="z")
-    cache = make_cache(collection, tmp_path / "cache", CacheConfig(teacher, render=RENDER), progress=False)
+    dataset = open_dataset([tmp_path / "clouds.npz"], up_axis="z")
+    cache = make_cache(dataset, tmp_path / "cache", CacheConfig(teacher, render=RENDER), progress=False)
     assert cache is not None
     assert cache.points_SP3.shape == (3, 40, 3)
     # z up became y up; the order of the points is random.
@@ -180,9 +179,9 @@ def test_clouds_are_splatted(tmp_path: Path, teacher: str) -> None:
 def test_our_own_renderings_give_the_cache_of_their_files(tmp_path: Path, teacher: str) -> None:
     result = render_files([SAMPLES / "chair.obj", SAMPLES / "horse.obj"], tmp_path / "views", RENDER)
     assert not result.errors
-    collection = open_collection([tmp_path / "views"])
-    assert (list(collection.names), collection.views) == (["chair", "horse"], 12)
-    cache = make_cache(collection, tmp_path / "cache", CacheConfig(teacher, render=RENDER), progress=False)
+    dataset = open_dataset([tmp_path / "views"])
+    assert (list(dataset.names), dataset.views) == (["chair", "horse"], 12)
+    cache = make_cache(dataset, tmp_path / "cache", CacheConfig(teacher, render=RENDER), progress=False)
     assert cache is not None
     views = json.loads((tmp_path / "views" / "horse" / "views.json").read_text())["views"]
     expected = [

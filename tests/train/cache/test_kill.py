@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa.datasets.file_folder import FileFolder
+from crossjepa.datasets import open_dataset
 from crossjepa.train.cache import ARRAYS, CacheConfig, check_cache, make_cache, open_cache, partial_folder
 from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
@@ -50,7 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, data: Path, teacher: str) ->
     """A cache that was made without interruption, and the seconds that it took."""
     torch.set_num_threads(1)
     folder, start = tmp_path_factory.mktemp("whole") / "cache", time.monotonic()
-    make_cache(FileFolder(data), folder, CacheConfig(teacher, render=RENDER), progress=False)
+    make_cache(open_dataset([data]), folder, CacheConfig(teacher, render=RENDER), progress=False)
     return folder, time.monotonic() - start
 
 
@@ -68,7 +68,7 @@ def start(data: Path, folder: Path, teacher: str) -> int:
     if child == 0:
         status = 1
         try:
-            make_cache(FileFolder(data), folder, CacheConfig(teacher, render=RENDER), progress=False)
+            make_cache(open_dataset([data]), folder, CacheConfig(teacher, render=RENDER), progress=False)
             status = 0
         finally:
             os._exit(status)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from crossjepa.datasets.file_folder import FileFolder
+from crossjepa.datasets import open_dataset
+from crossjepa.datasets.files import FileReader
 from crossjepa.train.cache import Cache, CacheConfig, make_cache
 from tests.conftest import SAMPLES
 from tests.helpers.teachers import small_cache_config
@@ -57,7 +58,7 @@ def launch(
         def run(rank: int, skip_bad: bool = False) -> Cache | None:
             monkeypatch.setenv("RANK", str(rank))
             cache = tmp_path / "cache"
-            return make_cache(FileFolder(files), cache, config, skip_bad=skip_bad, progress=False)
+            return make_cache(open_dataset([files]), cache, config, skip_bad=skip_bad, progress=False)
 
         return run
 
@@ -90,13 +91,13 @@ def test_files_are_looked_at_when_a_rank_starts_makes_a_row_and_finishes(
     launch: Callable[[], Rank], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at: list[int] = []
-    fingerprint = FileFolder.fingerprint
+    fingerprint = FileReader.fingerprint
 
-    def counted(self: FileFolder, row: int) -> int:
+    def counted(self: FileReader, row: int) -> int:
         looked_at.append(row)
         return fingerprint(self, row)
 
-    monkeypatch.setattr(FileFolder, "fingerprint", counted)
+    monkeypatch.setattr(FileReader, "fingerprint", counted)
     rank = launch()
     assert rank(0, skip_bad=True) is None
     assert sorted(looked_at) == [0, 0, 1, 2, 2, 3]

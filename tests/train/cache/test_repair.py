@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossjepa.datasets.collection import Item
-from crossjepa.datasets.file_folder import FileFolder
-from crossjepa.datasets.open import open_collection
+from crossjepa.datasets import Sample, open_dataset
+from crossjepa.datasets.files import FileReader
 from crossjepa.hashing import text_digest
 from crossjepa.train.cache import Cache, CacheConfig, check_cache, make_cache, open_cache, partial_folder
 from crossjepa.train.render.render_files import render_files
@@ -40,7 +39,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def make(files: Path, folder: Path, config: CacheConfig, *, skip_bad: bool = False) -> Cache:
-    cache = make_cache(FileFolder(files), folder, config, skip_bad=skip_bad, progress=False)
+    cache = make_cache(open_dataset([files]), folder, config, skip_bad=skip_bad, progress=False)
     assert cache is not None
     return cache
 
@@ -108,15 +107,16 @@ def test_a_finished_cache_knows_the_files_it_was_made_of(
 def test_a_file_that_changes_while_the_cache_is_made_is_noticed(
     files: Path, tmp_path: Path, config: CacheConfig
 ) -> None:
-    class Restless(FileFolder):
-        def __getitem__(self, row: int) -> Item:
-            if self.names[row] == "plane.obj":
-                self.files[0].write_bytes(self.files[0].read_bytes() + b"\n")
-            return super().__getitem__(row)
+    class Restless(FileReader):
+        def read(self, row: int) -> Sample:
+            if self.paths[row].name == "plane.obj":
+                self.paths[0].write_bytes(self.paths[0].read_bytes() + b"\n")
+            return super().read(row)
 
-    folder = tmp_path / "cache"
+    folder, dataset = tmp_path / "cache", open_dataset([files])
+    restless = replace(dataset, reader=Restless(dataset.files, color=True))
     with pytest.raises(ValueError, match=r"1 files have changed while they were cached, such as chair\.obj"):
-        make_cache(Restless(files), folder, config, skip_bad=True, progress=False)
+        make_cache(restless, folder, config, skip_bad=True, progress=False)
     assert not folder.exists()
     assert make(files, folder, config, skip_bad=True).manifest["names"] == list(GOOD)
 
@@ -152,8 +152,8 @@ def test_pictures_with_other_numbers_of_views_do_not_go_on_with_a_cache(
     render_files([files], views, config.render)
     (views / "chair" / "points.npy").write_bytes(b"")
     with pytest.raises(ValueError, match="1 of 3 objects cannot be used"):
-        make_cache(open_collection([views]), folder, config, progress=False)
+        make_cache(open_dataset([views]), folder, config, progress=False)
     render_files([files], views, replace(config.render, rig="orbit8"))
     reason = f"{partial_folder(folder)}: unfinished cache of 12 views an object, not 8; remove it"
     with pytest.raises(ValueError, match=re.escape(reason)):
-        make_cache(open_collection([views]), folder, config, progress=False)
+        make_cache(open_dataset([views]), folder, config, progress=False)

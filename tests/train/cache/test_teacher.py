@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from crossjepa.cli.main import main
-from crossjepa.datasets.file_folder import FileFolder
+from crossjepa.datasets import open_dataset
 from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Teacher
 from crossjepa.train.render.views import RenderConfig, make_views
 from tests.conftest import SAMPLES
@@ -130,7 +130,7 @@ def test_the_default_teacher_without_a_network(
 
 def test_the_real_teacher_tells_objects_apart(shared: Path) -> None:
     teacher = Teacher(str(shared / "teacher" / REAL), 128)
-    folder, config = FileFolder(SAMPLES), RenderConfig(image_size=128, stored_points=512)
+    folder, config = open_dataset([SAMPLES]), RenderConfig(image_size=128, stored_points=512)
     rows = [folder.names.index(name) for name in ("chair.obj", "horse.obj")]
     views = [make_views(folder[row], row, config).images_VHW3 for row in rows]
     embeddings = teacher.embed(np.concatenate(views)).numpy()

@@ -19,8 +19,9 @@ from safetensors.torch import load_file
 
 from crossjepa import CrossJEPAEncoder, PointCloudError
 from crossjepa.cli.main import main
-from crossjepa.datasets import Dataset, load
-from crossjepa.datasets.dataset import RawShape
+from crossjepa.datasets import Dataset, Sample, load
+from crossjepa.datasets.files import FileReader
+from crossjepa.io import PointCloud
 from crossjepa.result import Result
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.loggers import read_log
@@ -156,12 +157,13 @@ def test_the_test_part_decides_nothing(folder: Path, small: FinetuneConfig, tmp_
     dataset = load("folder", folder, num_points=64)
     test_n = split_dataset(dataset, 0.2, 0.2, seed=0).test_n
 
-    def noise(index: int) -> RawShape:
-        if index in test_n:
-            return RawShape("noise", np.random.default_rng(index).normal(size=(80, 3)))
-        return dataset.read(index)
+    class Noise(FileReader):
+        def read(self, row: int) -> Sample:
+            if row in test_n:
+                return Sample(PointCloud(np.random.default_rng(row).normal(size=(80, 3))))
+            return super().read(row)
 
-    disturbed, small = replace(dataset, read=noise), small.change(epochs=20, patience=20)
+    disturbed, small = replace(dataset, reader=Noise(dataset.files)), small.change(epochs=20, patience=20)
     first = trained(dataset, tmp_path / "first", small)
     second = trained(disturbed, tmp_path / "second", small)
     assert untimed(tmp_path / "first") == untimed(tmp_path / "second")

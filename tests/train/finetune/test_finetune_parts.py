@@ -80,7 +80,8 @@ def test_shapenetpart_from_files_to_scores(
     model = CrossJEPAEncoder.from_pretrained(tmp_path / "model")
     dataset = load("shapenetpart", data).subset("test")
     again = evaluate_parts(
-        lambda sample: model.predict_parts(sample.points_N3, model.classes[sample.label]).parts_N, dataset
+        lambda sample: model.predict_parts(sample.points_N3, model.classes[sample.label or 0]).parts_N,
+        dataset,
     )
     for name in ("instance_miou", "class_miou", "accuracy"):
         assert again.metrics[name] == pytest.approx(result["metrics"][name], abs=1e-9)

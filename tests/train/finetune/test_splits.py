@@ -42,7 +42,10 @@ def test_classes_of_the_test_split_alone_are_left_out(folder: Path, caplog: pyte
     assert "left out 10 clouds of validation and test" in caplog.text
     for place in (0, 19):
         assert kept[place].name == dataset[place + 10 * (place // 10)].name
-        assert kept.classes[kept[place].label] == dataset.classes[dataset[place + 10 * (place // 10)].label]
+        assert (
+            kept.classes[kept.labels_n[place]]
+            == dataset.classes[dataset.labels_n[place + 10 * (place // 10)]]
+        )
 
 
 def test_only_classes_that_can_be_learned_are_answers(folder: Path) -> None:

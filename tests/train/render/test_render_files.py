@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from crossjepa.cli.main import main
-from crossjepa.datasets.file_folder import FileFolder
-from crossjepa.datasets.open import open_collection
+from crossjepa.datasets import open_dataset
 from crossjepa.datasets.renderings import read_picture
 from crossjepa.io import Mesh, read
 from crossjepa.train.cache import CacheConfig, recipe_hash
@@ -85,9 +84,9 @@ def test_what_a_killed_call_has_left_is_no_object(tmp_path: Path, whole: bool) -
     shutil.copytree(tmp_path / "horse", tmp_path / ".table.partial")
     if not whole:
         chair.rename(tmp_path / ".chair.partial")
-        assert list(open_collection([tmp_path]).names) == ["horse"]
+        assert list(open_dataset([tmp_path]).names) == ["horse"]
     else:
-        assert list(open_collection([tmp_path]).names) == ["chair", "horse"]
+        assert list(open_dataset([tmp_path]).names) == ["chair", "horse"]
     assert render_files([SAMPLES / "chair.obj", SAMPLES / "table.obj"], tmp_path, CONFIG).errors == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chair", "horse", "table"]
 
@@ -99,7 +98,7 @@ def test_recipes_are_those_of_earlier_versions(tmp_path: Path) -> None:
     render_files([SAMPLES / "chair.obj"], tmp_path, CONFIG)
     assert views_of(tmp_path / "chair")["recipe_hash"] == "6f8ed739a05f596b"
     path = small_teacher(tmp_path)
-    recipe = make_recipe(FileFolder(SAMPLES), CacheConfig(path), Teacher(path, 224))
+    recipe = make_recipe(open_dataset([SAMPLES]), CacheConfig(path), Teacher(path, 224))
     assert recipe["render"] == before
 
 

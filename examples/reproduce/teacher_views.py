@@ -1,6 +1,6 @@
 """What a frozen teacher knows of objects from views of their meshes, of their bare points, and what we know.
 
-    python examples/benchmarks/teacher_views.py LABELS.csv MESHES.npz --teacher FILE [--model crossjepa-base]
+    python examples/reproduce/teacher_views.py LABELS.csv MESHES.npz --teacher FILE [--model crossjepa-base]
 
 LABELS.csv has `mesh_index` and `class` for a pack of meshes. Of the largest classes an equal number of
 objects is drawn with a fixed seed. Every object is rendered twice, by eight cameras: from its mesh, and as
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,17 +19,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from meshpack import mesh_sample, read_meshpack
 from numpy.typing import NDArray
-from teacher_probe import show
 
 from crossjepa import CrossJEPAEncoder
-from crossjepa.datasets.collection import Item
+from crossjepa.datasets import Sample
 from crossjepa.datasets.folder import read_table
-from crossjepa.datasets.meshpack import PackedMesh, read_meshpack
 from crossjepa.evaluate import untrained_encoder
-from crossjepa.io import PointCloud, validate_mesh
+from crossjepa.io import PointCloud
 from crossjepa.train.cache.teacher import Teacher
 from crossjepa.train.render.views import RenderConfig, make_views
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from teacher_probe import show
 
 CONFIG = RenderConfig(stored_points=1024)
 WORKERS = 2
@@ -57,20 +60,15 @@ def draw(table: Path, classes: int, per_class: int) -> tuple[list[int], NDArray[
     return meshes, np.array(labels)
 
 
-def item_of(mesh: PackedMesh) -> Item:
-    """Returns a mesh of a pack with the axis that points up in it."""
-    return Item(validate_mesh(mesh.vertices_V3, mesh.faces_F3, mesh.name), "z" if mesh.up == "z" else "y")
-
-
-def see(part: list[tuple[int, Item]], name: str, embedding: str) -> list[Seen]:
+def see(part: list[tuple[int, Sample]], name: str, embedding: str) -> list[Seen]:
     """Renders and embeds some objects."""
     torch.set_num_threads(1)
     teacher = Teacher(name, CONFIG.image_size, embedding=embedding)  # type: ignore[arg-type]
     seen = []
-    for row, item in part:
-        of_mesh = make_views(item, row, CONFIG)
+    for row, sample in part:
+        of_mesh = make_views(sample, row, CONFIG)
         points_N3 = of_mesh.points_P3.astype(np.float64)
-        of_cloud = make_views(Item(PointCloud(points_N3)), row, CONFIG)
+        of_cloud = make_views(Sample(PointCloud(points_N3)), row, CONFIG)
         pair = [teacher.embed(views.images_VHW3).mean(dim=0).numpy() for views in (of_mesh, of_cloud)]
         seen.append(Seen(pair[0], pair[1], points_N3))
     return seen
@@ -91,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     indices, labels_n = draw(options.labels, options.classes, options.per_class)
     pack = read_meshpack(options.meshes)
-    items = [(row, item_of(pack[index])) for row, index in enumerate(indices)]
+    items = [(row, mesh_sample(pack[index], pack[index].name)) for row, index in enumerate(indices)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
         parts = [items[worker::WORKERS] for worker in range(WORKERS)]

@@ -1,0 +1,210 @@
+"""The recipe of the bundled weights, from the data to `crossjepa-base` and `crossjepa-base-modelnet40`.
+
+    python examples/reproduce/bundled_weights.py --data FOLDER --teacher FILE -o OUT [--only STEP] [--steps N]
+
+FOLDER holds meshes_objects.npz and meshes_games.npz (packs of meshes, see meshpack.py) and
+modelnet40_clouds_1024.npz; FILE is tf_efficientnet_lite2.safetensors. Steps run in the order of the model
+card; those that are finished are not repeated, and one that was interrupted resumes. All of them take days on
+two cores of a CPU. `--steps N` tries them out: N optimizer steps for every run, on a few objects.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from meshpack import open_pack
+
+from crossjepa import CrossJEPAEncoder
+from crossjepa.datasets import Dataset, concat, open_dataset
+from crossjepa.train.cache import CacheConfig, default_workers, make_cache
+from crossjepa.train.cache.teacher import Embedding
+from crossjepa.train.common.checkpoint import checkpoints
+from crossjepa.train.pretrain.config import load_config
+from crossjepa.train.pretrain.export import export, export_predictor
+from crossjepa.train.pretrain.online_probe import read_probe_data
+from crossjepa.train.pretrain.trainer import RunOptions, pretrain
+from crossjepa.train.render.views import RenderConfig
+
+OBJECTS, GAMES, MODELNET = "meshes_objects.npz", "meshes_games.npz", "modelnet40_clouds_1024.npz"
+BASE, BASE_MODELNET = "crossjepa-base", "crossjepa-base-modelnet40"
+# When tried out: objects of each file, and what fits a recipe to them.
+FEW_OBJECTS = 12
+FEW = "--batch-size 4 --held-out 4 --warmup-steps 1"
+
+
+@dataclass(frozen=True)
+class CacheStep:
+    """Eight views of each object of some files, embedded by the teacher."""
+
+    files: tuple[str, ...]
+    embedding: Embedding
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of pretraining.
+
+    Attributes:
+        recipe: a recipe of the package.
+        caches: steps that made its caches.
+        words: what differs from the recipe.
+        start: the run or exported weights from which it starts; "" for random weights.
+        probe_every: steps between probes, which change nothing.
+    """
+
+    recipe: str
+    caches: tuple[str, ...]
+    words: str = ""
+    start: str = ""
+    probe_every: int = 500
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Exported weights: of a run, or the mean of a run and other weights.
+
+    `predictor` is False where the weights had none when later runs started from them.
+    """
+
+    run: str
+    average_with: tuple[str, ...] = ()
+    predictor: bool = True
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The predictor of a run, added to weights with the same encoder."""
+
+    run: str
+    weights: str
+
+
+POSE, JOINED, LAYERS = "bundled-pose", "bundled-modelnet40", ("cache-layers",)
+# Folders in OUT have the names of the steps.
+STEPS: dict[str, CacheStep | Run | Weights | Predictor] = {
+    # What objects are.
+    "cache": CacheStep((OBJECTS, GAMES), "cls"),
+    "run1": Run("bundled", ("cache",)),
+    "weights1": Weights("run1"),
+    # How they stand.
+    "cache-layers": CacheStep((OBJECTS, GAMES), "layers"),
+    "run8": Run(POSE, LAYERS, "--steps 1000 --few-share 0.85 --seed 4", "weights1", probe_every=250),
+    "run9": Run(POSE, LAYERS, "--steps 1000 --learning-rate 1.2e-3 --warmup-steps 30 --seed 8", "run8"),
+    "run10": Run(POSE, LAYERS, "--seed 9", "run9"),
+    "run11": Run(POSE, LAYERS, "", "run10"),
+    BASE: Weights("run11", predictor=False),
+    # A predictor beside an encoder that stays as it is.
+    "run17": Run(
+        POSE,
+        LAYERS,
+        "--steps 1500 --frozen-steps 1500 --few-share 0.6 --views-per-step 4 --joint-attention true "
+        "--camera-positions true --object-weight 0 --contrast-weight 0 --contrast-with batch "
+        "--occupancy-weight 0 --seed 16",
+        BASE,
+    ),
+    "predictor": Predictor("run17", BASE),
+    # The same from run 9 on, with ModelNet40's training clouds among the objects.
+    "cache40-layers": CacheStep((MODELNET,), "layers"),
+    "run12": Run(
+        JOINED, (*LAYERS, "cache40-layers"), "--steps 3000 --frozen-steps 0 --seed 10", "run9"
+    ),
+    "run13": Run(
+        JOINED, (*LAYERS, "cache40-layers"), "--steps 3000 --frozen-steps 0 --seed 12", "run12"
+    ),
+    "weights13": Weights("run13", predictor=False),
+    "cache-objects": CacheStep((OBJECTS,), "layers"),
+    "cache-games": CacheStep((GAMES,), "layers"),
+    "run14": Run(JOINED, ("cache-objects", "cache-games", "cache40-layers"), "", "weights13"),
+    BASE_MODELNET: Weights("run14", (BASE, "weights13")),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where everything lies, and how much of it is made: `steps` is 0 for all."""
+
+    data: Path
+    teacher: str
+    output: Path
+    steps: int = 0
+    device: str = "cpu"
+
+    def do(self, name: str) -> None:
+        """Does one step."""
+        step, target = STEPS[name], self.output / name
+        if isinstance(step, CacheStep):
+            self.make_cache(step, target)
+        elif isinstance(step, Run):
+            self.pretrain(step, target)
+        elif isinstance(step, Weights):
+            export(
+                self.output / step.run,
+                target,
+                average_with=[self.output / other for other in step.average_with],
+            )
+            if not step.predictor:
+                CrossJEPAEncoder.from_pretrained(target).save_pretrained(target, dtype=torch.float16)
+        else:
+            export_predictor(self.output / step.run, self.output / step.weights)
+
+    def make_cache(self, step: CacheStep, target: Path) -> None:
+        """Renders and embeds the objects."""
+        dataset = concat([self.objects(file) for file in step.files])
+        config = CacheConfig(self.teacher, step.embedding, RenderConfig(rig="orbit8"))
+        workers = 1 if self.steps else default_workers(self.device)
+        make_cache(dataset, target, config, workers=workers, device=self.device)
+
+    def objects(self, file: str) -> Dataset:
+        """Opens openly licensed meshes, or the training split of ModelNet40 without its labels."""
+        path = self.data / file
+        dataset = open_dataset([path], split="train", up_axis="z") if file == MODELNET else open_pack(path)
+        if not self.steps:
+            return dataset
+        count = min(FEW_OBJECTS, len(dataset))
+        return dataset.select(np.linspace(0, len(dataset) - 1, count).astype(int))
+
+    def pretrain(self, step: Run, target: Path) -> None:
+        """Trains, and scores features on a holdout of ModelNet40's training split."""
+        overrides = [
+            "--cache",
+            ",".join(str(self.output / cache) for cache in step.caches),
+            *step.words.split(),
+        ]
+        if step.start:
+            start = self.output / step.start
+            overrides += ["--init-from", str([start, *checkpoints(start)][-1])]
+        if self.steps:
+            overrides += ["--steps", str(self.steps), *FEW.split()]
+        probe = read_probe_data(self.data / MODELNET, "z", 50 if self.steps else 2500)
+        options = RunOptions(device=self.device, probe_every=step.probe_every)
+        pretrain(load_config(step.recipe, overrides), target, options, probe)
+
+
+def main() -> None:
+    """Does all steps, or some."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, type=Path, metavar="FOLDER")
+    parser.add_argument("--teacher", required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    names = list(STEPS)
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="STEP", help=", ".join(names)
+    )
+    parser.add_argument("--steps", type=int, default=0, metavar="N", help="try it out with N optimizer steps")
+    parser.add_argument("--device", default="cpu", help="torch device (default cpu, as it was done)")
+    options = parser.parse_args()
+    work = Work(options.data, options.teacher, options.output, options.steps, options.device)
+    for name in names:
+        if name in options.only:
+            print(f"== {name}", flush=True)
+            work.do(name)
+
+
+if __name__ == "__main__":
+    main()
