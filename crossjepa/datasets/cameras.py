@@ -1,4 +1,4 @@
-"""The tables of cameras that lie beside pictures, each in the words of its data set.
+"""Tables of cameras beside existing pictures, in the format of each data set.
 
 V views
 """
@@ -26,7 +26,7 @@ Cameras: TypeAlias = tuple[list[str], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set writes its cameras down.
+    """How a data set describes its cameras.
 
     Attributes:
         kind: its name.
@@ -65,14 +65,14 @@ class Layout:
 
 
 def _parse_r2n2(path: Path) -> Cameras:
-    """3D-R2N2: a line `azimuth elevation in-plane distance-share field-of-view` a view."""
+    """3D-R2N2: `azimuth elevation in-plane distance-share field-of-view`, one line per view."""
     table = _table(path, 5)
     # Blender's camera turned about its z axis, after objects were turned from y up to z up.
     return _pictures(len(table)), _poses(90 - table[:, 0], table[:, 1], table[:, 2], table[:, 3])
 
 
 def _parse_disn(path: Path) -> Cameras:
-    """DISN: a line `[azimuth, elevation, in-plane, share, lens, sensor, distance, x, y, z]` a view.
+    """DISN: `[azimuth, elevation, in-plane, share, lens, sensor, distance, x, y, z]`, one line per view.
 
     In the `hard` views the object is shifted by the three last numbers; their poses are relative to it.
     """
@@ -103,7 +103,7 @@ def disn(difficulty: str) -> Layout:
 
 
 def _table(path: Path, columns: int) -> NDArray[np.float64]:
-    """Reads lines of numbers, with brackets and commas or without."""
+    """Reads lines of numbers, with or without brackets and commas."""
     try:
         lines = [re.sub(r"[\[\],]", " ", line).split() for line in path.read_text().splitlines()]
         rows = [[float(word) for word in words] for words in lines if words]
@@ -111,7 +111,7 @@ def _table(path: Path, columns: int) -> NDArray[np.float64]:
         raise PointCloudError(path, f"cannot be read ({error})") from error
     for number, row in enumerate(rows):
         if len(row) != columns:
-            raise PointCloudError(path, f"expected {columns} numbers a line, found {len(row)}")
+            raise PointCloudError(path, f"expected {columns} numbers per line, found {len(row)}")
         if not all(map(math.isfinite, row)):
             raise PointCloudError(path, f"a number of view {number} is not finite")
     return np.array(rows, np.float64).reshape(-1, columns)
@@ -139,7 +139,7 @@ def _poses(
 def _around(
     azimuth_V: NDArray[Any], elevation_V: NDArray[Any], share_V: NDArray[Any], shift_V3: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Returns where cameras are, as seen from the shifted objects."""
+    """Returns azimuths, elevations and distance shares of cameras relative to the shifted objects."""
     turn_V, rise_V = np.radians(azimuth_V), np.radians(elevation_V)
     direction_V3 = np.stack(
         [np.cos(rise_V) * np.cos(turn_V), np.sin(rise_V), np.cos(rise_V) * np.sin(turn_V)], axis=1

@@ -1,4 +1,4 @@
-"""What is known of every data set: where to get it, how it must lie, and how to tell that it is whole."""
+"""What is known of every data set: where to get it, its layout, and how to tell that it is complete."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Source:
 
     Attributes:
         name: name for `load` and the command line.
-        description: what it is, in a line.
+        description: what it is, in one line.
         where: where to get it; nothing is ever downloaded.
-        layout: how it must lie on the disk.
+        layout: the files that are expected.
         loader: reads it, given path, points and seed of the sampling of meshes.
-        counts: samples of every split when it is whole.
-        num_classes: classes when it is whole.
+        counts: samples of every split if it is complete.
+        num_classes: classes if it is complete.
         md5: checksums of files by name, as third parties publish them.
         notes: traps.
     """
@@ -46,7 +46,7 @@ class Source:
     notes: str = ""
 
     def instructions(self) -> str:
-        """Returns where to get it, how it must lie on the disk, and its checksums."""
+        """Returns where to get it, the files that are expected, and its checksums."""
         lines = [f"{self.name}: {self.description}", f"get it: {self.where}", "expected layout:"]
         lines += [f"  {line}" for line in self.layout.splitlines()]
         if self.notes:
@@ -151,11 +151,11 @@ SOURCES: dict[str, Source] = {
             where=f"the link in {_POINT_BERT}",
             layout="ModelNetFewshot/  5way_10shot/{0-9}.pkl  5way_20shot/  10way_10shot/  10way_20shot/",
             loader=lambda path, points, seed: load_fold(path),
-            notes="a fold is a data set; `crossjepa eval fewshot` takes the whole folder",
+            notes="a fold is a data set; `crossjepa eval fewshot` takes the folder of all",
         ),
         Source(
             name="shapenet55",
-            description="ShapeNet55, 8,192 points a shape, train and test",
+            description="ShapeNet55, 8,192 points per shape, train and test",
             where=f"the link in {_POINT_BERT}",
             layout="ShapeNet55-34/  shapenet_pc/02691156-<id>.npy ...  ShapeNet-55/{train,test}.txt",
             loader=lambda path, points, seed: load_shapenet55(path),

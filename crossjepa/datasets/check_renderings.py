@@ -1,4 +1,4 @@
-"""Looking through a tree of renderings before hours are spent on it.
+"""Validation of a tree of renderings before hours are spent on it.
 
 V views
 """
@@ -25,7 +25,7 @@ class TreeReport:
         objects: objects with pictures.
         views: pictures of an object.
         gigabytes: size of all pictures.
-        problems: one line for each object that cannot be used, with its file and the reason.
+        problems: one line per unusable object, with its file and the reason.
     """
 
     kind: str
@@ -46,12 +46,12 @@ class TreeReport:
 def check_renderings(dataset: Dataset, *, progress: bool = False) -> TreeReport:
     """Checks every object of a tree of renderings.
 
-    Its table of cameras is read, all its pictures must be there and not empty, and its first picture and its
-    shape are read whole. (Reading every picture of ShapeNet takes as long as caching it.)
+    Its table of cameras is read, all its pictures must exist and not be empty, and its first picture and its
+    shape are read completely. (Reading every picture of ShapeNet takes as long as caching it.)
 
     Args:
         dataset: renderings, paired with shapes, as `open_renderings` returns them.
-        progress: show a bar.
+        progress: show a progress bar.
 
     Returns:
         What was found.

@@ -106,7 +106,7 @@ class Dataset:
         labels: (n,) int64 numbers of classes, None if the objects are unlabeled.
         classes: names of the classes.
         up_axis: the axis that points up in its coordinates.
-        sampling: how points of meshes are drawn, None if the files hold points.
+        sampling: how points of meshes are sampled, None if the files hold points.
         part_names: names of the parts, () if there are none.
         class_parts: numbers of the parts of every class.
         indices_n: (n,) int64 rows of the samples in the complete data set.

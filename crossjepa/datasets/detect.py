@@ -1,4 +1,4 @@
-"""From a name and a path to a data set."""
+"""Opening a labeled data set by its name and path, and telling which one a path is."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def load(
     Args:
         name: one of `list_datasets()`.
         path: its folder or file.
-        num_points: points sampled on a mesh; clouds come whole.
+        num_points: points sampled on a mesh; of clouds, all points are kept.
         seed: seed of that sampling. With 1024 and 0, as in the bundled weights, a mesh gives the same points
             as in `encode`.
-        up_axis: the axis that points up, where it is not the one known of this data set.
+        up_axis: the axis that points up, if it is not the one known of this data set.
 
     Returns:
         The data set.
@@ -67,7 +67,7 @@ def load(
 
 
 def require(source: Source, path: Path) -> None:
-    """Says how to get a data set that is not there.
+    """Explains how to get a data set that is not there.
 
     Raises:
         DatasetNotFoundError: there is nothing at the path.
@@ -77,7 +77,7 @@ def require(source: Source, path: Path) -> None:
 
 
 def detect(path: str | os.PathLike[str]) -> str:
-    """Names the data set at a path by its marks; "folder" where there are none.
+    """Names the data set at a path by its marks; "folder" if there are none.
 
     Raises:
         ValueError: the marks are of several data sets; the message lists them.

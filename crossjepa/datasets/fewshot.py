@@ -1,4 +1,4 @@
-"""Point-BERT's few-shot splits of ModelNet40: pickles, read without running them."""
+"""Point-BERT's few-shot splits of ModelNet40: pickles, which are not run."""
 
 from __future__ import annotations
 

@@ -88,13 +88,13 @@ def from_files(
         parse: reads one; by default as `crossjepa.io.read` does.
         listed_in: the list that names the files, for errors.
         up_axis: the axis that points up.
-        sampling: how points of meshes are drawn.
+        sampling: how points of meshes are sampled.
         part_names: names of the parts.
         class_parts: numbers of the parts of every class.
         other_files: lists and the like, which count for the checksum.
 
     Raises:
-        PointCloudError: there is no file, or one of them is not there.
+        PointCloudError: there is no file, or one of them is missing.
     """
     place = listed_in or Path(layout)
     if not entries:
@@ -125,7 +125,7 @@ def read_lines(path: Path) -> list[str]:
     """Reads a list file: a stripped entry for every line that is not empty.
 
     Raises:
-        PointCloudError: it is not there, is not text, or is empty.
+        PointCloudError: it is missing, is not text, or is empty.
     """
     if not path.is_file():
         raise PointCloudError(path, "no such file")

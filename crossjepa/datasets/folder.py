@@ -69,7 +69,7 @@ def _subfolders(path: Path) -> list[Path]:
 
 
 def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
-    """Reads a CSV file with the columns `path`, `label` and, where there are splits, `split`.
+    """Reads a CSV file with the columns `path`, `label` and, optionally, `split`.
 
     Args:
         name: registered name.
@@ -96,7 +96,7 @@ def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Reads a CSV file with a line of names.
+    """Reads a CSV file with a header line.
 
     Raises:
         PointCloudError: it is missing or damaged, or lacks one of the columns or a value of them.

@@ -24,8 +24,8 @@ def read_h5(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -
 
     Args:
         path: the file.
-        required: names of arrays that must be there.
-        optional: names of arrays that are read where they are there.
+        required: names of arrays that must exist.
+        optional: names of arrays that are read if they exist.
 
     Returns:
         The arrays by name.
@@ -47,7 +47,7 @@ def read_h5(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -
     except PointCloudError:
         raise
     except Exception as error:  # the HDF5 library raises many types for damaged files
-        raise PointCloudError(path, f"not a whole HDF5 file ({error})") from error
+        raise PointCloudError(path, f"not a complete HDF5 file ({error})") from error
 
 
 def _read(h5py: Any, file: Any, name: str, path: Path) -> NDArray[Any]:

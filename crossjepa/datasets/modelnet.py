@@ -1,4 +1,4 @@
-"""ModelNet40 and ModelNet10 in the four layouts in which they are passed on.
+"""ModelNet40 and ModelNet10 in the four layouts in which they are distributed.
 
 n samples, N points
 """

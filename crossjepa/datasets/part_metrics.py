@@ -1,6 +1,6 @@
 """Part segmentation: intersection over union, averaged over shapes and over classes.
 
-N points, P parts of the whole data set
+N points, P parts of the complete data set
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PartScores:
 def shape_iou(predicted_N: Parts, truth_N: Parts, parts: Sequence[int]) -> float:
     """Mean over the parts of a class of the intersection over union, for one shape.
 
-    A part that is neither there nor predicted counts 1, as in all published figures since PointNet.
+    A part that is neither present nor predicted counts as 1, as in all published figures since PointNet.
 
     Args:
         predicted_N: (N,) predicted parts.

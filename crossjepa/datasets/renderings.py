@@ -1,4 +1,4 @@
-"""Pictures that others rendered: the layouts of 3D-R2N2 (also CrossPoint's), of DISN, and our own.
+"""Existing renderings: the layouts of 3D-R2N2 (also CrossPoint's), of DISN, and our own.
 
 V views, H x W pixels
 
@@ -31,7 +31,7 @@ from crossjepa.hashing import file_digest, file_fingerprint, text_digest
 from crossjepa.io import PointCloudError, find_files, read
 
 POINTS_NAME = "points.npy"
-# Objects that are asked how many views there are.
+# Objects whose number of views is examined first.
 ASKED = 25
 _MODEL = re.compile(r"(?:^|/)(\d{8})[/-]([^/]+?)(?=/|\.[^/.]+$|$)")
 
@@ -158,7 +158,7 @@ def _dataset(folders: dict[str, Path], layout: Layout, shapes: dict[str, Path], 
 
 
 def _usual_views(folders: Sequence[Path], layout: Layout) -> int:
-    """Returns how many views most of some objects have; all are asked if none of those answers."""
+    """Returns how many views most of some objects have; all are examined if none of those can be read."""
     count = len(folders)
     asked = np.linspace(0, count - 1, min(ASKED, count)).astype(int)
     for rows in (asked, range(count)):
@@ -190,7 +190,7 @@ def _pair(
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Reads a picture and lays it on white where it is transparent.
+    """Reads a picture and puts it on white where it is transparent.
 
     Args:
         path: an image file.

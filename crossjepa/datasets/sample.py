@@ -24,11 +24,11 @@ _SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing"
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the points of a mesh are drawn; with the settings of a model, as its `encode` draws them.
+    """How the points of a mesh are sampled; with the settings of a model, as by its `encode`.
 
     Attributes:
         num_points: number of points, uniform by area.
-        seed: seed of the generator, which every mesh starts anew.
+        seed: seed of the generator, the same for every mesh.
     """
 
     num_points: int = 1024
@@ -61,7 +61,7 @@ class Sample:
         normals_N3: (N, 3) float64, None if the source has none.
         parts_N: (N,) int64 part of every point, None if the source has none.
         renderings: pictures of it, None if it has to be rendered.
-        sampling: how `points_N3` of a mesh are drawn.
+        sampling: how `points_N3` of a mesh are sampled.
     """
 
     shape: PointCloud | Mesh

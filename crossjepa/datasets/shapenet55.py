@@ -1,4 +1,4 @@
-"""ShapeNet55 as Point-BERT passes it on: a npy a shape, and two lists."""
+"""ShapeNet55 as Point-BERT passes it on: one npy per shape, and two lists."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _synsets(path: Path) -> dict[str, str]:
     for number, line in enumerate(read_lines(path), start=1):
         fields = line.split()
         if len(fields) != 2 or fields[0] not in PART_COUNTS:
-            raise PointCloudError(path, f"line {number}: {line!r} is no class and synset of ShapeNetPart")
+            raise PointCloudError(path, f"line {number}: {line!r} is not a class and synset of ShapeNetPart")
         synsets[fields[0]] = fields[1]
     return synsets
 
@@ -98,8 +98,9 @@ def _split_list(path: Path) -> list[str]:
         items: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise PointCloudError(path, f"not JSON ({error})") from error
-    whole = isinstance(items, list) and all(isinstance(item, str) and item.count("/") == 2 for item in items)
-    if not whole:
+    if not isinstance(items, list) or not all(
+        isinstance(item, str) and item.count("/") == 2 for item in items
+    ):
         raise PointCloudError(path, "expected a list of shape_data/synset/name")
     return [item.split("/", 1)[1] for item in items]
 
@@ -119,5 +120,5 @@ def _read_text(path: Path) -> Sample:
     """Reads "x y z nx ny nz part" lines."""
     table = parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
     if table.shape[1] != 7:
-        raise PointCloudError(path, f"{table.shape[1]} numbers a line, expected x y z nx ny nz part")
+        raise PointCloudError(path, f"{table.shape[1]} numbers per line, expected x y z nx ny nz part")
     return cloud_sample(str(path), table, table[:, 3:6], table[:, 6], len(PART_NAMES))

@@ -1,4 +1,4 @@
-"""What is fitted on and what is tested on.
+"""Which samples are for fitting and which for testing.
 
 n train clouds, m test clouds
 """
@@ -40,11 +40,11 @@ class Division:
 
 
 def divide(dataset: Dataset, seed: int = 0, holdout: bool = False) -> Division:
-    """Divides a data set by its own splits, or by a seeded draw where it has none.
+    """Divides a data set by its own splits, or at random with a seed if it has none.
 
     Args:
         dataset: the data set.
-        seed: seed of the draw.
+        seed: seed of the random choice.
         holdout: leave the test split alone and test on a fifth of the training split; for development.
 
     Raises:
@@ -74,17 +74,17 @@ def divide(dataset: Dataset, seed: int = 0, holdout: bool = False) -> Division:
 def draw_per_class(
     labels_n: NDArray[np.int64], places_m: NDArray[np.int64], share: float, seed: int, at_least: int = 0
 ) -> NDArray[np.int64]:
-    """Draws a share of every class, rounded down; subsets of one seed are nested.
+    """Chooses a share of every class at random, rounded down; subsets of one seed are nested.
 
     Args:
         labels_n: (n,) classes of all samples.
-        places_m: (m,) places to draw from.
+        places_m: (m,) places to choose from.
         share: from 0 to 1.
-        seed: seed of the draw.
+        seed: seed of the random choice.
         at_least: smallest number of a class.
 
     Returns:
-        The drawn places, sorted.
+        The chosen places, sorted.
     """
     return _draw(labels_n, places_m, lambda size: max(at_least, int(share * size + 1e-9)), seed)
 
@@ -92,7 +92,7 @@ def draw_per_class(
 def draw_count(
     labels_n: NDArray[np.int64], places_m: NDArray[np.int64], count: int, seed: int
 ) -> NDArray[np.int64]:
-    """Draws up to `count` samples of every class; subsets of one seed are nested."""
+    """Chooses up to `count` samples of every class at random; subsets of one seed are nested."""
     return _draw(labels_n, places_m, lambda size: count, seed)
 
 

@@ -32,7 +32,7 @@ def read_pickle(path: Path) -> Any:
         raise PointCloudError(path, "no such file")
     try:
         with path.open("rb") as file:
-            return _Unpickler(file).load()
+            return _Unpickler(file, encoding="latin1").load()
     except Exception as error:  # a damaged pickle can fail in any way
         raise PointCloudError(path, f"not a pickle of numpy arrays ({error})") from error
 

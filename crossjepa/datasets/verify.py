@@ -1,4 +1,4 @@
-"""Is a data set whole? Reads every sample once and compares counts and checksums with what is known."""
+"""Validation of a data set: every sample is read, and counts and checksums are compared with known ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Check:
         parts: number of parts.
         counts: samples of every split.
         points: smallest and largest number of points.
-        checksum: SHA-256 of the whole.
+        checksum: SHA-256, see `Dataset.checksum`.
         verified: files whose published checksum agrees.
         problems: what is wrong, at most `MAX_PROBLEMS`.
     """
@@ -46,7 +46,7 @@ class Check:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether it is complete and nothing is wrong."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def check(name: str, path: str | os.PathLike[str]) -> list[Check]:
         path: its folder or file.
 
     Returns:
-        What was found; one for every fold of a folder of few-shot splits, otherwise one.
+        What was found; one per fold of a folder of few-shot splits, otherwise one.
 
     Raises:
         ValueError: the name is unknown.

@@ -191,8 +191,8 @@ def write_meshpack(path: Path, meshes: Sequence[PackedMesh]) -> None:
 
 def _pack(parts: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     """Compresses (rows, columns) numbers from 0 to 65535, each part from 0 on."""
-    whole = [part.astype(np.uint16) for part in parts]
-    steps = [np.diff(part, axis=0, prepend=np.zeros_like(part[:1])) for part in whole]
+    numbers = [part.astype(np.uint16) for part in parts]
+    steps = [np.diff(part, axis=0, prepend=np.zeros_like(part[:1])) for part in numbers]
     columns = np.concatenate(steps).T
     planes = np.stack([columns & 255, columns >> 8], axis=1).astype(np.uint8)
     return np.frombuffer(lzma.compress(planes.tobytes()), np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
 import pickle
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from crossjepa import PointCloudError
 from crossjepa.datasets import check, load, load_fold
+from crossjepa.datasets.unpickle import as_array, read_pickle
 from tests.helpers import dataset_writers as writers
 
 pytest.importorskip("h5py")
@@ -49,8 +51,8 @@ def claim_much(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (truncate, "not a whole HDF5 file"),
-        (lambda path: path.write_bytes(b"not HDF5 at all"), "not a whole HDF5 file"),
+        (truncate, "not a complete HDF5 file"),
+        (lambda path: path.write_bytes(b"not HDF5 at all"), "not a complete HDF5 file"),
         (lambda path: path.unlink(), "no such file"),
         (lambda path: rewrite(path, data=None), "no array"),
         (lambda path: rewrite(path, data=writers.clouds(6)[0]), r"\(n, N, 3\)"),
@@ -124,7 +126,7 @@ def test_text(tmp_path: Path, name: str, content: str | None, reason: str) -> No
         ("train_test_split/shuffled_val_file_list.json", '["a"]', "expected a list"),
         ("train_test_split/shuffled_val_file_list.json", '["shape_data/1/a"]', "of no class"),
         ("03797390/object1.txt", None, "object1.txt: no such file"),
-        ("03797390/object1.txt", "1 2 3 4 5 6\n", "6 numbers a line"),
+        ("03797390/object1.txt", "1 2 3 4 5 6\n", "6 numbers per line"),
         ("03797390/object1.txt", "1 2 3 4 5 6 50\n", "part label 50"),
     ],
 )
@@ -168,6 +170,26 @@ class Encoder:
         return codecs.encode, (b"x" * 8, "zlib")
 
 
+class Pointers:
+    """Numbers whose type says, by the flags of its state, that they are pointers to objects."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        reconstruct = np.empty(0).__reduce__()[0]
+        return reconstruct, (np.ndarray, (0,), b"b"), (1, (2,), Flagged(), False, b"A" * 16)
+
+
+class Flagged:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.dtype, ("i8", False, True), (3, "<", None, None, None, -1, -1, 63)
+
+
+class Buffer:
+    """An array of objects over bytes of the file."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.ndarray, ((2,), np.dtype("O"), b"A" * 16)
+
+
 class Lookup:
     def __reduce__(self) -> tuple[Any, ...]:
         return builtins.getattr, ("text", "upper")
@@ -186,6 +208,8 @@ def spoiled(**changes: Any) -> bytes:
         (pickle.dumps(Encoder()), "codec 'zlib'"),
         (spoiled(train=[(Evil(), 0, 0)]), "system, which is not run"),
         (spoiled(train=[(np.array([{}], dtype=object), 0, 0)]), "not a pickle of numpy arrays"),
+        (spoiled(train=[(Buffer(), 0, 0)]), "type 'O8' is not numeric"),
+        (spoiled(train=[(np.array(["text"]), 0, 0)]), "type 'U4' is not numeric"),
         (spoiled(train=[("text", 0, 0)]), "not a list of"),
         (spoiled(train=[(np.zeros((16, 6)), 5, 0)]), "do not count from 0"),
         (spoiled(train=[(np.zeros((16, 6)),)]), "not a list of"),
@@ -203,6 +227,44 @@ def test_pickles(tmp_path: Path, content: bytes, reason: str, monkeypatch: pytes
     with pytest.raises(PointCloudError, match=reason):
         load_fold(file)
     assert not (tmp_path / "evil").exists()
+
+
+def test_pickles_cannot_turn_numbers_into_pointers(tmp_path: Path) -> None:
+    file = tmp_path / "hostile.pkl"
+    file.write_bytes(pickle.dumps(Pointers()))
+    array = as_array(read_pickle(file))
+    assert not array.dtype.hasobject
+    assert array.tolist() == [int.from_bytes(b"A" * 8, "little")] * 2
+
+
+def test_pickles_change_nothing_that_they_name(tmp_path: Path) -> None:
+    file = tmp_path / "hostile.pkl"
+    # GLOBAL numpy.dtype, BUILD with (None, {"hurt": True}), which sets attributes.
+    file.write_bytes(b"cnumpy\ndtype\n(N(dS'hurt'\nI1\nsltb.")
+    with contextlib.suppress(PointCloudError):
+        read_pickle(file)
+    assert not hasattr(np.dtype, "hurt")
+    file.write_bytes(pickle.dumps([np.arange(3.0), np.float32(2), np.array([[True]])], protocol=2))
+    again = read_pickle(file)
+    assert [as_array(value).tolist() for value in again] == [[0, 1, 2], 2, [[True]]]
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5])
+def test_arrays_of_any_kind_come_back(tmp_path: Path, protocol: int) -> None:
+    file = tmp_path / "arrays.pkl"
+    values: list[Any] = [
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(4, dtype=">i2"),
+        np.float16(0.5),
+        np.array([[7]], np.uint8),
+        3,
+    ]
+    file.write_bytes(pickle.dumps(values, protocol=protocol))
+    for found, expected in zip(read_pickle(file), values, strict=True):
+        array = as_array(found)
+        np.testing.assert_array_equal(array, expected)
+        assert array.shape == np.shape(expected)
+        assert array.dtype == np.asarray(expected).dtype
 
 
 @pytest.mark.parametrize(

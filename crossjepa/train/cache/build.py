@@ -1,4 +1,4 @@
-"""Making a cache: every object is rendered and embedded once, by as many processes as there are.
+"""Making a cache: every object is rendered and embedded once, by one or more processes.
 
 S objects
 """
@@ -35,13 +35,13 @@ def make_cache(
     skip_bad: bool = False,
     progress: bool = True,
 ) -> Cache | None:
-    """Makes a cache, or goes on with an unfinished one of the same recipe.
+    """Makes a cache, or resumes an unfinished one with the same recipe.
 
-    Under torchrun every rank makes its share of the rows; the last one to end finishes the cache.
+    Under torchrun every rank makes its share of the rows; the last one to finish completes the cache.
 
     Args:
         dataset: the objects.
-        folder: where the finished cache shall be.
+        folder: where the finished cache will be.
         config: pictures and teacher.
         workers: processes of this rank; one of them works in this process.
         device: of the teacher and the renderer.
@@ -49,7 +49,7 @@ def make_cache(
         progress: show how many objects are done and how long the rest will take.
 
     Returns:
-        The finished cache, None where other ranks are still at work.
+        The finished cache, None if other ranks are still at work.
 
     Raises:
         ValueError: objects cannot be used, or a cache of another recipe is in the way.
@@ -95,7 +95,7 @@ def make_cache(
 
 
 def default_workers(device: str) -> int:
-    """Returns how many processes to start: one for a GPU or a rank of torchrun, else one a CPU, up to 8."""
+    """Returns how many processes to start: one for a GPU or a rank of torchrun, else one per CPU, up to 8."""
     if device != "cpu" or "RANK" in os.environ:
         return 1
     available = getattr(os, "sched_getaffinity", None)
@@ -103,10 +103,10 @@ def default_workers(device: str) -> int:
 
 
 def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
-    """Returns the cache where it is finished, and removes what is left of making it.
+    """Returns the cache if it is finished, and removes what is left of making it.
 
     Raises:
-        ValueError: it is of another recipe.
+        ValueError: it has another recipe.
     """
     if not folder.exists():
         return None

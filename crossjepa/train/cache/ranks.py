@@ -21,10 +21,10 @@ class Ranks:
         self._store = next(rendezvous("env://"))[0] if self.world > 1 else None
 
     def is_last(self, work: str) -> bool:
-        """Counts this process as one that has ended its share; whether all others have.
+        """Records that this process has finished its share; returns whether all others have.
 
         Args:
-            work: a name of what is shared.
+            work: name of the shared work.
         """
         if self._store is None:
             return True

@@ -29,7 +29,7 @@ class CacheConfig:
 
 
 def make_recipe(dataset: Dataset, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
-    """Returns everything that decides the content of a cache, but for files that can be repaired."""
+    """Returns everything that decides the content of a cache, except that of files that can be repaired."""
     render = config.render.facts()
     if dataset.views:
         # Pictures that exist are only resized.
@@ -44,12 +44,12 @@ def make_recipe(dataset: Dataset, config: CacheConfig, teacher: Teacher) -> dict
 
 
 def with_contents(recipe: dict[str, Any], dataset: Dataset, prints: Sequence[int]) -> dict[str, Any]:
-    """Returns the recipe of a finished cache, which names what is in the files by their prints."""
+    """Returns the recipe of a finished cache, which includes what is in the files, by their fingerprints."""
     return {**recipe, "data": dataset.contents(prints)}
 
 
 def fitted(config: CacheConfig, dataset: Dataset) -> CacheConfig:
-    """No more points are stored than there are."""
+    """Returns a configuration that stores no more points than the objects have."""
     points = config.render.stored_points
     points = min(points, dataset.num_points) if dataset.num_points else points
     return replace(config, render=replace(config.render, stored_points=points))

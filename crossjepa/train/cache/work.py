@@ -24,7 +24,7 @@ from crossjepa.train.cache.recipe import CacheConfig
 from crossjepa.train.cache.teacher import Teacher
 from crossjepa.train.render.views import make_views
 
-# Notes on objects that cannot be used, in the folder of the unfinished cache: a file a row.
+# Notes on objects that cannot be used, in the folder of the unfinished cache: one file per row.
 ERRORS = "errors"
 
 
@@ -61,7 +61,7 @@ class Run:
                 raise ChildProcessError(f"{self.folder}: a worker ended: {reason}") from error
 
     def work(self, share: Share, teacher: Teacher) -> None:
-        """Makes the rows of a share that are missing, and those that cannot stay as they are."""
+        """Makes the rows of a share that are missing, damaged, or whose files have changed."""
         cache = open_cache(partial_folder(self.folder), writable=True)
         mine = (share.part, share.parts)
         cache.done_S[cache.damaged_rows(*mine) + cache.bad_rows(*mine)] = False
@@ -113,7 +113,7 @@ def one_thread(device: str) -> Iterator[None]:
 
 
 def _bar(show: bool, total: int, done: int) -> Any:
-    """A bar with the time left; in a log, where lines are not overwritten, a line every half minute."""
+    """A bar with the time left; in a log, whose lines are not overwritten, a line every half minute."""
     from tqdm.auto import tqdm
 
     interval = 0.5 if sys.stderr.isatty() else 30.0
