@@ -78,12 +78,9 @@ class Reader(ABC):
         files, sampling = dataset.files, dataset.sampling
         if len(files) == 1 and sampling is None:
             return file_digest(files[0])
-        rule = "" if sampling is None else (
-            f"{sampling.num_points} points of a mesh, uniform by area, seed {sampling.seed}"
-        )  # fmt: skip
         root = Path(os.path.commonpath([path.absolute().parent for path in files]))
         named = sorted((path.absolute().relative_to(root).as_posix(), path) for path in files)
-        total = hashlib.sha256(f"{rule}\n".encode())
+        total = hashlib.sha256(f"{sampling or ''}\n".encode())
         for name, path in named:
             total.update(f"{name}\n{file_digest(path)}\n".encode())
         return total.hexdigest()

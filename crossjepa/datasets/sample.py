@@ -34,6 +34,9 @@ class Sampling:
     num_points: int = 1024
     seed: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.num_points} points of a mesh, uniform by area, seed {self.seed}"  # part of checksums
+
 
 @dataclass(frozen=True, eq=False)
 class Renderings:

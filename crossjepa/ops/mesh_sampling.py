@@ -28,7 +28,7 @@ def sample_surface(
         vertices_V3: (V, 3) positions.
         faces_F3: (F, 3) vertex numbers of triangles, at least one of non-zero area.
         count: number of points.
-        generator: source of randomness.
+        generator: random generator.
 
     Returns:
         points_N3: (N, 3) float64 positions.
@@ -40,9 +40,9 @@ def sample_surface(
     cumulative_F = np.cumsum(face_areas(vertices_V3, faces_F3))
     if not cumulative_F[-1] > 0:
         raise ValueError("the surface has no area")
-    # side="right" with draws below the total never lands on a face of zero area.
-    draws_N = generator.random(count) * cumulative_F[-1]
-    face_N = np.minimum(np.searchsorted(cumulative_F, draws_N, side="right"), len(faces_F3) - 1)
+    # side="right" with numbers below the total never lands on a face of zero area.
+    heights_N = generator.random(count) * cumulative_F[-1]
+    face_N = np.minimum(np.searchsorted(cumulative_F, heights_N, side="right"), len(faces_F3) - 1)
     corner_N3, edge_a_N3, edge_b_N3 = _corner_and_edges(vertices_V3, faces_F3[face_N])
     along_N2 = generator.random((count, 2))
     outside_N = along_N2.sum(axis=1) > 1
