@@ -11,8 +11,10 @@ two cores of a CPU. `--steps N` tries them out: N optimizer steps for every run,
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +25,16 @@ from crossjepa.datasets import Dataset, concat, open_dataset
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
 from crossjepa.train.cache.teacher import Embedding
 from crossjepa.train.common.checkpoint import checkpoints
-from crossjepa.train.pretrain.config import load_config
+from crossjepa.train.pretrain import RunOptions, load_config, pretrain, with_options
 from crossjepa.train.pretrain.export import export, export_predictor
 from crossjepa.train.pretrain.online_probe import read_probe_data
-from crossjepa.train.pretrain.trainer import RunOptions, pretrain
 from crossjepa.train.render.views import RenderConfig
 
 OBJECTS, GAMES, MODELNET = "meshes_objects.npz", "meshes_games.npz", "modelnet40_clouds_1024.npz"
 BASE, BASE_MODELNET = "crossjepa-base", "crossjepa-base-modelnet40"
 # When tried out: objects of each file, and what fits a recipe to them.
 FEW_OBJECTS = 12
-FEW = "--batch-size 4 --held-out 4 --warmup-steps 1"
+FEW = {"batch_size": 4, "held_out": 4, "warmup_steps": 1}
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class Run:
     Attributes:
         recipe: a recipe of the package.
         caches: steps that made its caches.
-        words: what differs from the recipe.
+        options: what differs from the recipe.
         start: the run or exported weights from which it starts; "" for random weights.
         probe_every: steps between probes, which change nothing.
     """
 
     recipe: str
     caches: tuple[str, ...]
-    words: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
     start: str = ""
     probe_every: int = 500
 
@@ -92,33 +93,35 @@ STEPS: dict[str, CacheStep | Run | Weights | Predictor] = {
     "weights1": Weights("run1"),
     # How they stand.
     "cache-layers": CacheStep((OBJECTS, GAMES), "layers"),
-    "run8": Run(POSE, LAYERS, "--steps 1000 --few-share 0.85 --seed 4", "weights1", probe_every=250),
-    "run9": Run(POSE, LAYERS, "--steps 1000 --learning-rate 1.2e-3 --warmup-steps 30 --seed 8", "run8"),
-    "run10": Run(POSE, LAYERS, "--seed 9", "run9"),
-    "run11": Run(POSE, LAYERS, "", "run10"),
+    "run8": Run(POSE, LAYERS, {"steps": 1000, "few_share": 0.85, "seed": 4}, "weights1", probe_every=250),
+    "run9": Run(
+        POSE, LAYERS, {"steps": 1000, "learning_rate": 1.2e-3, "warmup_steps": 30, "seed": 8}, "run8"
+    ),
+    "run10": Run(POSE, LAYERS, {"seed": 9}, "run9"),
+    "run11": Run(POSE, LAYERS, {}, "run10"),
     BASE: Weights("run11", predictor=False),
     # A predictor beside an encoder that stays as it is.
     "run17": Run(
         POSE,
         LAYERS,
-        "--steps 1500 --frozen-steps 1500 --few-share 0.6 --views-per-step 4 --joint-attention true "
-        "--camera-positions true --object-weight 0 --contrast-weight 0 --contrast-with batch "
-        "--occupancy-weight 0 --seed 16",
+        {"steps": 1500, "frozen_steps": 1500, "few_share": 0.6, "views_per_step": 4, "joint_attention": True,
+         "camera_positions": True, "object_weight": 0, "contrast_weight": 0, "contrast_with": "batch",
+         "occupancy_weight": 0, "seed": 16},
         BASE,
     ),
     "predictor": Predictor("run17", BASE),
     # The same from run 9 on, with ModelNet40's training clouds among the objects.
     "cache40-layers": CacheStep((MODELNET,), "layers"),
     "run12": Run(
-        JOINED, (*LAYERS, "cache40-layers"), "--steps 3000 --frozen-steps 0 --seed 10", "run9"
+        JOINED, (*LAYERS, "cache40-layers"), {"steps": 3000, "frozen_steps": 0, "seed": 10}, "run9"
     ),
     "run13": Run(
-        JOINED, (*LAYERS, "cache40-layers"), "--steps 3000 --frozen-steps 0 --seed 12", "run12"
+        JOINED, (*LAYERS, "cache40-layers"), {"steps": 3000, "frozen_steps": 0, "seed": 12}, "run12"
     ),
     "weights13": Weights("run13", predictor=False),
     "cache-objects": CacheStep((OBJECTS,), "layers"),
     "cache-games": CacheStep((GAMES,), "layers"),
-    "run14": Run(JOINED, ("cache-objects", "cache-games", "cache40-layers"), "", "weights13"),
+    "run14": Run(JOINED, ("cache-objects", "cache-games", "cache40-layers"), {}, "weights13"),
     BASE_MODELNET: Weights("run14", (BASE, "weights13")),
 }  # fmt: skip
 
@@ -169,19 +172,16 @@ class Work:
 
     def pretrain(self, step: Run, target: Path) -> None:
         """Trains, and scores features on a holdout of ModelNet40's training split."""
-        overrides = [
-            "--cache",
-            ",".join(str(self.output / cache) for cache in step.caches),
-            *step.words.split(),
-        ]
+        caches = ",".join(str(self.output / cache) for cache in step.caches)
+        config = with_options(load_config(step.recipe), cache=caches, **step.options)
         if step.start:
             start = self.output / step.start
-            overrides += ["--init-from", str([start, *checkpoints(start)][-1])]
+            config = with_options(config, init_from=str([start, *checkpoints(start)][-1]))
         if self.steps:
-            overrides += ["--steps", str(self.steps), *FEW.split()]
+            config = with_options(config, steps=self.steps, **FEW)
         probe = read_probe_data(self.data / MODELNET, "z", 50 if self.steps else 2500)
         options = RunOptions(device=self.device, probe_every=step.probe_every)
-        pretrain(load_config(step.recipe, overrides), target, options, probe)
+        pretrain(config, target, options, probe)
 
 
 def main() -> None:
