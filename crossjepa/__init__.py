@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from crossjepa._version import __version__
-from crossjepa.config import (
-    EncoderConfig,
-    HeadConfig,
-    ModelConfig,
-    PredictorConfig,
-    ProcessorConfig,
-    ViewPredictionConfig,
-)
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.errors import (
-    CrossJEPAError,
-    DatasetNotFoundError,
-    NoHeadError,
-    PointCloudError,
-    WeightsError,
-)
-from crossjepa.model import CrossJEPA
-from crossjepa.prediction import PartPrediction, Prediction
-from crossjepa.processor import PointCloudProcessor
-from crossjepa.registry import list_models
 
 if TYPE_CHECKING:
+    from crossjepa.config import (
+        EncoderConfig,
+        HeadConfig,
+        ModelConfig,
+        PredictorConfig,
+        ProcessorConfig,
+        ViewPredictionConfig,
+    )
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.errors import (
+        CrossJEPAError,
+        DatasetNotFoundError,
+        NoHeadError,
+        PointCloudError,
+        WeightsError,
+    )
+    from crossjepa.model import CrossJEPA
+    from crossjepa.prediction import PartPrediction, Prediction
+    from crossjepa.processor import PointCloudProcessor
+    from crossjepa.registry import list_models
     from crossjepa.sklearn import CrossJEPAClassifier as CrossJEPAClassifier
 
 # Not CrossJEPAClassifier: a star import must not need scikit-learn.
@@ -52,14 +54,28 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Imports what needs scikit-learn on request."""
-    if name == "CrossJEPAClassifier":
-        from crossjepa.sklearn import CrossJEPAClassifier
+# Modules by name, imported when one of their names is asked for: the package itself needs no torch.
+_HOMES = {
+    "config": "EncoderConfig HeadConfig ModelConfig PredictorConfig ProcessorConfig ViewPredictionConfig",
+    "encoder": "CrossJEPAEncoder",
+    "errors": "CrossJEPAError DatasetNotFoundError NoHeadError PointCloudError WeightsError",
+    "model": "CrossJEPA",
+    "prediction": "PartPrediction Prediction",
+    "processor": "PointCloudProcessor",
+    "registry": "list_models",
+    "sklearn": "CrossJEPAClassifier",
+}
 
-        return CrossJEPAClassifier
+
+def __getattr__(name: str) -> object:
+    """Imports a public name, or a module of the package, when it is asked for."""
+    for home, names in _HOMES.items():
+        if name in names.split():
+            return getattr(import_module(f"crossjepa.{home}"), name)
+    if not name.startswith("_") and find_spec(f"crossjepa.{name}"):
+        return import_module(f"crossjepa.{name}")
     raise AttributeError(f"module 'crossjepa' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "CrossJEPAClassifier"])
+    return sorted({*globals(), *__all__, "CrossJEPAClassifier"})

@@ -52,13 +52,13 @@ CHECKPOINTS: dict[str, Checkpoint] = {
     for entry in (
         Checkpoint(
             name="crossjepa-base",
-            description="8.5M parameters; openly licensed objects and game models, no benchmark data",
+            description="openly licensed objects and game models, no benchmark data",
             sha256="21c497d9d441c00cb766d438457a703344ef266c1ccb516d4b0347bde524eb6d",
             predictor_sha256="be13918674779ac1923099d96625b6771912f44c9d595587a606d5b6cf1702ce",
         ),
         Checkpoint(
             name="crossjepa-base-modelnet40",
-            description="8.5M parameters; has also seen ModelNet40's training clouds, without labels",
+            description="the same, and ModelNet40's training clouds, without labels",
             sha256="7985e13130346239c82b73ab68da05a048519354b3cfc9f83ba51b19a5625b18",
         ),
     )

@@ -74,7 +74,7 @@ class Result:
         for name, values in self.settings.items():
             lines += [f"{name}: {value}" for value in values] if isinstance(values, list) else []
         if self.table:
-            lines += ["", *_align(self.table)]
+            lines += ["", *align(self.table)]
         lines += ["", *(f"{name:<24} {_number(value)}" for name, value in self.metrics.items())]
         spent = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
         return "\n".join([*lines, f"({spent}; seed {self.seed})"])
@@ -103,7 +103,7 @@ def _number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) and abs(value) <= 1.0 and value != 0 else f"{value}"
 
 
-def _align(rows: list[dict[str, Any]]) -> list[str]:
+def align(rows: list[dict[str, Any]]) -> list[str]:
     cells = [list(rows[0]), *([_number(value) for value in row.values()] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]

@@ -1,1 +1,1 @@
-"""The command line: one thin function per command."""
+"""The command line: one thin typed function per command."""

@@ -1,86 +1,79 @@
-"""The subcommand `encode`, in which one bad file does not cost the others.
+"""`crossjepa encode`.
 
 n files, N points, C encoder width, E embedding width
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Iterable, Sequence
+import json as plain
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save
+from tyro.conf import arg
 
+from crossjepa.cli import options
+from crossjepa.config import Pooling
+from crossjepa.device import resolve_device
+from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError
 from crossjepa.files import atomic_write, write_npz
 
 
-def encode_files(options: argparse.Namespace) -> int:
-    """Runs `crossjepa encode`; returns the exit status."""
-    import torch
+def encode(
+    inputs: options.Inputs,
+    output: Annotated[Path, arg(aliases=["-o"])],
+    model: options.Model = options.DEFAULT_MODEL,
+    per_point: options.Flag = False,
+    pool: Annotated[
+        Pooling | None, options.one_of(*get_args(Pooling)), options.unset("that of the model")
+    ] = None,
+    batch_size: options.BatchSize = 32,
+    up_axis: options.UpAxis = None,
+    device: options.Device = "auto",
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> int:
+    """Write features of files and folders.
 
-    from crossjepa.encoder import CrossJEPAEncoder
-
-    check_output(options.output)
-    if options.batch_size < 1:
-        raise ValueError(f"batch size must be at least 1, not {options.batch_size}")
+    Args:
+        output: .npz or .safetensors file for the features.
+        per_point: write a feature for every point or vertex instead of one per file.
+        pool: pooling of tokens to one feature per file.
+        dtype: type of the weights and the arithmetic; features are written as float32.
+    """
+    options.check_output(output, (".npz", ".safetensors"))
+    if batch_size < 1:
+        raise ValueError(f"batch size must be at least 1, not {batch_size}")
     encoder = CrossJEPAEncoder.from_pretrained(
-        options.model, device=options.device, dtype=getattr(torch, options.dtype)
+        model, device=resolve_device(device), dtype=getattr(torch, dtype)
     )
-    files = list_inputs(options.inputs)
-    errors: dict[int, PointCloudError] = {}
-    if options.per_point:
-        found = encoder.encode_points(files, up_axis=options.up_axis, on_error=errors.__setitem__)
+    files, errors = options.list_inputs(inputs), dict[int, PointCloudError]()
+    found: Sequence[NDArray[np.float32]] | NDArray[np.float32]
+    if per_point:
+        found = encoder.encode_points(files, up_axis=up_axis, on_error=errors.__setitem__)
     else:
-        found = list(
-            encoder.encode(
-                files,
-                pool=options.pool,
-                batch_size=options.batch_size,
-                up_axis=options.up_axis,
-                on_error=errors.__setitem__,
-                progress=False if options.no_progress else None,
-            )
-        )
+        found = encoder.encode(
+            files, pool=pool, batch_size=batch_size, up_axis=up_axis, on_error=errors.__setitem__,
+            progress=False if quiet or no_progress else None,
+        )  # fmt: skip
     features = {str(file): found[row] for row, file in enumerate(files) if row not in errors}
-    if features:
-        write_features(options.output, features, per_point=options.per_point)
-    print(f"{options.output}: features of {len(features)} files from {options.model}")
-    for error in errors.values():
-        print(f"crossjepa: skipped {error}", file=sys.stderr)
-    return 1 if errors else 0
-
-
-def list_inputs(inputs: Iterable[str]) -> list[Path]:
-    """Replaces every folder by the readable files inside it; files stay, readable or not.
-
-    Raises:
-        PointCloudError: a folder holds no readable file.
-    """
-    from crossjepa.io import find_files
-
-    files: list[Path] = []
-    for name in inputs:
-        found = find_files(name) if Path(name).is_dir() else [Path(name)]
-        if not found:
-            raise PointCloudError(name, "no point cloud or mesh file in this folder")
-        files.extend(found)
-    return files
-
-
-def check_output(path: Path, suffixes: Sequence[str] = (".npz", ".safetensors")) -> None:
-    """Refuses an output that could not be written, before any work is done.
-
-    Raises:
-        ValueError: the file has none of the suffixes, or its folder does not exist.
-    """
-    if path.suffix not in suffixes:
-        raise ValueError(f"{path}: output must end in {' or '.join(suffixes)}")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{path}: the folder does not exist")
+    code = options.finish(len(features), list(errors.values()))
+    write_features(output, features, per_point=per_point)
+    if json:
+        width = encoder.num_features if per_point else encoder.embedding_width(pool)
+        skipped = [{"file": error.source, "reason": error.reason} for error in errors.values()]
+        facts = {"output": str(output), "model": model, "per_point": per_point, "feature_width": width}
+        options.print_json({**facts, "files": list(features), "skipped": skipped})
+    elif not quiet:
+        print(f"{output}: features of {len(features)} files from {model}")
+    return code
 
 
 def write_features(path: Path, features: dict[str, NDArray[np.float32]], *, per_point: bool) -> None:
@@ -99,7 +92,5 @@ def write_features(path: Path, features: dict[str, NDArray[np.float32]], *, per_
     if path.suffix == ".npz":
         write_npz(path, arrays if per_point else {**arrays, "files": np.array(names, dtype=str)})
     else:
-        from safetensors.numpy import save
-
-        content = save(arrays, metadata={"files": json.dumps(names)})
+        content = save(arrays, metadata={"files": plain.dumps(names)})
         atomic_write(path, lambda file: file.write(content))

@@ -1,87 +1,79 @@
-"""The subcommand `predict`.
-
-n files, N points, K classes
-"""
+"""`crossjepa predict`."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tyro.conf import arg
 
-if TYPE_CHECKING:
-    from crossjepa.encoder import CrossJEPAEncoder
-
-
-def add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `crossjepa predict`."""
-    parser = commands.add_parser("predict", help="name the classes or parts of files with a fine-tuned model")
-    parser.add_argument("inputs", nargs="+", metavar="FILE-or-FOLDER", help="point clouds and meshes")
-    parser.add_argument("-m", "--model", required=True, help="folder of `crossjepa finetune`, or org/repo")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="OUT.npz",
-        help="write the probability of every class, or the part of every point",
-    )  # fmt: skip
-    parser.add_argument("--label", help="class of the objects, which a model of parts takes as known")
-    parser.add_argument("--votes", type=int, default=1, help="stretched copies to average over (default 1)")
-    parser.add_argument(
-        "--up-axis", choices=("x", "y", "z"), help="axis that points up, by default as in training"
-    )
-    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
-    parser.set_defaults(run=_predict)
+from crossjepa.cli import options
+from crossjepa.device import resolve_device
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.errors import PointCloudError
+from crossjepa.files import write_npz
 
 
-def _predict(options: argparse.Namespace) -> int:
-    from crossjepa.cli.encode import check_output, list_inputs
-    from crossjepa.encoder import CrossJEPAEncoder
-    from crossjepa.files import write_npz
-    from crossjepa.io import PointCloudError
+def predict(
+    inputs: options.Inputs,
+    model: Annotated[str, arg(aliases=["-m"])],
+    output: Annotated[Path | None, arg(aliases=["-o"], metavar="OUT.npz"), options.unset("no file")] = None,
+    label: Annotated[str | None, options.unset("none")] = None,
+    votes: int = 1,
+    up_axis: options.UpAxis = None,
+    device: options.Device = "auto",
+    json: options.Json = False,
+) -> int:
+    """Name the classes or parts of files with a fine-tuned model.
 
-    if options.output:
-        check_output(options.output, (".npz",))
-    encoder = CrossJEPAEncoder.from_pretrained(options.model, device=options.device)
-    parts = bool(encoder.part_names)
-    if options.label and encoder.classes and not parts:
-        raise ValueError(f"{options.model} names classes; --label is for models of parts")
-    answers: dict[str, NDArray[Any]] = {}
-    errors = 0
-    for path in list_inputs(options.inputs):
+    Prints file, class and probability, or file, part and share of the points, separated by tabs.
+
+    Args:
+        model: folder that `crossjepa finetune` wrote, or org/repo on the Hub.
+        output: write the probability of every class, or the part of every point, to this file.
+        label: class of the objects, which a model of parts takes as known.
+        votes: stretched copies of each cloud to average over.
+    """
+    if output:
+        options.check_output(output, (".npz",))
+    encoder = CrossJEPAEncoder.from_pretrained(model, device=resolve_device(device))
+    has_parts = bool(encoder.part_names)
+    if label and encoder.classes and not has_parts:
+        raise ValueError(f"{model} names classes; --label is for models of parts")
+    answers, errors = list[dict[str, Any]](), list[PointCloudError]()
+    arrays: dict[str, NDArray[Any]] = {"part_names": np.array(encoder.part_names, dtype=str)}
+    for path in map(str, options.list_inputs(inputs)):
         try:
-            found = (_name_parts if parts else _name_class)(encoder, path, options)
+            if has_parts:
+                named = encoder.predict_parts(path, label, votes=votes, up_axis=up_axis)
+                names, counts = np.unique(named.names_N, return_counts=True)
+                arrays[path], shares = named.parts_N, dict(zip(names, counts / counts.sum(), strict=True))
+                answers.append({"file": path, "parts": shares})
+            else:
+                found = encoder.predict(path, votes=votes, up_axis=up_axis)
+                shares = {found.label: found.probability}
+                answers.append({"file": path, **asdict(found)})
         except PointCloudError as error:
-            print(f"crossjepa: skipped {error}", file=sys.stderr)
-            errors += 1
+            errors.append(error)
             continue
-        answers[str(path)] = found
-    if options.output:
-        write_npz(options.output, (_part_arrays if parts else _class_arrays)(encoder, answers))
-    return 1 if errors else 0
-
-
-def _name_class(encoder: CrossJEPAEncoder, path: Path, options: argparse.Namespace) -> NDArray[Any]:
-    """Prints the class of a file and returns the (K,) probabilities."""
-    answer = encoder.predict(path, votes=options.votes, up_axis=options.up_axis)
-    print(f"{path}\t{answer.label}\t{answer.probability:.4f}")
-    return np.array([answer.probabilities[name] for name in encoder.classes], dtype=np.float32)
-
-
-def _name_parts(encoder: CrossJEPAEncoder, path: Path, options: argparse.Namespace) -> NDArray[Any]:
-    """Prints the parts of a file with their shares of its points and returns the (N,) parts."""
-    answer = encoder.predict_parts(path, options.label, votes=options.votes, up_axis=options.up_axis)
-    for part, count in zip(*np.unique(answer.parts_N, return_counts=True), strict=True):
-        print(f"{path}\t{answer.part_names[part]}\t{count / len(answer.parts_N):.4f}")
-    return answer.parts_N
-
-
-def _class_arrays(encoder: CrossJEPAEncoder, answers: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    names = {"files": np.array(list(answers), dtype=str), "classes": np.array(encoder.classes, dtype=str)}
-    empty = np.zeros((0, len(encoder.classes)), np.float32)
-    return {**names, "probabilities": np.stack(list(answers.values())) if answers else empty}
-
-
-def _part_arrays(encoder: CrossJEPAEncoder, answers: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {**answers, "part_names": np.array(encoder.part_names, dtype=str)}
+        if not json:
+            print("\n".join(f"{path}\t{name}\t{share:.4f}" for name, share in shares.items()))
+    code = options.finish(len(answers), errors)
+    if json:
+        options.print_json(answers)
+    if not has_parts:
+        rows = [[answer["probabilities"][name] for name in encoder.classes] for answer in answers]
+        arrays = {
+            name: np.array(each, dtype=str)
+            for name, each in (
+                ("files", [answer["file"] for answer in answers]),
+                ("classes", encoder.classes),
+            )
+        }
+        arrays["probabilities"] = np.array(rows, np.float32)
+    if output:
+        write_npz(output, arrays)
+    return code

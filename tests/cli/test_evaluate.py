@@ -1,4 +1,4 @@
-"""The subcommands `data` and `eval`, as a user runs them."""
+"""`crossjepa eval`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from crossjepa.cli.main import main
-from crossjepa.datasets import list_datasets
 from crossjepa.evaluate import list_protocols
 from tests.evaluate.conftest import save
 from tests.helpers import dataset_writers as writers
@@ -21,28 +20,11 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSJEPA_CACHE", str(tmp_path / "cache"))
 
 
-def test_lists(capsys: Capture) -> None:
-    assert main(["data", "list"]) == 0
-    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == list_datasets()
-    assert main(["data", "list", "modelnet40"]) == 0
-    assert "3176385ffc31a7b6b5af22191fd920d1  ply_data_train0.h5" in capsys.readouterr().out
+def test_list(capsys: Capture) -> None:
+    assert main(["eval", "list", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == list_protocols()
     assert main(["eval", "list"]) == 0
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == list_protocols()
-
-
-def test_check(tmp_path: Path, capsys: Capture) -> None:
-    path = save(tmp_path / "boxes.npz")
-    assert main(["data", "check", "clouds", str(path)]) == 0
-    assert "whole" in capsys.readouterr().out
-    assert main(["data", "check", "modelnet40", str(path), "--json"]) == 1
-    captured = capsys.readouterr()
-    (found,) = json.loads(captured.out)
-    assert (found["counts"], found["points"], found["is_whole"]) == (
-        {"test": 150, "train": 180},
-        [64, 64],
-        False,
-    )
-    assert "180 samples in split train, expected 9,843" in captured.err
 
 
 def test_eval_prints_a_table_and_writes_json(tmp_path: Path, capsys: Capture) -> None:
@@ -79,9 +61,7 @@ def test_eval_of_split_files(tmp_path: Path, capsys: Capture) -> None:
         (("eval", "linear", "{data}", "-m", "no-such-model"), "crossjepa-base"),
         (("eval", "knn", "{data}", "-m", "d2", "--settings", "5x10"), "no few-shot protocol"),
         (("eval", "i2p-mae", "{data}", "-m", "d2"), "fixes C only for modelnet40"),
-        (("data", "check", "shapenetpart", "{tmp}/nothing"), "get it: https://shapenet"),
-        (("data", "check", "shapenetpart", "{tmp}"), "synsetoffset2category.txt"),
-        (("data", "list", "mnist"), "unknown data set"),
+        (("eval", "fewshot", "{data}", "-m", "d2", "--settings", "5*10"), "'5*10' is not of the form 5x10"),
     ],
 )
 def test_mistakes_are_explained(
@@ -90,4 +70,6 @@ def test_mistakes_are_explained(
     data = save(tmp_path / "boxes.npz", per_class=2)
     filled = [argument.replace("{tmp}", str(tmp_path)).replace("{data}", str(data)) for argument in arguments]
     assert main(filled) == 2
-    assert word in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.err.startswith("crossjepa: error: ")
+    assert word in captured.err

@@ -1,106 +1,218 @@
-"""The command line, as a user runs it."""
+"""All commands alike: help, errors in one style, exit codes, completion."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
-import numpy as np
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import load_file
+from tyro.conf import Positional
 
-from crossjepa import CrossJEPAEncoder
-from crossjepa.io import Mesh, read
+from crossjepa._version import __version__
+from crossjepa.cli.main import COMMANDS, SHELLS, load
+from tests.cli.conftest import Run, only_error
 from tests.conftest import SAMPLES
-from tests.helpers.corpus import write_broken_files, write_mixed_meshes
+
+DEFAULTS = re.compile(r"\((default|required)[^)]*\)*")
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "crossjepa", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def option_names(function: Any) -> Iterator[str]:
+    """Names of a function's parameters; of a parameter that is a dataclass, those of its fields."""
+    for name, kind in get_type_hints(function).items():
+        if dataclasses.is_dataclass(kind):
+            yield from option_names(kind)
+        elif name != "return":
+            yield name
 
 
-def sample_meshes() -> list[Mesh]:
-    shapes = [read(path) for path in sorted(SAMPLES.glob("*.obj"))]
-    return [shape for shape in shapes if isinstance(shape, Mesh)]
+def entries(help: str) -> dict[str, str]:
+    """The text of every option and positional argument in a help text, by its names."""
+    found: dict[str, str] = {}
+    names, is_positional = "", False
+    for line in help.splitlines()[1:]:
+        inside = line.strip("╭─╮│╰╯ ") if line[:1] in "╭╰" else line.strip("│").rstrip()
+        if not inside.strip("- "):
+            continue
+        if not inside.startswith("  "):
+            names, is_positional = "", "positional" in inside
+        elif inside.startswith("   "):
+            found[names] += " " + inside.strip()
+        elif is_positional or inside.strip().startswith("-h") or re.match(" +--?[a-z]", inside):
+            names, _, text = inside.strip().partition("  ")
+            found[names] = text
+    return found
 
 
-def test_folder_to_npz(base: CrossJEPAEncoder, tmp_path: Path) -> None:
-    result = run("encode", SAMPLES, "-o", tmp_path / "out.npz")
-    assert result.returncode == 0, result.stderr
-    files = sorted(SAMPLES.glob("*.obj"))
-    with np.load(tmp_path / "out.npz") as archive:
-        assert archive["files"].tolist() == [str(path) for path in files]
-        np.testing.assert_allclose(archive["features"], base.encode(files), atol=1e-4)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_option_with_a_text(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    printed = run(*name.split(), "--help")
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.out.startswith(f"usage: crossjepa {name} ")
+    function = load(name).func
+    listed = entries(printed.out)
+    for names, text in listed.items():
+        assert DEFAULTS.sub("", text).strip(" ."), f"{names} has no text"
+    flags = {flag for names in listed for flag in re.findall(r"(?<!\S)--[a-z0-9-]+", names)}
+    missing = [option for option in option_names(function) if "--" + option.replace("_", "-") not in flags]
+    kinds = get_type_hints(function, include_extras=True)
+    assert missing == [option for option in missing if Positional in get_args(kinds.get(option))]
+    assert len(listed) - len([names for names in listed if names.startswith("-")]) == len(missing)
+    assert "(default: None)" not in printed.out
 
 
-def test_options_and_safetensors(base: CrossJEPAEncoder, tmp_path: Path) -> None:
-    chair = SAMPLES / "chair.obj"
-    output = tmp_path / "out.safetensors"
-    result = run("encode", chair, "-o", output, "--pool", "max", "--up-axis", "z", "--batch-size", "1")
-    assert result.returncode == 0, result.stderr
-    np.testing.assert_allclose(
-        load_file(output)["features"][0], base.encode(chair, pool="max", up_axis="z"), atol=1e-4
-    )
-    with safe_open(output, framework="np") as file:
-        assert json.loads(file.metadata()["files"]) == [str(chair)]
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_their_help_says(name: str, run: Run) -> None:
+    first = (load(name).func.__doc__ or "").splitlines()[0]
+    assert COMMANDS[name].text == first.rstrip(".")
+    for words in (["--help"], ["-h"]):
+        assert re.search(rf"^  {name} +{re.escape(COMMANDS[name].text)}$", run(*words).out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_per_point(base: CrossJEPAEncoder, tmp_path: Path, suffix: str) -> None:
-    chair, horse = SAMPLES / "chair.obj", SAMPLES / "horse.obj"
-    output = tmp_path / f"out{suffix}"
-    assert run("encode", chair, horse, "--per-point", "-o", output).returncode == 0
-    arrays = dict(np.load(output)) if suffix == ".npz" else load_file(output)
-    assert set(arrays) == {str(chair), str(horse)}
-    np.testing.assert_allclose(arrays[str(horse)], base.encode_points(horse), atol=1e-4)
+def test_the_help_says_what_exit_codes_mean(run: Run) -> None:
+    assert re.findall(r"^  (\d+) ", run("--help").out, re.MULTILINE) == ["0", "1", "2", "130"]
 
 
-def test_bad_files_are_reported_and_the_rest_is_written(tmp_path: Path) -> None:
-    folder = tmp_path / "mixed"
-    folder.mkdir()
-    good = write_mixed_meshes(folder, sample_meshes() * 3)
-    (folder / "broken").mkdir()
-    broken = write_broken_files(folder / "broken")
-    result = run("encode", folder, "-o", tmp_path / "out.npz")
-    assert result.returncode == 1
-    with np.load(tmp_path / "out.npz") as archive:
-        assert set(archive["files"].tolist()) == {str(path) for path in good}
-        assert np.isfinite(archive["features"]).all()
-    assert result.stderr.count("skipped") == len(broken) == 10
-    for path, word in broken.items():
-        line = next(line for line in result.stderr.splitlines() if path.name in line)
-        assert word in line
+def test_help_of_a_group(run: Run) -> None:
+    printed = run("data", "--help")
+    assert printed.code == 0
+    assert "data check-renderings" in printed.out
+    assert "pretrain " not in printed.out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"),
+    ("words", "message"),
     [
-        (("encode", "no-such.ply", "-o", "{tmp}/out.npz"), "no such file"),
-        (("encode", str(SAMPLES), "-o", "{tmp}/out.txt"), "out.txt"),
-        (("encode", str(SAMPLES), "-o", "{tmp}/no/out.npz"), "folder"),
-        (("encode", "{tmp}", "-o", "{tmp}/out.npz"), "no point cloud"),
-        (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "-m", "no-such-model"), "crossjepa-base"),
-        (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "--batch-size", "0"), "batch size"),
-        (("info", "no-such-model"), "no-such-model"),
+        ([], "unknown command '': known are encode, list, info, data list"),
+        (["enocde"], "unknown command 'enocde': did you mean 'encode'?"),
+        (["data"], "unknown command 'data': known are data list, data check, data check-renderings"),
+        (["data", "chek"], "unknown command 'data chek': did you mean 'data check'?"),
+        (["--vresion"], "unknown command '--vresion'"),
+        (
+            ["encode", "x", "-o", "x.npz", "--pol", "max"],
+            "unrecognized options: --pol, max; perhaps you meant",
+        ),
+        (["encode", "x", "-o", "x.npz", "--pool", "sum"], "invalid choice 'sum' for argument '--pool'"),
+        (["encode", "x", "-o", "x.npz", "--up-axis", "None"], "Expected one of ('x', 'y', 'z')"),
+        (["encode", "x", "-o", "x.npz", "--batch-size", "few"], "--batch-size: invalid literal for int()"),
+        (["encode", "x", "-o"], "missing value for argument '-o/--output'"),
+        (["encode", "x"], "missing from crossjepa encode: -o PATH, --output PATH"),
+        (["encode", "-o", "x.npz"], "give at least one FILE-or-FOLDER"),
+        (
+            ["list", "a " + "/long" * 50],
+            f"unrecognized options: a {'/long' * 50} (see `crossjepa list --help`)",
+        ),
+        (["--print-completion"], "needs the name of a shell: bash, zsh"),
+        (["--print-completion", "cmd"], "needs the name of a shell: bash, zsh"),
     ],
 )
-def test_mistakes_are_explained_in_one_line(tmp_path: Path, arguments: tuple[str, ...], word: str) -> None:
-    result = run(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments))
-    assert result.returncode != 0
-    assert word in result.stderr
-    assert "Traceback" not in result.stderr
+def test_wrong_command_lines_get_one_line(run: Run, words: list[str], message: str) -> None:
+    assert message in only_error(run(*words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["encode", SAMPLES, "-o", "x.npz"],
+        ["predict", SAMPLES, "-m", "crossjepa-base"],
+        ["eval", "knn", SAMPLES],
+        ["render", SAMPLES, "-o", "views"],
+        ["cache", SAMPLES, "-o", "cache"],
+        ["finetune", SAMPLES, "-o", "model"],
+        ["pretrain", "-o", "run"],
+        ["pretrain", "--dry-run", "--objects", "9"],
+    ],
+)
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_devices_that_are_not_there(
+    run: Run, words: list[str | Path], device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = only_error(run(*words, "--device", device))
+    assert message.startswith(f"device '{device}' cannot be used: ")
     assert not list(tmp_path.iterdir())
 
 
-def test_list_and_info() -> None:
-    assert "crossjepa-base" in run("list").stdout
-    facts = json.loads(run("info", "crossjepa-base").stdout)
-    assert facts["parameters"] == 8_476_032
-    assert facts["processor"]["up_axis"] == "y"
-    described = json.loads(run("info", SAMPLES / "chair.obj").stdout)
-    assert described["kind"] == "mesh"
-    assert described["faces"] > 100
+def test_errors_of_the_system_name_the_file(run: Run, tmp_path: Path) -> None:
+    facts = tmp_path / "facts.json"
+    words = ["export", tmp_path, "-o", tmp_path / "weights", "--provenance", facts]
+    assert only_error(run(*words)) == f"{facts}: No such file or directory"
+
+
+def test_missing_extras_are_errors_of_the_user(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert "shtab" in only_error(run("--print-completion", "tcsh"))
+
+
+def test_bugs_keep_their_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossjepa.registry.Checkpoint.folder", property(lambda self: 1 + "2"))  # type: ignore
+    with pytest.raises(TypeError):
+        run("list")
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers")
+def test_an_interruption_is_one_line_and_130(run: Run, tmp_path: Path) -> None:
+    for number in range(300):
+        shutil.copy(SAMPLES / "chair.obj", tmp_path / f"{number}.obj")
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        printed = run("encode", tmp_path, "-o", tmp_path / "out.npz", "--quiet")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert printed == (130, "", "crossjepa: error: interrupted\n")
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_an_error_of_a_process_has_no_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "crossjepa", "info", "no-such-model"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("crossjepa: error: no-such-model: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["enocde"], ["list"], ["list", "--help"]])
+def test_small_answers_need_no_torch(words: list[str]) -> None:
+    code = (
+        "import sys; from crossjepa.cli.main import main; main(sys.argv[1:]);"
+        "print([name for name in ('torch', 'timm', 'sklearn', 'crossjepa.train') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("[]\n")
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"crossjepa {__version__}\n", "")
+
+
+@pytest.mark.parametrize("shell", SHELLS[:3])
+def test_completion_knows_commands_options_and_choices(run: Run, shell: str) -> None:
+    printed = run("--print-completion", shell)
+    assert (printed.code, printed.err) == (0, "")
+    for word in ("encode", "check-renderings", "per-point", "max+mean", "learning-rate", "layer-decay"):
+        assert word in printed.out
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+def test_bash_completes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "completion").write_text(run("--print-completion", "bash").out)
+    script = f"""source {tmp_path}/completion
+    complete=$(complete -p crossjepa | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+    COMP_WORDS=(crossjepa encode --po); COMP_CWORD=2; $complete crossjepa --po encode
+    echo ${{COMPREPLY[@]}}
+    COMP_WORDS=(crossjepa encode --pool ''); COMP_CWORD=3; $complete crossjepa '' --pool
+    echo ${{COMPREPLY[@]}}"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.splitlines() == ["--pool", "max mean max+mean"]

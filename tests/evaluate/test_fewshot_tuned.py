@@ -49,6 +49,5 @@ def test_on_the_command_line(
     result = json.loads(capsys.readouterr().out)
     assert [(row["way"], row["shot"], row["folds"]) for row in result["table"]] == [(2, 5, 2), (3, 4, 2)]
     assert set(result["metrics"]) == {"2w5s", "2w5s_deviation", "3w4s", "3w4s_deviation"}
-    with pytest.raises(SystemExit):
-        main(["eval", "fewshot", str(data), "-m", "d2", "--settings", "5*10"])
+    assert main(["eval", "fewshot", str(data), "-m", "d2", "--settings", "5*10"]) == 2
     assert "'5*10' is not of the form 5x10" in capsys.readouterr().err

@@ -100,8 +100,10 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
         for rank in ("0", "1")
     ]
     said = [process.communicate()[1] for process in processes]
-    reasons = [re.findall(r"^error: the norm of the gradient is .*", text, re.MULTILINE) for text in said]
-    assert [process.returncode for process in processes] == [1, 1], said
+    reasons = [
+        re.findall(r"^crossjepa: error: the norm of the gradient is .*", text, re.MULTILINE) for text in said
+    ]
+    assert [process.returncode for process in processes] == [2, 2], said
     assert len(reasons[0]) == 1
     assert reasons[0] == reasons[1]
     assert not checkpoints(tmp_path / "run")

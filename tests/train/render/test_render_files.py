@@ -110,7 +110,7 @@ def test_a_device_that_is_not_there(
     words = [command, str(SAMPLES / "chair.obj"), "-o", str(tmp_path / "out"), "--device", device]
     assert main(words) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"crossjepa: device '{device}' cannot be used: ")
+    assert error.startswith(f"crossjepa: error: device '{device}' cannot be used: ")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 

@@ -1,0 +1,80 @@
+"""`crossjepa cache` and `crossjepa cache-info`."""
+
+from __future__ import annotations
+
+import json as plain
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from crossjepa.cli import options
+from crossjepa.cli.render import DEFAULT_PICTURES, Pictures
+from crossjepa.datasets.open import open_collection
+from crossjepa.device import resolve_device
+from crossjepa.train.cache import CacheConfig, check_cache, default_workers, make_cache
+from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Embedding
+
+
+def cache(
+    data: Annotated[tuple[str, ...], Positional, options.several("DATA"), options.required("DATA")],
+    output: options.Folder,
+    teacher: Annotated[str, arg(metavar="NAME-or-FILE")] = DEFAULT_TEACHER,
+    embedding: Embedding = "cls",
+    workers: Annotated[int | None, options.unset("one per CPU, up to 8; one with a GPU")] = None,
+    split: Annotated[str | None, options.unset("train, if there are splits")] = None,
+    meshes: Literal["open", "no-benchmark", "all"] = "open",
+    shapes: options.Shapes = None,
+    difficulty: options.Difficulty = "easy",
+    skip_bad: options.Flag = False,
+    pictures: Pictures = DEFAULT_PICTURES,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> int:
+    """Embed views of objects with an image teacher, once, for pretraining.
+
+    Args:
+        data: packed meshes or clouds (npz), or a folder of files or of renderings.
+        output: folder of the cache; an unfinished one is continued.
+        teacher: timm name, whose weights come from the Hugging Face Hub, or a local ARCHITECTURE.safetensors.
+        embedding: class token, mean patch token, both, or mean and maximum of the last layers.
+        workers: processes.
+        split: which split of clouds that have splits, or all.
+        meshes: which of packed meshes.
+        skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
+    """
+    place, config = str(resolve_device(device)), CacheConfig(teacher, embedding, pictures.config())
+    collection = open_collection(
+        data, split=split, up_axis=pictures.up_axis, meshes=meshes, shapes=shapes, difficulty=difficulty,
+        skip_bad=skip_bad,
+    )  # fmt: skip
+    made = make_cache(
+        collection, output, config, workers=workers or default_workers(place), device=place,
+        skip_bad=skip_bad, progress=not (quiet or no_progress),
+    )  # fmt: skip
+    if made is None:  # other ranks are still at work
+        return 0
+    if not quiet:
+        objects, views, width = made.embeddings_SVD.shape
+        print(f"{output}: {objects} objects, {views} views each, {width} numbers per view")
+    left_out = made.manifest.get("left_out", [])
+    options.print_problems([f"{name}: left out of the cache" for name in left_out], "skipped ")
+    return 1 if left_out else 0
+
+
+def cache_info(cache: Annotated[Path, Positional, arg(metavar="FOLDER")], json: options.Json = False) -> int:
+    """Verify a cache and say what is in it.
+
+    Args:
+        cache: folder of a cache, finished or not.
+    """
+    report = check_cache(cache)
+    if json:
+        options.print_json({**report.facts, "problems": report.problems})
+    else:
+        for name, value in report.facts.items():
+            print(f"{name}: {value if isinstance(value, str) else plain.dumps(value)}")
+        print("damaged or unfinished" if report.problems else "whole: everything checked")
+    options.print_problems([f"{cache}: {problem}" for problem in report.problems])
+    return 1 if report.problems else 0

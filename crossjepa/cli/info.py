@@ -1,0 +1,95 @@
+"""`crossjepa list` and `crossjepa info`."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any
+
+from safetensors import safe_open
+from tyro.conf import Positional, arg
+
+from crossjepa.cli import options
+from crossjepa.registry import CHECKPOINTS, Checkpoint
+from crossjepa.result import align
+
+
+def list_checkpoints(json: options.Json = False) -> int:
+    """List the registered checkpoints, their sizes and figures."""
+    found = [_describe(checkpoint) for checkpoint in CHECKPOINTS.values()]
+    if json:
+        options.print_json(found)
+        return 0
+    rows = [
+        {
+            "name": facts["name"],
+            "parameters": f"{facts['parameters'] / 1e6:.2f}M",
+            "size": f"{facts['bytes'] / 1e6:.1f} MB",
+            "feature": facts["feature_width"],
+            "ModelNet40 linear": facts["modelnet40_linear_svm"] or "-",
+            "license": facts["license"],
+            "data seen": facts["description"],
+        }
+        for facts in found
+    ]
+    print("\n".join(line.rstrip() for line in align(rows)))
+    return 0
+
+
+def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    config = checkpoint.config()
+    encoder, provenance = config["encoder"], config.get("provenance", {})
+    with safe_open(checkpoint.folder / "model.safetensors", framework="np") as weights:
+        shapes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
+    counted = [shape for name, shape in shapes.items() if not re.search("running_|num_batches", name)]
+    return {
+        "name": checkpoint.name,
+        "description": checkpoint.description,
+        "parameters": sum(map(prod, counted)),
+        "bytes": sum(path.stat().st_size for path in checkpoint.folder.glob("*.safetensors")),
+        "feature_width": encoder["width"] * (2 if encoder["pool"] == "max+mean" else 1),
+        "predictor": checkpoint.predictor_sha256 is not None,
+        **{name: provenance.get(name) for name in ("modelnet40_linear_svm", "license", "data")},
+        "folder": str(checkpoint.folder),
+    }
+
+
+def info(name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")]) -> int:
+    """Describe a checkpoint, or a point or mesh file, as JSON.
+
+    Args:
+        name: registered name, org/repo, folder of weights, or a point or mesh file.
+    """
+    from crossjepa import hub, model_files
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.io import READABLE_SUFFIXES
+
+    path = Path(name)
+    if path.suffix.lower() in READABLE_SUFFIXES and not path.is_dir():
+        options.print_json(_describe_file(path))
+        return 0
+    folder = hub.locate(name)
+    encoder = CrossJEPAEncoder.from_pretrained(folder)
+    facts = {
+        "name": name,
+        "folder": str(folder),
+        "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
+        "feature_width": encoder.embedding_width(),
+    }
+    options.print_json({**facts, **model_files.read_config(folder).to_dict()})
+    return 0
+
+
+def _describe_file(path: Path) -> dict[str, Any]:
+    from crossjepa.io import Mesh, read
+
+    shape = read(path)
+    if isinstance(shape, Mesh):
+        points, kind = shape.vertices_V3, "mesh"
+        counts = {"vertices": len(points), "faces": len(shape.faces_F3)}
+    else:
+        points, kind = shape.points_N3, "point cloud"
+        counts = {"points": len(points)}
+    bounds = {"lowest": points.min(axis=0).tolist(), "highest": points.max(axis=0).tolist()}
+    return {"file": str(path), "kind": kind, **counts, **bounds}

@@ -1,0 +1,156 @@
+"""Options that several commands share, each with one text, and what commands print."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from crossjepa.config import Axis
+from crossjepa.errors import PointCloudError
+from crossjepa.io import find_files
+
+DEFAULT_MODEL = "crossjepa-base"
+
+
+def one_of(*values: str) -> PrimitiveConstructorSpec[Any]:
+    """Parses one of a few values, for options whose default None is not among them."""
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(values) + "}",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: value is None or value in values,
+        str_from_instance=lambda value: [str(value)],
+        choices=values,
+    )
+
+
+def several(kind: str) -> PrimitiveConstructorSpec[tuple[str, ...]]:
+    """Parses one or more words, for positional arguments."""
+
+    def read(words: list[str]) -> tuple[str, ...]:
+        if not words:
+            raise ValueError(f"give at least one {kind}")
+        return tuple(words)
+
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar=kind,
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=list,
+    )
+
+
+def unset(meaning: str) -> Any:
+    """Says in the help what happens without an option whose default is None or empty."""
+    return arg(help_behavior_hint=f"(default: {meaning})")
+
+
+def required(metavar: str) -> Any:
+    """Shows in the help that a positional argument takes one or more words."""
+    return arg(metavar=f"{metavar} ...", help_behavior_hint="(required)")
+
+
+Flag = Annotated[bool, FlagCreatePairsOff]
+Inputs = Annotated[
+    tuple[str, ...],
+    Positional,
+    several("FILE-or-FOLDER"),
+    required("FILE-or-FOLDER"),
+    arg(help="point clouds and meshes, or folders of them."),
+]
+Folder = Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+Model = Annotated[
+    str, arg(aliases=["-m"], help="name (see `crossjepa list`), org/repo on the Hub, or folder of weights.")
+]
+UpAxis = Annotated[
+    Axis | None,
+    one_of(*get_args(Axis)),
+    unset("what is known of the weights or the data"),
+    arg(help="axis that points up in the data."),
+]
+DataSet = Annotated[
+    str | None,
+    unset("what its files say"),
+    arg(metavar="NAME", help="which data set it is, see `crossjepa data list`."),
+]
+Shapes = Annotated[
+    Path | None,
+    unset("found beside the renderings"),
+    arg(metavar="FOLDER", help="clouds or meshes of the objects whose renderings are given."),
+]
+Difficulty = Annotated[Literal["easy", "hard"], arg(help="which of DISN's renderings.")]
+BatchSize = Annotated[int, arg(help="clouds per forward pass.")]
+Device = Annotated[
+    str,
+    arg(help="torch device, such as cpu or cuda:1; auto takes CUDA or MPS if available, else the CPU."),
+]
+Json = Annotated[Flag, arg(help="print JSON to standard output.")]
+Quiet = Annotated[Flag, arg(help="print results and errors only: no progress bars, no notes.")]
+NoProgress = Annotated[Flag, arg(help="show no progress bars.")]
+
+
+def list_inputs(inputs: Sequence[str]) -> list[Path]:
+    """Replaces every folder by the readable files inside it; files stay, readable or not.
+
+    Raises:
+        PointCloudError: a folder holds no readable file.
+    """
+    files: list[Path] = []
+    for name in inputs:
+        found = find_files(name) if Path(name).is_dir() else [Path(name)]
+        if not found:
+            raise PointCloudError(name, "no point cloud or mesh file in this folder")
+        files.extend(found)
+    return files
+
+
+def check_output(path: Path, suffixes: Sequence[str]) -> None:
+    """Refuses an output that could not be written, before any work is done.
+
+    Raises:
+        ValueError: the file has none of the suffixes, or its folder does not exist.
+    """
+    if path.suffix not in suffixes:
+        raise ValueError(f"{path}: output must end in {' or '.join(suffixes)}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{path}: the folder does not exist")
+
+
+def print_json(values: Any) -> None:
+    """Prints plain values as indented JSON."""
+    print(json.dumps(values, indent=2))
+
+
+def print_problems(problems: Sequence[object], word: str = "") -> None:
+    """Prints a line for each problem to standard error."""
+    for problem in problems:
+        print(f"crossjepa: {word}{problem}", file=sys.stderr)
+
+
+def finish(done: int, errors: Sequence[Exception]) -> int:
+    """Reports the inputs that failed.
+
+    Returns:
+        The exit code: 0 if all went well, 1 if some inputs failed.
+
+    Raises:
+        ValueError: all inputs failed.
+    """
+    print_problems(errors, "skipped ")
+    if errors and not done:
+        raise ValueError("nothing was written: no input could be used")
+    return 1 if errors else 0
+
+
+def log_to_stderr(quiet: bool, style: str = "%(message)s") -> None:
+    """Shows the notes of the library on standard error, or with `--quiet` only its warnings."""
+    logging.basicConfig(format=style)
+    logging.getLogger("crossjepa").setLevel(logging.WARNING if quiet else logging.INFO)

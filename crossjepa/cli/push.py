@@ -1,0 +1,38 @@
+"""`crossjepa push`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from crossjepa import hub
+from crossjepa.cli import options
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.model import CrossJEPA
+from crossjepa.model_files import PREDICTOR_NAME
+
+
+def push(
+    source: Annotated[str, Positional, arg(metavar="FOLDER-or-NAME")],
+    repo: Annotated[str, Positional, arg(metavar="ORG/REPO")],
+    private: options.Flag = False,
+    revision: Annotated[str | None, options.unset("main")] = None,
+    message: str = "Upload crossjepa weights",
+) -> int:
+    """Upload weights and a model card to the Hugging Face Hub.
+
+    Prints the address of the commit. The token is that of `hf auth login`, or HF_TOKEN.
+
+    Args:
+        source: folder of weights, or a registered name.
+        repo: repository, made if it is not there.
+        private: make a new repository private.
+        revision: branch to commit to.
+        message: message of the commit.
+    """
+    folder = hub.locate(source)
+    kind = CrossJEPA if (folder / PREDICTOR_NAME).is_file() else CrossJEPAEncoder
+    model = kind.from_pretrained(folder)
+    print(model.push_to_hub(repo, private=private, revision=revision, commit_message=message))
+    return 0

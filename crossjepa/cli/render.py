@@ -1,0 +1,83 @@
+"""`crossjepa render`, and the options of everything that renders."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from crossjepa.cli import options
+from crossjepa.config import Axis
+from crossjepa.device import resolve_device
+from crossjepa.train.render import rig
+from crossjepa.train.render.render_files import render_files, write_preview
+from crossjepa.train.render.views import RenderConfig
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What determines the pictures and points of an object.
+
+    Attributes:
+        rig: cameras: orbit8, r2n2, disn, mvcnn12 or sphere.
+        size: pixels along each side of a picture.
+        points: points kept of an object.
+        up_axis: axis that points up in the files.
+        seed: seed of the cameras and the points.
+    """
+
+    rig: str = "orbit8"
+    size: int = 224
+    points: int = 4096
+    up_axis: Axis = "y"
+    seed: int = 0
+
+    def config(self) -> RenderConfig:
+        """Returns what the renderer takes.
+
+        Raises:
+            ValueError: a number is not positive, or the rig is unknown.
+        """
+        rig(self.rig)
+        for name in ("size", "points"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        return RenderConfig(self.rig, self.size, stored_points=self.points, seed=self.seed)
+
+
+DEFAULT_PICTURES = Pictures()
+
+
+def render(
+    inputs: options.Inputs,
+    output: options.Folder,
+    preview: Annotated[Path | None, arg(metavar="PNG"), options.unset("no file")] = None,
+    pictures: Pictures = DEFAULT_PICTURES,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> int:
+    """Render files from many sides.
+
+    Args:
+        output: folder in which each object gets a folder.
+        preview: also write a contact sheet to this file.
+    """
+    config, place = pictures.config(), str(resolve_device(device))
+    shown = sys.stderr.isatty() and not (quiet or no_progress)
+    result = render_files(
+        inputs, output, config, up_axis=pictures.up_axis, device=place, each=_show_count if shown else None
+    )
+    code = options.finish(len(result.folders), result.errors)
+    if preview:
+        write_preview(preview, result.folders)
+    if not quiet:
+        print(f"{output}: views of {len(result.folders)} files")
+    return code
+
+
+def _show_count(done: int, total: int) -> None:
+    print(f"\rrender: {done} of {total} files", end="\n" if done == total else "", file=sys.stderr)

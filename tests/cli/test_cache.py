@@ -1,0 +1,57 @@
+"""`crossjepa cache` and `crossjepa cache-info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossjepa.train.cache import open_cache
+from tests.cli.conftest import Run, only_error
+from tests.conftest import SAMPLES
+from tests.helpers.teachers import small_teacher
+
+
+def words(tmp_path: Path, *data: Path) -> list[str | Path]:
+    """A command that makes a small cache."""
+    small = ["--rig", "mvcnn12", "--size", "32", "--points", "64", "--workers", "1", "--device", "cpu"]
+    teacher = small_teacher(tmp_path)
+    return ["cache", *data, "-o", tmp_path / "cache", "--teacher", teacher, "--no-progress", *small]
+
+
+def test_a_cache_is_made_and_verified(run: Run, tmp_path: Path) -> None:
+    command = words(tmp_path, SAMPLES / "chair.obj", SAMPLES / "horse.obj")
+    printed = run(*command, "--embedding", "both")
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.out == f"{tmp_path}/cache: 2 objects, 12 views each, 128 numbers per view\n"
+    assert run(*command, "--embedding", "both", "--quiet") == (0, "", "")
+    assert "another recipe" in only_error(run(*command, "--embedding", "cls"))
+
+    report = run("cache-info", tmp_path / "cache", "--json")
+    assert (report.code, report.json["objects"], report.json["problems"]) == (0, 2, [])
+    assert "objects: 2" in run("cache-info", tmp_path / "cache").out
+    with (tmp_path / "cache" / "poses.npy").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\0\0\0")
+    report = run("cache-info", tmp_path / "cache", "--json")
+    assert report.code == 1
+    assert any("poses.npy" in problem for problem in report.json["problems"])
+    assert f"crossjepa: {tmp_path}/cache: " in report.err
+
+
+def test_bad_objects_are_left_out_only_on_demand(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
+    command = words(tmp_path, SAMPLES / "chair.obj", tmp_path / "bad.off")
+    printed = run(*command)
+    assert (printed.code, printed.out) == (2, "")
+    assert "1 of 2 objects cannot be used" in printed.err
+    printed = run(*command, "--skip-bad")
+    assert printed.code == 1
+    assert printed.err.startswith("crossjepa: skipped ")
+    assert "bad" in printed.err
+    assert len(open_cache(tmp_path / "cache")) == 1
+
+
+def test_mistakes_are_explained(run: Run, tmp_path: Path) -> None:
+    command = words(tmp_path)
+    assert "give at least one DATA" in only_error(run(*command))
+    assert "no such file or folder" in only_error(run(*command, tmp_path / "nothing"))
+    assert "no cache" in only_error(run("cache-info", tmp_path))

@@ -1,0 +1,126 @@
+"""`crossjepa encode`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from crossjepa import CrossJEPAEncoder
+from crossjepa.io import Mesh, read
+from tests.cli.conftest import Run, only_error
+from tests.conftest import SAMPLES
+from tests.helpers.corpus import write_broken_files, write_mixed_meshes
+
+
+def sample_meshes() -> list[Mesh]:
+    shapes = [read(path) for path in sorted(SAMPLES.glob("*.obj"))]
+    return [shape for shape in shapes if isinstance(shape, Mesh)]
+
+
+def test_folder_to_npz(base: CrossJEPAEncoder, run: Run, tmp_path: Path) -> None:
+    result = run("encode", SAMPLES, "-o", tmp_path / "out.npz")
+    assert result.code == 0, result.err
+    files = sorted(SAMPLES.glob("*.obj"))
+    with np.load(tmp_path / "out.npz") as archive:
+        assert archive["files"].tolist() == [str(path) for path in files]
+        np.testing.assert_allclose(archive["features"], base.encode(files), atol=1e-4)
+
+
+def test_options_and_safetensors(base: CrossJEPAEncoder, run: Run, tmp_path: Path) -> None:
+    chair = SAMPLES / "chair.obj"
+    output = tmp_path / "out.safetensors"
+    result = run("encode", chair, "-o", output, "--pool", "max", "--up-axis", "z", "--batch-size", "1")
+    assert result.code == 0, result.err
+    np.testing.assert_allclose(
+        load_file(output)["features"][0], base.encode(chair, pool="max", up_axis="z"), atol=1e-4
+    )
+    with safe_open(output, framework="np") as file:
+        assert json.loads(file.metadata()["files"]) == [str(chair)]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_per_point(base: CrossJEPAEncoder, run: Run, tmp_path: Path, suffix: str) -> None:
+    chair, horse = SAMPLES / "chair.obj", SAMPLES / "horse.obj"
+    output = tmp_path / f"out{suffix}"
+    assert run("encode", chair, horse, "--per-point", "-o", output).code == 0
+    arrays = dict(np.load(output)) if suffix == ".npz" else load_file(output)
+    assert set(arrays) == {str(chair), str(horse)}
+    np.testing.assert_allclose(arrays[str(horse)], base.encode_points(horse), atol=1e-4)
+
+
+def test_bad_files_are_reported_and_the_rest_is_written(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good = write_mixed_meshes(folder, sample_meshes() * 3)
+    (folder / "broken").mkdir()
+    broken = write_broken_files(folder / "broken")
+    result = run("encode", folder, "-o", tmp_path / "out.npz")
+    assert result.code == 1
+    with np.load(tmp_path / "out.npz") as archive:
+        assert set(archive["files"].tolist()) == {str(path) for path in good}
+        assert np.isfinite(archive["features"]).all()
+    assert result.err.count("skipped") == len(broken) == 10
+    for path, word in broken.items():
+        line = next(line for line in result.err.splitlines() if path.name in line)
+        assert word in line
+
+
+def test_json_says_what_was_written(run: Run, tmp_path: Path) -> None:
+    chair, output = SAMPLES / "chair.obj", tmp_path / "out.npz"
+    (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
+    printed = run("encode", chair, tmp_path / "bad.off", "-o", output, "--json", "--quiet")
+    assert printed.code == 1
+    summary = printed.json
+    (skipped,) = summary.pop("skipped")
+    assert skipped["file"] == str(tmp_path / "bad.off")
+    assert printed.err == f"crossjepa: skipped {skipped['file']}: {skipped['reason']}\n"
+    assert summary == {
+        "output": str(output),
+        "model": "crossjepa-base",
+        "per_point": False,
+        "feature_width": 576,
+        "files": [str(chair)],
+    }
+    assert run("encode", chair, "-o", output, "--per-point", "--json").json["feature_width"] == 288
+
+
+def test_quiet_prints_nothing(run: Run, tmp_path: Path) -> None:
+    chair, output = SAMPLES / "chair.obj", tmp_path / "out.npz"
+    assert run("encode", chair, "-o", output) == (
+        0,
+        f"{output}: features of 1 files from crossjepa-base\n",
+        "",
+    )
+    assert run("encode", chair, "-o", output, "--quiet") == (0, "", "")
+
+
+def test_nothing_is_written_if_all_files_are_bad(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
+    printed = run("encode", tmp_path, "-o", tmp_path / "out.npz")
+    assert (printed.code, printed.out) == (2, "")
+    skipped, error = printed.err.splitlines()
+    assert skipped.startswith(f"crossjepa: skipped {tmp_path}/bad.off: ")
+    assert error.startswith("crossjepa: error: nothing was written")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.off"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("encode", str(SAMPLES), "-o", "{tmp}/out.txt"), "out.txt"),
+        (("encode", str(SAMPLES), "-o", "{tmp}/no/out.npz"), "folder"),
+        (("encode", "{tmp}", "-o", "{tmp}/out.npz"), "no point cloud"),
+        (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "-m", "no-such-model"), "crossjepa-base"),
+        (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "--batch-size", "0"), "batch size"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], word: str
+) -> None:
+    assert word in only_error(run(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments)))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,44 @@
+"""`crossjepa list` and `crossjepa info`."""
+
+from __future__ import annotations
+
+from crossjepa.model_files import WEIGHTS_NAME
+from crossjepa.registry import CHECKPOINTS
+from tests.cli.conftest import Run, only_error
+from tests.conftest import SAMPLES
+
+
+def test_list_is_a_table(run: Run) -> None:
+    lines = run("list").out.splitlines()
+    assert lines[0].split()[:4] == ["name", "parameters", "size", "feature"]
+    assert [line.split()[0] for line in lines[1:]] == list(CHECKPOINTS)
+    assert lines[1].split("  ")[1:] and "8.48M" in lines[1] and "0.9141" in lines[1]
+    assert {line.find("apache-2.0") for line in lines[1:]} == {lines[0].find("license")}
+
+
+def test_list_and_info_agree(run: Run) -> None:
+    listed = run("list", "--json").json
+    assert [facts["name"] for facts in listed] == list(CHECKPOINTS)
+    for facts in listed:
+        described = run("info", facts["name"]).json
+        assert facts["parameters"] == described["parameters"]
+        assert facts["feature_width"] == described["feature_width"]
+        provenance = described["provenance"]
+        assert facts["license"] == provenance["license"]
+        assert facts["modelnet40_linear_svm"] == provenance["modelnet40_linear_svm"]
+        assert facts["bytes"] >= (CHECKPOINTS[facts["name"]].folder / WEIGHTS_NAME).stat().st_size
+
+
+def test_info_of_weights(run: Run) -> None:
+    facts = run("info", "crossjepa-base").json
+    assert facts["parameters"] == 8_476_032
+    assert facts["processor"]["up_axis"] == "y"
+    assert run("info", facts["folder"]).json["parameters"] == 8_476_032
+
+
+def test_info_of_files(run: Run) -> None:
+    described = run("info", SAMPLES / "chair.obj").json
+    assert described["kind"] == "mesh"
+    assert described["faces"] > 100
+    assert "no such file" in only_error(run("info", "nothing.ply"))
+    assert "no-such-model" in only_error(run("info", "no-such-model"))
