@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json as plain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
 from crossjepa.cli.render import DEFAULT_PICTURES, Pictures
-from crossjepa.datasets.open import open_collection
+from crossjepa.datasets import open_dataset
 from crossjepa.device import resolve_device
 from crossjepa.train.cache import CacheConfig, check_cache, default_workers, make_cache
 from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Embedding
@@ -22,8 +22,7 @@ def cache(
     teacher: Annotated[str, arg(metavar="NAME-or-FILE")] = DEFAULT_TEACHER,
     embedding: Embedding = "cls",
     workers: Annotated[int | None, options.unset("one per CPU, up to 8; one with a GPU")] = None,
-    split: Annotated[str | None, options.unset("train, if there are splits")] = None,
-    meshes: Literal["open", "no-benchmark", "all"] = "open",
+    split: Annotated[str | None, options.unset("the only one")] = None,
     shapes: options.Shapes = None,
     difficulty: options.Difficulty = "easy",
     skip_bad: options.Flag = False,
@@ -35,22 +34,20 @@ def cache(
     """Embed views of objects with an image teacher, once, for pretraining.
 
     Args:
-        data: packed meshes or clouds (npz), or a folder of files or of renderings.
+        data: clouds (npz), files, or folders of files or of renderings.
         output: folder of the cache; an unfinished one is continued.
         teacher: timm name, whose weights come from the Hugging Face Hub, or a local ARCHITECTURE.safetensors.
         embedding: class token, mean patch token, both, or mean and maximum of the last layers.
         workers: processes.
         split: which split of clouds that have splits, or all.
-        meshes: which of packed meshes.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
     place, config = str(resolve_device(device)), CacheConfig(teacher, embedding, pictures.config())
-    collection = open_collection(
-        data, split=split, up_axis=pictures.up_axis, meshes=meshes, shapes=shapes, difficulty=difficulty,
-        skip_bad=skip_bad,
-    )  # fmt: skip
+    dataset = open_dataset(
+        data, split=split, up_axis=pictures.up_axis, shapes=shapes, difficulty=difficulty, skip_bad=skip_bad
+    )
     made = make_cache(
-        collection, output, config, workers=workers or default_workers(place), device=place,
+        dataset, output, config, workers=workers or default_workers(place), device=place,
         skip_bad=skip_bad, progress=not (quiet or no_progress),
     )  # fmt: skip
     if made is None:  # other ranks are still at work

@@ -25,7 +25,7 @@ def test_check(tmp_path: Path, run: Run) -> None:
     printed = run("data", "check", "clouds", path)
     assert printed.code == 0
     assert "whole" in printed.out
-    printed = run("data", "check", "modelnet40-clouds", path, "--json")
+    printed = run("data", "check", "modelnet40", path, "--json")
     assert printed.code == 1
     (found,) = printed.json
     assert (found["counts"], found["points"], found["is_whole"]) == (
