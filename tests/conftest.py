@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# One thread for each process, before torch is imported: pytest runs several of them, and tests start more.
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
 import numpy as np
 import pytest
 import torch
@@ -15,17 +18,21 @@ from crossjepa.config import NAMED_SIZES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY / "examples" / "files"
+# Programs that tests start import what the tests import: the checkout or, outside of it, what is installed.
+if (REPOSITORY / "crossjepa").is_dir():
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *([inherited] if inherited else [])])
 
 
 def shared_folder() -> Path | None:
-    """Returns the folder of real data, which is not part of the repository, where it is present."""
+    """Returns the folder of real data, which is not part of the repository, or None if it is absent."""
     folder = Path(os.environ.get("CROSSJEPA_SHARED", REPOSITORY.parent / "shared"))
     return folder if folder.is_dir() else None
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data; tests that ask for it are skipped where it is absent."""
+    """The folder of real data; tests that ask for it are skipped if it is absent."""
     folder = shared_folder()
     if folder is None:
         pytest.skip("the folder of real data (CROSSJEPA_SHARED) is absent")
@@ -48,7 +55,7 @@ def base() -> CrossJEPAEncoder:
 
 @pytest.fixture
 def tiny() -> CrossJEPAEncoder:
-    """A small encoder with random weights and used batch norms, for what does not depend on training."""
+    """A small encoder with random weights and batch norms that have seen data."""
     torch.manual_seed(0)
     config = ModelConfig(encoder=NAMED_SIZES["crossjepa-test"], processor=ProcessorConfig(num_points=64))
     encoder = CrossJEPAEncoder(config)
@@ -59,5 +66,5 @@ def tiny() -> CrossJEPAEncoder:
 
 
 @pytest.fixture(autouse=True)
-def _no_threads() -> None:
+def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import REPOSITORY
 from tests.helpers.finetune_data import write_folder
 
@@ -26,6 +28,7 @@ def test_quickstart() -> None:
         assert (nearest[first], nearest[second]) == (second, first)
 
 
+@pytest.mark.slow
 def test_finetune_folder(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "data", 5, ("horse", "table"))
     new_file = "examples/files/horse.obj"

@@ -188,6 +188,7 @@ def test_wrong_shapes_are_named(points: Tensor) -> None:
         make("crossjepa-test")(points)
 
 
+@pytest.mark.slow
 def test_compiles_without_graph_breaks() -> None:
     model = make("crossjepa-test")
     points_BN3 = clouds(2, 100)

@@ -113,6 +113,7 @@ def command(data: Path, folder: Path, teacher: str, *options: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_two_workers_killed_with_their_parent(
     whole: tuple[Path, float], data: Path, teacher: str, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_two_workers_killed_with_their_parent(
     assert_same(folder, whole[0])
 
 
+@pytest.mark.slow
 def test_two_ranks_of_torchrun_make_one_cache(
     whole: tuple[Path, float], data: Path, teacher: str, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def start_writing(path: Path) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no locks here")
+@pytest.mark.slow
 def test_only_what_dead_writers_left_is_removed(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path, replace(QUIET, stop_after=3))
     living = start_writing(tmp_path / "step-000000006.pt")

@@ -108,6 +108,7 @@ def test_pictures_need_matplotlib_and_nothing_else_does(
     assert "no confusion.png: matplotlib is not installed" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bits(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
     """Kills the process in both phases of the run, whatever it is just doing after an epoch."""
     config = small.change(frozen_epochs=12, epochs=12, patience=30)
@@ -153,6 +154,7 @@ def test_validation_chooses_the_epoch(folder: Path, small: FinetuneConfig, tmp_p
     assert len(lines) < 38, "patience ended the run"
 
 
+@pytest.mark.slow
 def test_the_test_part_decides_nothing(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
     dataset = load("folder", folder, num_points=64)
     test_n = split_dataset(dataset, 0.2, 0.2, seed=0).test_n

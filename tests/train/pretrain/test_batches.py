@@ -63,6 +63,7 @@ def test_points_are_sampled_on_the_device(config: PretrainConfig, changes: dict[
         assert [value.shape for value in one] == [value.shape for value in other]
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_samples_what_a_cpu_samples(config: PretrainConfig) -> None:
     even = with_options(config, even_probability=1.0, points_weight=1.0)

@@ -18,6 +18,7 @@ FOUND = any(map(shutil.which, COMPILERS))
 
 
 @pytest.mark.skipif(not FOUND, reason="no C++ compiler, which torch.compile needs")
+@pytest.mark.slow
 def test_compiled_steps_have_the_losses_of_plain_ones(config: PretrainConfig, tmp_path: Path) -> None:
     """Two steps with few points and two with all of them; torch keeps what it compiled for the next time."""
     slow = with_options(config, precision="float32", optimizer="adamw", learning_rate=3e-4)

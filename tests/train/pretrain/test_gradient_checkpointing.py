@@ -93,6 +93,7 @@ def test_losses_gradients_and_running_statistics_stay(config: PretrainConfig, pr
     assert little_kept < 0.3 * all_kept
 
 
+@pytest.mark.slow
 def test_they_stay_when_compiled(config: PretrainConfig) -> None:
     recipe = with_options(config, precision="float32")
     expected, _ = one_step(recipe)

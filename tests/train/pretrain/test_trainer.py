@@ -24,6 +24,7 @@ from tests.helpers.small_cache import VIEWS
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@pytest.mark.slow
 def test_loss_falls(config: PretrainConfig, tmp_path: Path, optimizer: str) -> None:
     longer = with_options(config, steps=160, optimizer=optimizer, contrast_weight=0.0)
     pretrain(longer, tmp_path, replace(QUIET, log_every=20, save_every=1000, probe_every=0))
@@ -41,6 +42,7 @@ def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConfig, tmp_path: Path) -> None:
     """Kills the process at random moments, also while it writes: `CROSSJEPA_KILLS` times."""
     longer = with_options(config, steps=20 * KILLS)

@@ -43,6 +43,7 @@ from tests.helpers.small_cache import make_cache
         {"occupancy_weight": 4.0, "occupancy_nodes": 2},
     ],
 )
+@pytest.mark.slow
 def test_two_processes_equal_one_with_the_whole_batch(
     config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
 ) -> None:
@@ -59,6 +60,7 @@ def test_two_processes_equal_one_with_the_whole_batch(
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="no /proc to find torchrun's workers in")
+@pytest.mark.slow
 def test_two_processes_killed_together_and_resumed_end_with_the_same_bits(
     config: PretrainConfig, tmp_path: Path
 ) -> None:
