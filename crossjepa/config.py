@@ -1,7 +1,7 @@
-"""Configurations: frozen dataclasses and one table of named sizes.
+"""Configurations, as frozen dataclasses, and the table of named sizes.
 
-A configuration is what `config.json` holds beside the weights. It is enough to rebuild the network, to check
-the weights against it and to preprocess new data as the weights expect.
+`config.json` beside the weights holds a `ModelConfig`. It suffices to rebuild the network, to validate the
+weights and to preprocess new data as the weights expect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Config = TypeVar("_Config")
 
 
 def from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
-    """Builds the dataclass `kind` from plain values and refuses what it does not know.
+    """Builds the dataclass `kind` from plain values; unknown fields are errors.
 
     Args:
         kind: the configuration dataclass to build.
@@ -44,8 +44,8 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _require_count(name: str, value: object) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    _require(whole and 1 <= value <= 1 << 20, f"{name} must be a whole number from 1 to 2**20, not {value!r}")  # type: ignore[operator]
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    _require(is_int and 1 <= value <= 1 << 20, f"{name} must be an integer from 1 to 2**20, not {value!r}")  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,15 @@ class EncoderConfig:
     """Shape of the point encoder.
 
     Attributes:
-        width: channels of a token (C).
-        depth: transformer blocks.
-        num_heads: attention heads; must divide `width`.
-        num_groups: groups, hence tokens, of a cloud (G).
-        group_size: neighbors of a group (K).
-        num_points: points the weights were trained on (N); larger clouds are reduced to it.
-        mlp_ratio: hidden width of a block's MLP over `width`.
-        pool: default pooling of tokens to one embedding.
+        width: channels per token (C).
+        depth: number of transformer blocks.
+        num_heads: number of attention heads; must divide `width`.
+        num_groups: groups, and so tokens, per cloud (G).
+        group_size: neighbors per group (K).
+        num_points: points per cloud that the weights were trained on (N); larger clouds are reduced to that
+            many.
+        mlp_ratio: hidden width of the MLP of a block, as a multiple of `width`.
+        pool: default pooling of the tokens to one embedding.
     """
 
     width: int = 288
@@ -89,14 +90,14 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class ProcessorConfig:
-    """How any input becomes the points the weights expect.
+    """Preprocessing: how any input becomes the points that the weights expect.
 
     Attributes:
-        num_points: points sampled on a mesh, and the most that a cloud keeps (N).
+        num_points: number of points sampled on a mesh, and the maximum number that a cloud keeps (N).
         up_axis: the axis that points up in the frame of the weights.
         normalize: "unit_sphere" moves the centroid to the origin and scales the largest radius to 1; "none"
-            leaves coordinates alone.
-        seed: seed of the surface sampling of meshes.
+            leaves the coordinates as they are.
+        seed: seed of the sampling of mesh surfaces.
     """
 
     num_points: int = 1024
@@ -119,14 +120,15 @@ class PredictorConfig:
 
     Attributes:
         width: channels inside the predictor.
-        depth: transformer blocks.
+        depth: number of transformer blocks.
         num_heads: attention heads.
-        target_width: channels of the teacher's embedding (D).
-        conditioning: what the query is told about the view.
-        histogram_bins: bins of the color histogram, all channels together.
-        joint_attention: whether the point tokens see the query (a sequence a view) or not (views share them).
-        camera_positions: whether the point tokens also say where they are as the camera sees them; needs
-            `joint_attention`.
+        target_width: channels of the embedding of the teacher (D).
+        conditioning: what the query says about the view: pose, color histogram, both or none.
+        histogram_bins: bins of the color histogram, of all channels together.
+        joint_attention: whether point tokens attend to the query (one sequence per view) or not (all views of
+            a cloud share its tokens).
+        camera_positions: whether the positions of the point tokens in the frame of the camera are added to
+            them; needs `joint_attention`.
     """
 
     width: int = 192
@@ -150,21 +152,21 @@ class PredictorConfig:
             _require(isinstance(getattr(self, name), bool), f"{name}: {getattr(self, name)!r}")
         _require(
             self.joint_attention or not self.camera_positions,
-            "camera_positions needs joint_attention, since views cannot share tokens that differ",
+            "camera_positions needs joint_attention, since the tokens then differ between views",
         )
 
 
 @dataclass(frozen=True)
 class ViewPredictionConfig:
-    """The predictor of a release: its shape, what it predicts, and the view it takes where none is given.
+    """The predictor of released weights: its shape, what it predicts, and the view it assumes by default.
 
     Attributes:
         network: shape of the predictor.
         teacher: name of the image model whose embeddings of views it predicts.
         embedding: which of the teacher's embeddings, see `crossjepa.train.cache.teacher.Teacher`.
-        distance: mean distance of the cameras in training, in radii of the object.
-        histogram: mean color histogram of the views in training.
-        teacher_sha256: checksum of the teacher's weights, which can have several names; "" where unknown.
+        distance: mean distance of the cameras during training, in radii of the object.
+        histogram: mean color histogram of the views during training.
+        teacher_sha256: checksum of the teacher's weights, which may go by several names; "" if unknown.
     """
 
     network: PredictorConfig
@@ -176,9 +178,11 @@ class ViewPredictionConfig:
 
     def __post_init__(self) -> None:
         _require(isinstance(self.histogram, (list, tuple)), f"histogram: {self.histogram!r}")
-        object.__setattr__(self, "histogram", tuple(self.histogram))  # a list, as JSON has it
+        object.__setattr__(self, "histogram", tuple(self.histogram))  # JSON has lists
         for name in ("teacher", "embedding", "teacher_sha256"):
-            _require(isinstance(getattr(self, name), str), f"{name} must be a text")
+            _require(
+                isinstance(getattr(self, name), str), f"{name} must be a string, not {getattr(self, name)!r}"
+            )
         _require(
             all(isinstance(each, (int, float)) for each in (self.distance, *self.histogram)),
             "distance and histogram must be numbers",
@@ -193,27 +197,27 @@ class ViewPredictionConfig:
         """Rebuilds the configuration from plain values.
 
         Raises:
-            ValueError: a field is unknown, missing or impossible.
+            ValueError: a field is unknown, missing or has an invalid value.
         """
         needed = {entry.name for entry in dataclasses.fields(cls) if entry.default is dataclasses.MISSING}
         missing = sorted(needed - set(values))
         _require(not missing, f"the predictor has no {missing}")
-        _require(isinstance(values["network"], Mapping), "the predictor's network is no object")
+        _require(isinstance(values["network"], Mapping), "the predictor's network must be a JSON object")
         return from_dict(cls, {**values, "network": from_dict(PredictorConfig, values["network"])})
 
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """What a fine-tuned model answers: its task, the names of its answers, and the shape of its head.
+    """The head of a fine-tuned model: its task, the names of its outputs, and its shape.
 
     Attributes:
-        task: "classification" of whole clouds, or "partseg", a part for every point.
+        task: "classification", one class per cloud, or "partseg", one part per point.
         classes: names of the classes.
-        part_names: names of the parts, () for classification.
-        class_parts: numbers of the parts that each class can have, () for classification.
-        hidden: width of the hidden layers; 0 makes classification linear.
-        dropout: share of hidden values dropped in training.
-        up_axis: the axis that points up in the clouds that it learned from, and in those that `predict` gets;
+        part_names: names of the parts; () for classification.
+        class_parts: numbers of the parts that each class can have; () for classification.
+        hidden: width of the hidden layers; 0 for a linear classifier.
+        dropout: dropout rate of the hidden layers during training.
+        up_axis: the axis that points up in the clouds it was trained on, and in those that `predict` gets;
             None for that of the weights.
     """
 
@@ -226,10 +230,10 @@ class HeadConfig:
     up_axis: Axis | None = None
 
     def __post_init__(self) -> None:
-        for name in ("classes", "part_names"):  # lists, as JSON has them, become tuples
+        for name in ("classes", "part_names"):  # JSON has lists
             names = tuple(getattr(self, name))
             object.__setattr__(self, name, names)
-            _require(all(isinstance(each, str) for each in names), f"{name} must be texts, not {names!r}")
+            _require(all(isinstance(each, str) for each in names), f"{name} must be strings, not {names!r}")
             _require(len(set(names)) == len(names), f"{name} must differ from each other")
         object.__setattr__(self, "class_parts", tuple(tuple(parts) for parts in self.class_parts))
         _require(self.task in get_args(Task), f"task must be one of {get_args(Task)}, not {self.task!r}")
@@ -240,7 +244,7 @@ class HeadConfig:
         _require(self.up_axis in axes, f"up_axis must be one of {axes}, not {self.up_axis!r}")
         if self.task == "partseg":
             _require(self.hidden > 0, "a part segmentation head needs hidden layers")
-            _require(len(self.class_parts) == len(self.classes), "class_parts needs an entry a class")
+            _require(len(self.class_parts) == len(self.classes), "class_parts needs one entry per class")
             known = range(len(self.part_names))
             fits = all(parts and all(part in known for part in parts) for parts in self.class_parts)
             _require(fits, f"class_parts must name parts from 0 to {len(known) - 1} for every class")
@@ -248,16 +252,16 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All of `config.json`: network, preprocessing, head, and where the weights come from.
+    """The content of `config.json`: network, preprocessing, head, and provenance of the weights.
 
     Attributes:
         encoder: shape of the encoder.
-        processor: preprocessing that travels with the weights.
-        head: what a fine-tuned model answers, None for a bare encoder.
-        provenance: data seen, teacher, steps, measured figures and license, as plain JSON values; under
-            "predictor" the same of a predictor with a training of its own.
-        format_version: version of this layout, raised when a migration is needed.
-        predictor: what the release predicts of views, None for an encoder alone.
+        processor: preprocessing that the weights expect.
+        head: head of a fine-tuned model; None for an encoder alone.
+        provenance: training data, teacher, steps, measured figures and license, as plain JSON values; under
+            "predictor" the same for a predictor that was trained by itself.
+        format_version: version of this format, increased if a migration is needed.
+        predictor: the view predictor; None for an encoder alone.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -270,13 +274,13 @@ class ModelConfig:
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain JSON values."""
         values = {"library": "crossjepa", **dataclasses.asdict(self)}
-        for name in ("head", "predictor"):  # files without stay readable for versions that know of none
+        for name in ("head", "predictor"):  # versions that know neither can then read the file
             if values[name] is None:
                 del values[name]
         return values
 
     def without_predictor(self) -> ModelConfig:
-        """Returns what is true of the encoder alone."""
+        """Returns the configuration of the encoder alone."""
         provenance = {name: value for name, value in self.provenance.items() if name != "predictor"}
         return dataclasses.replace(self, predictor=None, provenance=provenance)
 
@@ -285,21 +289,21 @@ class ModelConfig:
         """Rebuilds the configuration from `to_dict` or a parsed config.json.
 
         Raises:
-            ValueError: a field is unknown or has an impossible value, or the file is of a newer format.
+            ValueError: a field is unknown or has an invalid value, or the file has a newer format.
         """
         entries = {name: value for name, value in values.items() if name != "library"}
         version = entries.get("format_version", 1)
         if version != 1:
             raise ValueError(
-                f"config format {version!r} is newer than this crossjepa understands (1); upgrade it"
+                f"config format {version!r} is not 1, the newest that this crossjepa reads; upgrade crossjepa"
             )
         for name, kind in (("encoder", EncoderConfig), ("processor", ProcessorConfig)):
             if not isinstance(entries.get(name), Mapping):
-                raise ValueError(f"config has no {name!r} section")
+                raise ValueError(f"the config has no {name!r} section")
             entries[name] = from_dict(kind, entries[name])
         for name in ("head", "predictor"):
             if not isinstance(entries.get(name, {}), Mapping | None):
-                raise ValueError(f"config has a {name!r} section that is no object")
+                raise ValueError(f"the {name!r} section of the config is not a JSON object")
         if entries.get("head") is not None:
             entries["head"] = from_dict(HeadConfig, entries["head"])
         if entries.get("predictor") is not None:

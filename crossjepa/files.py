@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are written completely or not at all, and locks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file under another name in the same folder and renames it once it is on the disk.
+    """Writes a file under a temporary name in the same folder and renames it once it is on the disk.
 
     Args:
-        path: the file; an old one stays untouched until the new one is whole.
-        write: puts the content into the open binary file.
+        path: the file; an older one stays untouched until the new one is complete.
+        write: writes the content to an open binary file.
     """
     target = Path(path)
     handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
@@ -38,10 +38,10 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 
 def remove_partials(folder: str | os.PathLike[str]) -> None:
-    """Removes what killed processes left of the files that they were writing to a folder.
+    """Removes the temporary files that killed processes left in a folder.
 
     Args:
-        folder: where `atomic_write` wrote; what others are still writing there stays.
+        folder: where `atomic_write` wrote; files that other processes are still writing stay.
     """
     for path in Path(folder).glob(".*.partial"):
         with suppress(OSError), path.open("r+b") as file:
@@ -50,12 +50,12 @@ def remove_partials(folder: str | os.PathLike[str]) -> None:
 
 
 def _take(file: BinaryIO) -> bool:
-    """Locks an open file until it is closed or its process ends; returns whether that could be done."""
+    """Locks an open file until it is closed or the process ends; returns whether that was possible."""
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # another has it; or there are no locks: Windows, some network drives
+    except (ImportError, OSError):  # locked by another, or no locks: Windows, some network drives
         return False
     return True
 
@@ -67,22 +67,23 @@ def write_json(path: str | os.PathLike[str], values: Any) -> None:
 
 
 def lock_file(path: str | os.PathLike[str]) -> Path:
-    """Returns the file that stands for the lock of a file or folder."""
+    """Returns the path of the lock file of a file or folder."""
     return Path(path).with_name(f".{Path(path).name}.lock")
 
 
 @contextmanager
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Keeps other processes of this machine out while a file or folder is changed.
+    """Holds a lock, so that no other process on this machine changes the same file or folder.
 
-    The lock is a hidden file beside it; the system gives it back when its holder ends, however it ends.
+    The lock is on a hidden file beside it; the system releases it when the process ends, even if it is
+    killed.
 
     Args:
-        path: what is changed; it need not exist.
+        path: the file or folder to change; it need not exist.
     """
     try:
         import fcntl
-    except ImportError:  # Windows has none; there it is for the user to run one process at a time.
+    except ImportError:  # On Windows, it is up to the user to run one process at a time.
         yield
         return
     with lock_file(path).open("ab") as file:
@@ -91,13 +92,13 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Writes arrays, whole or not at all.
+    """Writes arrays as `np.savez` does, but atomically and under any names.
 
-    As `np.savez`, which takes names as keyword arguments and so cannot store one called "file".
+    `np.savez` takes the names as keyword arguments, so it cannot store an array named "file".
 
     Args:
-        path: a .npz file.
-        arrays: by name.
+        path: the npz file.
+        arrays: the arrays by name.
     """
 
     def write(file: BinaryIO) -> None:

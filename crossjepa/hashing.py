@@ -1,4 +1,4 @@
-"""Checksums and fingerprints: what files, recipes and weights hold, in short."""
+"""Checksums and fingerprints of files, recipes and weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 def file_fingerprint(path: Path) -> str:
     """Returns the size of a file and a checksum of its middle, "" if it cannot be read.
 
-    Clouds of one number of points have one size, and text files begin alike; in the middle they differ.
+    Files of clouds with the same number of points have the same size, and text files begin alike; in the
+    middle they differ.
     """
     try:
         with path.open("rb") as file:
@@ -39,7 +40,7 @@ def file_fingerprint(path: Path) -> str:
 
 
 def text_digest(texts: Iterable[str]) -> str:
-    """Returns a short name for a list of texts."""
+    """Returns a short digest of a sequence of texts."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(text.encode() + b"\0")
@@ -47,12 +48,12 @@ def text_digest(texts: Iterable[str]) -> str:
 
 
 def recipe_hash(recipe: Mapping[str, Any]) -> str:
-    """Returns a short name for a recipe of plain JSON values, whatever the order of its keys."""
+    """Returns a short digest of a recipe of plain JSON values, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def weights_digest(module: nn.Module) -> str:
-    """Returns the SHA-256 of names, types and bytes of all tensors of a module."""
+    """Returns the SHA-256 of the names, dtypes, shapes and bytes of all tensors of a module."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         content = tensor.detach().cpu().contiguous()

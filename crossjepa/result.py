@@ -14,12 +14,12 @@ from crossjepa._version import __version__
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a protocol found.
+    """The outcome of a protocol.
 
     Attributes:
-        metrics: figures by name; accuracies and means are shares from 0 to 1.
-        table: rows of a finer account, each with the same columns.
-        settings: everything that was fixed or chosen, and how.
+        metrics: figures by name; accuracies and means are fractions from 0 to 1.
+        table: rows of a detailed table, all with the same columns.
+        settings: everything that was fixed or selected, and how.
     """
 
     metrics: dict[str, float]
@@ -29,19 +29,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Result:
-    """An evaluation that somebody else can repeat.
+    """A result that others can reproduce.
 
     Attributes:
-        protocol: its name.
+        protocol: name of the protocol.
         description: what was done, in words.
-        metrics: figures by name; accuracies and means are shares from 0 to 1.
-        table: rows of a finer account.
-        settings: everything that was fixed or chosen, and how.
-        model: what made the features, with a checksum of the weights.
-        data: data set, checksum, counts, and how it was divided.
-        versions: of the software.
-        seconds: time for the features (0 where they came from the cache) and for the protocol.
-        seed: seed of every random draw.
+        metrics: figures by name; accuracies and means are fractions from 0 to 1.
+        table: rows of a detailed table.
+        settings: everything that was fixed or selected, and how.
+        model: the model that made the features, with a checksum of its weights.
+        data: data set, checksum, counts and splits.
+        versions: versions of the software.
+        seconds: time spent on the features (0 if they were cached) and on the protocol.
+        seed: seed of all random numbers.
     """
 
     protocol: str
@@ -56,15 +56,15 @@ class Result:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain JSON values."""
+        """Returns the result as plain JSON values."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """Returns indented JSON."""
+        """Returns the result as indented JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
     def to_text(self) -> str:
-        """Returns a table for people."""
+        """Returns the result as text for people."""
         lines = [
             f"{self.protocol}: {self.description}",
             _facts("model", self.model),

@@ -1,4 +1,4 @@
-"""Point and mesh files in, one error type out."""
+"""Readers of point cloud and mesh files; whatever is wrong with a file, they raise one type of error."""
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance

@@ -1,4 +1,4 @@
-"""What a surface looks like: colors at the corners of its faces, and images over them.
+"""The look of a surface: colors at the corners of its faces, and textures.
 
 F faces, V vertices, H x W texels
 """
@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# More texels than a picture of a few hundred pixels can show.
+# More texels than a view of a few hundred pixels can show.
 MAX_TEXTURE_SIDE = 1024
-# sRGB, nearly: a power law keeps products of linear colors products.
+# Approximates sRGB; with a power law, a product of linear colors is still a product after encoding.
 GAMMA = 1 / 2.2
 
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """Colors as a screen shows them (sRGB), 0 to 1. A texture is multiplied by the colors of the corners.
+    """Colors in sRGB, from 0 to 1. The colors of a texture are multiplied by those of the corners.
 
     Attributes:
         colors_F33: (F, 3, 3) float32 red, green and blue at the corners of every face.
-        texture_F: (F,) int64 number of each face's texture, -1 where it has none.
-        uv_F32: (F, 3, 2) float32 place of the corners in the texture, (0, 0) its upper left and (1, 1) its
-            lower right corner; it repeats beyond.
-        textures: (H, W, 4) uint8 red, green, blue and opacity.
+        texture_F: (F,) int64 number of each face's texture, -1 for none.
+        uv_F32: (F, 3, 2) float32 texture coordinates of the corners: (0, 0) is the upper left and (1, 1) the
+            lower right corner of the texture, which repeats beyond.
+        textures: (H, W, 4) uint8 images of red, green, blue and opacity.
     """
 
     colors_F33: NDArray[np.float32]
@@ -39,7 +39,7 @@ class Appearance:
 
     @classmethod
     def of_corners(cls, colors_F33: NDArray[Any]) -> Appearance:
-        """Colors without a texture; values that are not finite become white."""
+        """Makes an appearance of (F, 3, 3) colors of corners, without textures; NaN becomes white."""
         with np.errstate(over="ignore"):
             colors_F33 = np.asarray(colors_F33, np.float32)
         colors_F33 = np.nan_to_num(colors_F33, nan=1.0, posinf=1.0, neginf=0.0)
@@ -49,12 +49,12 @@ class Appearance:
 
     @classmethod
     def of_faces(cls, colors_F3: NDArray[Any]) -> Appearance:
-        """One color a face."""
+        """Makes an appearance of (F, 3) colors of faces, without textures."""
         return cls.of_corners(np.repeat(np.asarray(colors_F3, np.float32)[:, None], 3, axis=1))
 
 
 def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
-    """Brings colors to 0 to 1: whole numbers by the range of their type, others by 255 where beyond 1."""
+    """Scales colors to 0 to 1: unsigned ones by the range of their type, others by 255 if they exceed 1."""
     if columns.dtype.kind == "u" and columns.dtype.itemsize <= 2:
         return np.asarray(columns / np.iinfo(columns.dtype).max, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -64,23 +64,23 @@ def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def read_texture(source: Path | bytes, *, opaque: bool) -> NDArray[np.uint8]:
-    """Decodes an image file and reduces it to at most `MAX_TEXTURE_SIDE`.
+    """Decodes an image and shrinks it to at most `MAX_TEXTURE_SIDE` texels per side.
 
     Args:
         source: the file or its content.
-        opaque: whether its opacity is left out.
+        opaque: whether to ignore its opacity.
 
     Returns:
         (H, W, 4) uint8.
 
     Raises:
-        ValueError: it is missing or cannot be decoded.
+        ValueError: the image is missing or cannot be decoded.
     """
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
-            # Pictures of some hundred million pixels are warned of, larger ones refused.
+            # Pillow warns of images of a hundred million pixels, which are accepted, and rejects larger ones.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 image.draft("RGB", (MAX_TEXTURE_SIDE, MAX_TEXTURE_SIDE))

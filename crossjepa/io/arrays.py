@@ -1,4 +1,4 @@
-"""npy and npz.
+"""Readers of npy and npz files.
 
 N points
 """
@@ -19,25 +19,25 @@ from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, va
 
 POINT_KEYS = ("points", "xyz", "pos", "pcd", "pc", "cloud", "vertices")
 MAX_COLUMNS = 64
-# Measured coordinates compress a few times; zeros, of which bombs are made, about a thousand times.
+# Measured coordinates compress by a small factor; zeros, which zip bombs consist of, by about a thousand.
 _MAX_COMPRESSION, _SMALL = 100, 1 << 24
 
 
 def read_npy(path: Path) -> PointCloud:
-    """Reads one array of points."""
+    """Reads an array of points."""
     with path.open("rb") as file:
         points = _read_array(file, path, path.stat().st_size)
     return PointCloud(validate_points(points, str(path)))
 
 
 def read_npz(path: Path) -> PointCloud | Mesh:
-    """Reads the points, or vertices and faces, of an archive."""
+    """Reads the points, or the vertices and faces, of an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive, path)
     except (PointCloudError, MemoryError):
         raise
-    except Exception as error:  # zipfile and zlib raise many types for damaged archives
+    except Exception as error:  # zipfile and zlib raise many types of error for damaged archives
         raise PointCloudError(path, f"not a readable npz archive ({error})") from error
 
 
@@ -53,7 +53,8 @@ def _read_archive(archive: zipfile.ZipFile, path: Path) -> PointCloud | Mesh:
         found = list(members)
     if not found:
         raise PointCloudError(
-            path, f"no array called one of {', '.join(POINT_KEYS)}; it has {sorted(members)}"
+            path,
+            f"has no array named {', '.join(POINT_KEYS[:-1])} or {POINT_KEYS[-1]}; it has {sorted(members)}",
         )
     return PointCloud(validate_points(_read_member(archive, members[found[0]], path), str(path)))
 
@@ -108,6 +109,6 @@ def read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.
             is_first = version == (1, 0)
             reader = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
             shape, fortran_order, dtype = reader(file)
-    except Exception as error:  # the header is Python text, and fails in as many ways
+    except Exception as error:  # the header is Python source, which can fail in many ways
         raise PointCloudError(path, f"not a readable npy array ({error})") from error
     return shape, fortran_order, dtype

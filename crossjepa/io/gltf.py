@@ -1,6 +1,6 @@
-"""gltf and glb: the meshes, or else the points, of a glTF 2.0 scene.
+"""Reader of gltf and glb files: the meshes of a glTF 2.0 scene or, if it has none, its points.
 
-No address is ever read, and images only where colors are asked for.
+No URL is ever opened, and images only if colors are asked for.
 
 V vertices, F faces, N points
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,19 @@ from numpy.typing import NDArray
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
 from crossjepa.io.gltf_buffers import Tree, item, open_tree, read_accessor
+from crossjepa.io.gltf_color import Painter
 from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, validate_points
-
-if TYPE_CHECKING:
-    from crossjepa.io.gltf_color import Painter
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 
 
 def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads a glTF file, text or binary, with the transforms of its scene, and its colors if asked for."""
+    """Reads a text or binary glTF file, with the transforms of its scene applied.
+
+    Args:
+        path: the file.
+        color: whether to read materials, textures and colors of vertices too.
+    """
     vertices: list[NDArray[np.float64]] = []
     faces: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float64]] = []
@@ -35,7 +38,7 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     vertex_count = face_count = 0
     try:
         tree = open_tree(path)
-        painter = _painter(tree) if color else None
+        painter = Painter(tree) if color else None
         for primitive, matrix_44 in _primitives(tree):
             mode = primitive.get("mode", _TRIANGLES)
             if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN):
@@ -51,7 +54,7 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
                 face_count += len(faces_F3)
                 if painter:
                     parts.append(painter.paint(primitive, faces_F3))
-            # One mesh may stand in a scene many times, so a small file can ask for very much.
+            # A scene may repeat a mesh many times, so a small file can ask for very much.
             check_count(vertex_count + sum(map(len, points)), str(path))
             check_count(face_count, str(path), "faces")
     except PointCloudError:
@@ -63,17 +66,11 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
         return replace(mesh, appearance=painter.finished(parts)) if painter else mesh
     if points:
         return PointCloud(validate_points(np.concatenate(points), str(path)))
-    raise PointCloudError(path, "no meshes and no points")
-
-
-def _painter(tree: Tree) -> Painter:
-    from crossjepa.io.gltf_color import Painter
-
-    return Painter(tree)
+    raise PointCloudError(path, "has no meshes and no points")
 
 
 def _primitives(tree: Tree) -> Iterator[tuple[dict[str, Any], NDArray[np.float64]]]:
-    """Walks over the scene; yields what it draws, and where."""
+    """Walks over the scene; yields each primitive with the (4, 4) matrix that places it."""
     waiting = [(index, np.eye(4)) for index in _roots(tree)]
     seen: set[int] = set()
     while waiting:
@@ -125,11 +122,11 @@ def _positions(tree: Tree, primitive: dict[str, Any], matrix_44: NDArray[np.floa
 def _faces(
     tree: Tree, primitive: dict[str, Any], mode: int, vertex_count: int, source: str
 ) -> NDArray[np.int64]:
-    """Returns (F, 3) triangles; those of a strip alternate their direction."""
+    """Returns (F, 3) triangles; every other one of a strip is turned around."""
     if "indices" in primitive:
         corners = read_accessor(tree, primitive["indices"])
         if corners.shape[1] != 1 or corners.dtype.kind not in "iu":
-            raise ValueError("the indices of a mesh are not whole numbers")
+            raise ValueError("the indices of a mesh are not integers")
         corners = corners[:, 0].astype(np.int64)
     else:
         corners = np.arange(vertex_count)
@@ -138,7 +135,7 @@ def _faces(
         raise PointCloudError(source, f"a face refers to vertex {wrong}, but there are {vertex_count}")
     if mode == _TRIANGLES:
         if len(corners) % 3:
-            raise ValueError(f"{len(corners)} corners do not make triangles")
+            raise ValueError(f"{len(corners)} corners are no multiple of 3")
         return corners.reshape(-1, 3)
     if mode == _FAN:
         return np.stack([np.full(max(len(corners) - 2, 0), corners[:1]), corners[1:-1], corners[2:]], axis=1)

@@ -1,4 +1,4 @@
-"""The containers of glTF: its JSON tree, its buffers, and the typed arrays (accessors) within them."""
+"""The parts of a glTF file: its JSON tree, its buffers, and the typed arrays (accessors) in them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Tree:
     """A parsed file.
 
     Attributes:
-        path: where it lies.
-        json: its tree.
+        path: path of the file.
+        json: its JSON tree.
         chunk: the binary chunk of a glb file.
         buffers: the buffers read so far.
     """
@@ -43,18 +43,18 @@ def open_tree(path: Path) -> Tree:
     """Parses the JSON of a glTF file, text or binary.
 
     Raises:
-        PointCloudError: it is truncated, or needs an extension that is not read.
-        ValueError, RecursionError: it is not JSON.
+        PointCloudError: the file is truncated, or needs an extension that is not supported.
+        ValueError, RecursionError: the file is not JSON.
     """
     content, chunk = path.read_bytes(), None
     if path.suffix.lower() == ".glb":
         content, chunk = _chunks(path, content)
     tree = json.loads(content)
     if not isinstance(tree, dict):
-        raise PointCloudError(path, "not readable glTF (no tree)")
+        raise PointCloudError(path, "not readable glTF (its JSON is not an object)")
     compressions = [name for name in tree.get("extensionsRequired", []) if "compression" in str(name)]
     if compressions:
-        raise PointCloudError(path, f"needs the extension {compressions[0]}, which is not read")
+        raise PointCloudError(path, f"needs the extension {compressions[0]}, which is not supported")
     return Tree(path, tree, chunk)
 
 
@@ -65,7 +65,7 @@ def _chunks(path: Path, content: bytes) -> tuple[bytes, bytes | None]:
         raise PointCloudError(path, "truncated: ends inside its header")
     version, length, json_length, kind = struct.unpack("<4xIIII", content[:20])
     if version != 2 or kind != _JSON_CHUNK:
-        raise PointCloudError(path, f"glTF version {version} is not read, only 2")
+        raise PointCloudError(path, f"glTF version {version} is not supported, only 2")
     if length > len(content) or 20 + json_length > length:
         raise PointCloudError(path, f"truncated: its header promises {length} bytes, it has {len(content)}")
     rest = content[20 + json_length : length]
@@ -80,7 +80,11 @@ def _chunks(path: Path, content: bytes) -> tuple[bytes, bytes | None]:
 
 
 def item(tree: Tree, kind: str, index: object) -> dict[str, Any]:
-    """Returns one entry of a list of the tree; a negative number is no entry."""
+    """Returns an entry of one of the lists of the tree.
+
+    Raises:
+        ValueError: there is no such entry; negative numbers have none.
+    """
     entries = tree.json.get(kind, [])
     if not isinstance(index, int) or not 0 <= index < len(entries):
         raise ValueError(f"there is no entry {index!r} among its {kind}"[:200])
@@ -92,8 +96,9 @@ def read_accessor(tree: Tree, index: object) -> NDArray[Any]:
     """Returns the (count, components) array that an accessor describes.
 
     Raises:
-        PointCloudError: it is larger than the buffer.
-        ValueError, TypeError, KeyError, AttributeError: it is not described as glTF asks for.
+        PointCloudError: the accessor is larger than its buffer.
+        ValueError, TypeError, KeyError, AttributeError: the accessor does not follow the specification of
+            glTF.
     """
     accessor = item(tree, "accessors", index)
     count, width = _whole(accessor, "count"), _WIDTHS[accessor["type"]]
@@ -130,7 +135,7 @@ def read_view(tree: Tree, index: object) -> bytes:
     """Returns the bytes of a buffer view, such as an image.
 
     Raises:
-        ValueError: there is no such view, or it is larger than its buffer.
+        ValueError: the view does not exist, or is larger than its buffer.
     """
     view = item(tree, "bufferViews", index)
     buffer = _buffer(tree, view["buffer"])
@@ -147,7 +152,7 @@ def _view(tree: Tree, source: dict[str, Any], dtype: np.dtype[Any], count: int, 
     offset, entry = _whole(source, "byteOffset", 0), dtype.itemsize * width
     stride = _whole(view, "byteStride", entry)
     if stride < entry:
-        raise ValueError(f"a stride of {stride} bytes is less than the {entry} of an entry")
+        raise ValueError(f"a stride of {stride} bytes is less than the {entry} bytes of an entry")
     end = offset + stride * (count - 1) + entry if count else offset
     if end > length or start + length > len(buffer):
         raise PointCloudError(
@@ -177,10 +182,10 @@ def _buffer(tree: Tree, index: int) -> bytes:
 
 
 def read_uri(path: Path, uri: str) -> bytes:
-    """Returns what a data address holds, or a file in the folder of the glTF file; nothing else is read.
+    """Returns the content of a data URI, or of a file in the folder of the glTF file; nothing else is read.
 
     Raises:
-        PointCloudError: the file is missing or elsewhere.
+        PointCloudError: the file is missing or is not in that folder.
     """
     if uri.startswith("data:"):
         head, _, data = uri.partition(",")

@@ -1,4 +1,4 @@
-"""gltf and glb: base colors of materials, their textures, and colors of vertices.
+"""Colors of gltf and glb files: base colors of materials, their textures, and colors of vertices.
 
 V vertices, F faces
 """
@@ -17,16 +17,16 @@ from crossjepa.io.gltf_buffers import Tree, item, read_accessor, read_uri, read_
 
 logger = logging.getLogger(__name__)
 
-# Where a material is transparent, what is less opaque than this is a hole, the rest is whole.
+# Texels of a transparent material are holes if they are less opaque than this; otherwise they are opaque.
 HOLE = 0.25
 _DAMAGE = (PointCloudError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
 
 
 class Painter:
-    """Finds the appearance of one primitive of a file after the other and collects their textures.
+    """Collects the appearance of the primitives of a file, and their textures.
 
     Args:
-        tree: the file.
+        tree: the parsed file.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -36,17 +36,17 @@ class Painter:
         self.used = False
 
     def paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64]) -> Appearance:
-        """Returns the appearance of a primitive; what cannot be read is logged and stays white."""
+        """Returns the appearance of a primitive; colors that cannot be read are logged and stay white."""
         white = Appearance.of_corners(np.ones((len(faces_F3), 3, 3), np.float32))
         try:
             with np.errstate(all="ignore"):
                 return self._paint(primitive, faces_F3)
         except _DAMAGE as error:
-            logger.warning("%s: colors are left out (%s)", self.tree.path, error)
+            logger.warning("%s: the colors of a part are ignored (%s)", self.tree.path, error)
             return white
 
     def finished(self, parts: list[Appearance]) -> Appearance | None:
-        """Joins the parts, None where none of them has any color."""
+        """Concatenates the parts; None if none of them has any color."""
         if not self.used:
             return None
         return Appearance(
@@ -91,7 +91,7 @@ class Painter:
         return self.numbers[key]
 
     def _texture(self, texture: dict[str, Any], mode: str, cutoff: float) -> int:
-        """Returns the number of a texture, -1 where its image cannot be read."""
+        """Returns the number of a texture, -1 if its image cannot be read."""
         source = item(self.tree, "textures", texture["index"])
         webp = source.get("extensions", {}).get("EXT_texture_webp", {})
         image = webp.get("source", source.get("source"))
@@ -134,7 +134,7 @@ def _base(material: dict[str, Any]) -> tuple[NDArray[np.float64], dict[str, Any]
         factor, texture = glossy.get("diffuseFactor", (1, 1, 1, 1)), glossy.get("diffuseTexture")
     factor_4 = np.array(factor, np.float64).reshape(4)
     glow_3 = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float64).reshape(3)
-    # What shines is often black but for its light.
+    # Materials that emit light are often black otherwise.
     if glow_3.any() and texture is None:
         texture = material.get("emissiveTexture")
         factor_4[:3] = glow_3 if texture else np.maximum(factor_4[:3], glow_3)

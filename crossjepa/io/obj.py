@@ -1,4 +1,4 @@
-"""obj: Wavefront geometry; normals are left alone, and so are colors unless they are asked for.
+"""Reader of obj files (Wavefront); normals are ignored, and so are colors unless they are asked for.
 
 V vertices, F faces, P polygons of the same k corners
 """
@@ -22,7 +22,12 @@ _TEXTURE_AND_NORMAL = re.compile(r"/\S*")
 
 
 def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads an OBJ file, with its colors if asked for; without faces it is a point cloud."""
+    """Reads an OBJ file: a mesh, or a point cloud if it has no faces.
+
+    Args:
+        path: the file.
+        color: whether to read materials, textures and colors of vertices too.
+    """
     text = read_text_file(path).replace("\\\n", " ")
     rows = VERTEX.findall(text)
     if not rows:
@@ -46,7 +51,7 @@ def _line_of(text: str, vertex: int) -> int:
 
 
 def _faces(path: Path, text: str) -> Groups | None:
-    """Returns polygons with numbers from 0, and their rows, by number of corners; None without any face."""
+    """Returns rows and polygons, numbered from 0, for each number of corners; None if there are no faces."""
     rows = FACE.findall(text)
     if not rows:
         return None
@@ -70,7 +75,7 @@ def _faces(path: Path, text: str) -> Groups | None:
 
 
 def _vertices_before_faces(text: str) -> NDArray[np.int64]:
-    """Returns the (F,) counts that negative vertex numbers count back from."""
+    """Returns the number of vertices before each face, from which negative vertex numbers count back."""
     vertices = np.array([match.start() for match in VERTEX.finditer(text)])
     faces = np.array([match.start() for match in FACE.finditer(text)])
     return np.searchsorted(vertices, faces).astype(np.int64)

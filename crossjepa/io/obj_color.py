@@ -1,6 +1,6 @@
-"""obj: materials with their textures, and colors of vertices.
+"""Colors of obj files: materials with their textures, and colors of vertices.
 
-V vertices, F faces, P polygons of the same k corners, T places in textures
+V vertices, F faces, P polygons of the same k corners, T texture coordinates
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 logger = logging.getLogger(__name__)
 
-# Polygons with as many corners each, and their rows in the file.
+# Rows of polygons in the file, and the polygons, for each number of corners.
 Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 FACE = re.compile(r"^[ \t]*f(?=\s)([^\n#]*)", re.MULTILINE)
 _LIBRARY = re.compile(r"^[ \t]*mtllib[ \t]+([^\n]+)", re.MULTILINE)
 _USE = re.compile(r"^[ \t]*usemtl(?:[ \t]+([^\n]*))?$", re.MULTILINE)
 _PLACE = re.compile(r"^[ \t]*vt(?=\s)([^\n#]*)", re.MULTILINE)
-# Options of a texture such as "-s 1 1 1", which stand before its name.
+# Options such as "-s 1 1 1", which precede the name of a texture.
 _OPTION = re.compile(r"^-[A-Za-z]+([ \t]+(-?[\d.]+([eE]-?\d+)?|on|off))*[ \t]+")
 _WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a material of an mtl file says about color."""
+    """The color of a material in an mtl file."""
 
     color: tuple[float, ...] = _WHITE
     image: str = ""
@@ -50,18 +50,18 @@ def obj_appearance(
     Args:
         path: the file.
         text: its text.
-        vertex_rows: what follows each "v".
-        faces_F3: (F, 3) the triangles.
-        groups: the polygons of which the triangles were made, and their rows.
+        vertex_rows: the text after each "v".
+        faces_F3: (F, 3) triangles.
+        groups: rows and polygons that the triangles were cut from.
 
     Returns:
-        The colors, None where there are none or where they are damaged, which is logged.
+        The colors; None if there are none, or if they are damaged, which is logged as a warning.
     """
     try:
         with np.errstate(all="ignore"):
             return _appearance(path, text, vertex_rows, faces_F3, groups)
     except (ValueError, OverflowError, IndexError) as error:
-        logger.warning("%s: colors are left out (%s)", path, error)
+        logger.warning("%s: its colors are ignored (%s)", path, error)
         return None
 
 
@@ -92,7 +92,7 @@ def _appearance(
 
 
 def _used_materials(text: str, rows_F: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
-    """Returns the names that the file switches to, "" first, and which of them each triangle has."""
+    """Returns the names of the materials in use, "" first, and the number of each triangle's material."""
     switches = list(_USE.finditer(text))
     names = ["", *((switch[1] or "").strip() for switch in switches)]
     starts = np.array([switch.start() for switch in switches], np.int64)
@@ -107,7 +107,7 @@ def _materials(path: Path, text: str) -> dict[str, Material]:
         try:
             materials.update(_read_library(library))
         except (OSError, ValueError):
-            logger.warning("%s: the materials %s cannot be read", path, match[1].strip())
+            logger.warning("%s: its materials %s cannot be read", path, match[1].strip())
     return materials
 
 
@@ -123,7 +123,7 @@ def _read_library(library: Path) -> dict[str, Material]:
         except ValueError:
             color = _WHITE
         image = _image_name(values.get("map_Kd", ""))
-        # Some exporters write black where a texture tells the color.
+        # Some exporters write black if the color is in a texture.
         if len(color) != 3 or any(map(math.isnan, color)) or (image and not any(color)):
             color = _WHITE
         materials[name.strip()] = Material(color, image, "map_d" in values)
@@ -138,7 +138,7 @@ def _image_name(value: str) -> str:
 
 
 def _textures(path: Path, known: list[Material]) -> tuple[tuple[NDArray[np.uint8], ...], list[int]]:
-    """Returns the images, and the number of that of each material, -1 where it has none."""
+    """Returns the images, and for each material the number of its image, or -1 if it has none."""
     textures: list[NDArray[np.uint8]] = []
     numbers: dict[Material, int] = {}
     for material in dict.fromkeys(known):
@@ -154,14 +154,14 @@ def _textures(path: Path, known: list[Material]) -> tuple[tuple[NDArray[np.uint8
 
 
 def _find_image(path: Path, name: str) -> Path:
-    """Looks where the file says and, since such paths are often of another machine, near it."""
+    """Returns the path that the file names or, as it often is one of another machine, one near the file."""
     folder, base = path.parent, name.rsplit("/", 1)[-1]
     places = [folder / name, folder / base, folder / "images" / base, folder / "textures" / base]
     return next((place for place in places if place.is_file()), places[0])
 
 
 def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None:
-    """Returns the (F, 3, 2) places of the corners in their textures; corners without one are at (0, 0)."""
+    """Returns the (F, 3, 2) texture coordinates of the corners, (0, 0) for corners without any."""
     rows = _PLACE.findall(text)
     if not rows:
         return None
@@ -171,7 +171,7 @@ def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None
         corners = [_place_numbers(line) for line in FACE.findall(text)]
         polygons = parse_polygons(path, corners, [len(line.split()) for line in corners])
     except PointCloudError as error:
-        logger.warning("%s; textures are left out", error)
+        logger.warning("%s; textures are ignored", error)
         return None
     seen = np.searchsorted(
         [match.start() for match in _PLACE.finditer(text)], [match.start() for match in FACE.finditer(text)]
@@ -187,13 +187,13 @@ def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None
 
 
 def _place_numbers(face: str) -> str:
-    """From "1/2/3 4//5 6" to "2 0 0"."""
+    """Turns "1/2/3 4//5 6" into "2 0 0"."""
     numbers = [corner.split("/")[1] if "/" in corner else "0" for corner in face.split()]
     return " ".join(number or "0" for number in numbers)
 
 
 def _vertex_colors(path: Path, rows: list[str]) -> NDArray[np.float32] | None:
-    """Takes the three numbers that may follow the position of every vertex."""
+    """Returns the colors, three numbers, that may follow the position of every vertex."""
     if len(rows[0].split()) < 6:
         return None
     try:

@@ -1,4 +1,4 @@
-"""off: Object File Format, also with ModelNet's glued header.
+"""Reader of off files (Object File Format), also with OFF and the counts glued together, as in ModelNet.
 
 V vertices, F faces
 """
@@ -29,7 +29,12 @@ _KEYWORD = re.compile(r"(ST)?C?N?(4)?OFF(?![A-Za-z_])")
 
 
 def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads an ASCII OFF file, with the colors of COFF or of faces if asked for; faceless it is a cloud."""
+    """Reads an ASCII OFF file: a mesh, or a point cloud if it has no faces.
+
+    Args:
+        path: the file.
+        color: whether to read the colors of vertices (COFF) or faces too.
+    """
     text = read_text_file(path)
     lines = text.splitlines()
     if "#" in text:
@@ -40,7 +45,7 @@ def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     if not keyword:
         raise PointCloudError(path, "does not begin with OFF")
     if "BINARY" in first or keyword[2]:
-        raise PointCloudError(path, "only three-dimensional ASCII OFF is read")
+        raise PointCloudError(path, "only three-dimensional ASCII OFF files can be read")
     fields, body = first[keyword.end() :].split(), filled[1:]
     if not fields:
         if not body:
@@ -64,7 +69,7 @@ def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:
         vertex_count, face_count = int(fields[0]), int(fields[1])
     except (ValueError, IndexError) as error:
         raise PointCloudError(
-            path, f"counts of vertices and faces expected, found {' '.join(fields)!r}"
+            path, f"expected the counts of vertices and faces, found {' '.join(fields)!r}"
         ) from error
     check_count(vertex_count, str(path), "vertices")
     check_count(face_count, str(path), "faces")
@@ -79,7 +84,7 @@ def _vertices(path: Path, lines: list[str], body: list[int]) -> NDArray[np.float
         raise PointCloudError(path, "no points")
     table = parse_numbers(path, [lines[number] for number in body], lambda index: body[index] + 1)
     if table.shape[1] < 3:
-        raise PointCloudError(path, f"line {body[0] + 1}: a vertex is three numbers, not {table.shape[1]}")
+        raise PointCloudError(path, f"line {body[0] + 1}: a vertex needs three numbers, not {table.shape[1]}")
     return table
 
 
@@ -92,7 +97,7 @@ def _vertex_colors(keyword: str, table: NDArray[np.float64]) -> NDArray[np.float
 def _face_colors(
     lines: list[str], body: list[int], groups: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 ) -> Appearance | None:
-    """Takes the colors that may follow the corners of every face: three or four numbers."""
+    """Returns the colors, three or four numbers, that may follow the corners of every face."""
     fields = [lines[number].split() for number in body]
     extra = [line[1 + int(line[0]) : 4 + int(line[0])] for line in fields]
     try:
@@ -112,7 +117,7 @@ def _faces(
     corners = []
     for number, line in zip(body, faces, strict=True):
         count = line.split(None, 1)[0]
-        # No line holds more corners than it has characters.
+        # No line has more corners than characters.
         if not count.isdecimal() or len(count) > 9 or not 1 <= int(count) <= len(line):
             raise PointCloudError(path, f"line {number + 1}: {line.strip()[:40]!r} is not a face")
         corners.append(int(count))

@@ -1,4 +1,4 @@
-"""pcd: Point Cloud Library files, ascii, binary, and binary_compressed.
+"""Reader of pcd files (Point Cloud Library): ascii, binary and binary_compressed.
 
 N points
 """
@@ -21,7 +21,7 @@ _MAX_HEADER = 1 << 16
 
 
 def read_pcd(path: Path) -> PointCloud:
-    """Reads the fields x, y and z of a PCD file, wherever they stand among others."""
+    """Reads the fields x, y and z of a PCD file, which may have others."""
     content = path.read_bytes()
     header, start = _header(path, content)
     dtype, columns, count = _layout(path, header)
@@ -68,7 +68,7 @@ def _layout(path: Path, header: dict[str, list[str]]) -> tuple[np.dtype[np.void]
             count = math.prod(max(int(header[name][0]), 0) for name in ("WIDTH", "HEIGHT"))
         if not all(0 <= repeat <= 1_000_000 for repeat in repeats):
             raise ValueError("COUNT out of range")
-        # PCL pads with fields called "_", so names alone are not unique.
+        # PCL pads records with fields named "_", so names are not unique.
         fields = [
             (name if name in ("x", "y", "z") else f"{name} {number}", "<" + kind, (repeat,))
             for number, (name, kind, repeat) in enumerate(zip(names, kinds, repeats, strict=True))
@@ -91,7 +91,7 @@ def _ascii(path: Path, data: bytes, columns: list[int], count: int, first_line: 
         return np.zeros((0, 3))
     table = parse_numbers(path, lines, lambda index: first_line + index)
     if max(columns) >= table.shape[1]:
-        raise PointCloudError(path, f"its lines have only {table.shape[1]} numbers")
+        raise PointCloudError(path, f"its lines have only {table.shape[1]} numbers each")
     return np.asarray(table[:, columns])
 
 
@@ -105,7 +105,7 @@ def _binary(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) -> ND
 
 
 def _compressed(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) -> NDArray[np.float64]:
-    """Decompresses; the fields then lie one after another, not record by record."""
+    """Decompresses the data, in which each field is stored for all points before the next field."""
     needed = count * dtype.itemsize
     if len(data) < 8:
         raise PointCloudError(path, "ends before its compressed data")
@@ -125,10 +125,10 @@ def _compressed(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) -
 
 
 def lzf_decompress(path: Path, packed: bytes, size: int) -> bytes:
-    """Undoes LZF compression: runs of literal bytes, and copies of what came before.
+    """Decompresses LZF data, which consist of literal bytes and of references to earlier output.
 
     Raises:
-        PointCloudError: the data are damaged.
+        PointCloudError: the data are damaged, or do not decompress to `size` bytes.
     """
     output = bytearray()
     position = 0

@@ -1,4 +1,4 @@
-"""ply: ASCII and binary of either byte order.
+"""Reader of ply files, ASCII and binary in either byte order.
 
 V vertices, F faces
 """
@@ -31,7 +31,12 @@ _COLOR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diff
 
 
 def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads a PLY file, with the colors of its vertices if asked for; without faces it is a point cloud."""
+    """Reads a PLY file: a mesh, or a point cloud if it has no faces.
+
+    Args:
+        path: the file.
+        color: whether to read the colors of vertices too.
+    """
     content = path.read_bytes()
     order, elements, start = _header(path, content)
     reader = AsciiReader(path, content, start) if order == "=" else BinaryReader(path, content, start, order)
@@ -48,7 +53,7 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
                 vertices_V3 = _positions(path, columns)
                 colors_V3 = _colors(element, columns) if color else None
     if vertices_V3 is None:
-        raise PointCloudError(path, "has no element called vertex of properties that are not lists")
+        raise PointCloudError(path, "has no element named vertex with properties that are not lists")
     faces_F3 = triangulate(polygons)
     if len(faces_F3) == 0:
         return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
@@ -57,7 +62,7 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
 
 
 def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
-    """Returns the byte order, the elements, and where the data begins."""
+    """Returns the byte order, the elements, and the position of the data."""
     end = _END.search(content, 0, _MAX_HEADER)
     if not content.startswith(b"ply") or end is None:
         raise PointCloudError(path, "has no PLY header")
@@ -90,7 +95,7 @@ def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
 
 def _add_list(element: Element, name: str, count_type: str, item_type: str) -> None:
     if "f" in count_type or ("f" in item_type and name in FACE_LISTS):
-        raise ValueError("vertex numbers are whole")
+        raise ValueError("vertex numbers must be integers")
     element.list_types[name] = (count_type, item_type)
 
 
@@ -105,7 +110,7 @@ def _colors(element: Element, columns: dict[str, NDArray[np.generic]]) -> NDArra
     types = dict(zip(element.names, element.types, strict=True))
     for names in _COLOR_NAMES:
         if all(name in columns for name in names):
-            # Those of text arrive as floats whatever their type is.
+            # Numbers of ASCII files arrive as floats, whatever their type.
             with np.errstate(invalid="ignore"):
                 return unit_colors(np.stack([columns[name].astype(types[name]) for name in names], axis=1))
     return None

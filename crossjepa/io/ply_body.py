@@ -1,4 +1,4 @@
-"""What follows a PLY header: the elements, as text or as records of bytes.
+"""The body of a PLY file: its elements, as text or as binary records.
 
 P polygons of the same k corners
 """
@@ -20,14 +20,14 @@ FACE_LISTS = ("vertex_indices", "vertex_index")
 
 @dataclass
 class Element:
-    """A block of the file: `count` records of properties, some of which may be lists.
+    """A block of `count` records. Each record has the same properties, some of which may be lists.
 
     Attributes:
-        name: such as vertex.
-        count: how many records the header promises.
-        names: of the properties, in order.
-        types: NumPy's names for their types, or "list".
-        list_types: the types of the count and of the items, by name of the list.
+        name: name of the element, such as "vertex".
+        count: number of records that the header promises.
+        names: names of the properties, in order.
+        types: NumPy's names for their types; "list" for lists.
+        list_types: types of the count and of the items of each list, by its name.
     """
 
     name: str
@@ -38,18 +38,18 @@ class Element:
 
     @property
     def face_list(self) -> str:
-        """Name of the list of vertex numbers, or nothing."""
+        """Name of the list of vertex numbers, "" if there is none."""
         return next((name for name in FACE_LISTS if name in self.list_types), "")
 
 
 class BinaryReader:
-    """Takes elements off a block of bytes, each checked against what is left."""
+    """Reads one element after another from bytes, after checking that enough of them are left."""
 
     def __init__(self, path: Path, content: bytes, position: int, order: str) -> None:
         self.path, self.data, self.position, self.order = path, content, position, order
 
     def scalars(self, element: Element) -> dict[str, NDArray[Any]]:
-        """Reads an element without lists; returns a column for each property."""
+        """Reads an element without lists; returns one column per property."""
         names = _unique(self.path, element)
         dtype = np.dtype([(name, self.order + kind) for name, kind in zip(names, element.types, strict=True)])
         needed, left = dtype.itemsize * element.count, len(self.data) - self.position
@@ -63,12 +63,12 @@ class BinaryReader:
         return {name: records[name] for name in names}
 
     def lists(self, element: Element) -> list[NDArray[np.int64]]:
-        """Reads an element with lists; returns the vertex numbers, by number of corners."""
+        """Reads an element with lists; returns the (P, k) vertex numbers for each number of corners k."""
         polygons_Pk = self._lists_of_same_length(element)
         return self._lists_one_by_one(element) if polygons_Pk is None else [polygons_Pk]
 
     def _lists_of_same_length(self, element: Element) -> NDArray[np.int64] | None:
-        """Reads all records at once where they are like the first one, as they mostly are."""
+        """Reads all records at once if their lists are as long as those of the first record, as is usual."""
         dtype = self._first_record(element)
         if dtype.itemsize * element.count > len(self.data) - self.position:
             return None
@@ -97,7 +97,7 @@ class BinaryReader:
     def _list_length(
         self, element: Element, count_kind: str, item_kind: str, position: int
     ) -> tuple[int, int]:
-        """Returns how many items a list has, and where it ends."""
+        """Returns the length of a list, and the position of its end."""
         width = int(count_kind[1])
         order: Literal["little", "big"] = "little" if self.order == "<" else "big"
         count = int.from_bytes(self.data[position : position + width], order, signed=count_kind[0] == "i")
@@ -105,12 +105,12 @@ class BinaryReader:
         if count < 0 or end > len(self.data):
             raise PointCloudError(
                 self.path,
-                f"truncated: a list of {count} entries in element {element.name} goes beyond the end",
+                f"truncated: a list of {count} entries in element {element.name} extends beyond the end",
             )
         return count, end
 
     def _lists_one_by_one(self, element: Element) -> list[NDArray[np.int64]]:
-        """Finds where each record's vertex numbers begin, then reads those of the same length at once."""
+        """Finds the vertex numbers of each record, then reads all lists of the same length at once."""
         starts_by_corners: dict[int, list[int]] = {}
         wanted, position = element.face_list, self.position
         kinds = [
@@ -139,7 +139,7 @@ class BinaryReader:
 
 
 class AsciiReader:
-    """Takes elements off the lines of a text."""
+    """Reads one element after another from lines of text."""
 
     def __init__(self, path: Path, content: bytes, start: int) -> None:
         self.path, self.position = path, 0
@@ -160,7 +160,7 @@ class AsciiReader:
         return lines
 
     def scalars(self, element: Element) -> dict[str, NDArray[Any]]:
-        """Reads an element without lists; returns a column for each property."""
+        """Reads an element without lists; returns one column per property."""
         names, first = _unique(self.path, element), self.position
         lines = self._take(element)
         if not lines:
@@ -169,12 +169,12 @@ class AsciiReader:
         if table.shape != (len(lines), len(names)):
             raise PointCloudError(
                 self.path,
-                f"element {element.name} has {table.shape[-1]} numbers a line, expected {len(names)}",
+                f"element {element.name} has {table.shape[-1]} numbers per line, expected {len(names)}",
             )
         return dict(zip(names, table.T, strict=True))
 
     def lists(self, element: Element) -> list[NDArray[np.int64]]:
-        """Reads an element with lists; returns the vertex numbers, by number of corners."""
+        """Reads an element with lists; returns the (P, k) vertex numbers for each number of corners k."""
         _unique(self.path, element)
         first = self.position
         lines, corners = [], []
@@ -190,7 +190,7 @@ class AsciiReader:
         return [polygons_Pk for _, polygons_Pk in parse_polygons(self.path, lines, corners)]
 
     def _numbers_of(self, element: Element, fields: list[str]) -> list[str] | None:
-        """Returns the vertex numbers of a record, or None where its fields do not fit its properties."""
+        """Returns the vertex numbers of a record, or None if its fields do not match its properties."""
         position, found, wanted = 0, list[str](), element.face_list
         for name, kind in zip(element.names, element.types, strict=True):
             position += 1
@@ -207,5 +207,5 @@ class AsciiReader:
 
 def _unique(path: Path, element: Element) -> list[str]:
     if len(set(element.names)) != len(element.names) or not element.names:
-        raise PointCloudError(path, f"element {element.name} has no properties, or one of them twice")
+        raise PointCloudError(path, f"element {element.name} has no properties, or two of the same name")
     return element.names

@@ -1,4 +1,4 @@
-"""One entry for all formats."""
+"""One function that reads all formats."""
 
 from __future__ import annotations
 
@@ -47,15 +47,20 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
     """Reads a point cloud or a mesh.
 
     Args:
-        path: a file with one of `READABLE_SUFFIXES`, in either case.
-        color: read colors too, where the file has any, with the materials and images that it names. What
-            of them cannot be read is logged as a warning and left white.
+        path: a file with one of `READABLE_SUFFIXES`, in lower or upper case.
+        color: whether to read colors too, including the materials and images that the file names. Those that
+            cannot be read are logged as warnings and stay white.
 
     Returns:
-        A `Mesh` where the file has faces, otherwise a `PointCloud`; both in the file's own coordinates.
+        A `Mesh` if the file has faces, otherwise a `PointCloud`, in the coordinates of the file.
 
     Raises:
         PointCloudError: the file cannot be used; the message names it and the reason.
+
+    Example:
+        >>> mesh = read("chair.obj")
+        >>> mesh.vertices_V3.shape, mesh.faces_F3.shape
+        ((964, 3), (1912, 3))
     """
     file = Path(path)
     if file.is_dir():
@@ -63,7 +68,7 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
     suffix = file.suffix.lower()
     reader = (_COLORED_READERS if color and suffix in _COLORED_READERS else _READERS).get(suffix)
     if reader is None:
-        raise PointCloudError(path, f"unknown format; readable are {' '.join(READABLE_SUFFIXES)}")
+        raise PointCloudError(path, f"unknown format; readable formats are {' '.join(READABLE_SUFFIXES)}")
     if not file.exists():
         raise PointCloudError(path, "no such file")
     if not file.is_file():
@@ -75,11 +80,11 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
     except OSError as error:
         raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
     except MemoryError as error:
-        raise PointCloudError(path, "needs more memory than there is") from error
+        raise PointCloudError(path, "needs more memory than this machine has") from error
 
 
 def find_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """Lists the readable files in a folder and its subfolders, sorted; hidden ones are left out."""
+    """Lists the readable files in a folder and its subfolders, sorted; hidden ones are skipped."""
     return sorted(
         path
         for path in Path(folder).rglob("*")

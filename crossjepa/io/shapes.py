@@ -1,4 +1,4 @@
-"""Point clouds and meshes in memory, and what makes them usable.
+"""Point clouds and meshes in memory, and their validation.
 
 V vertices, F faces, N points
 """
@@ -20,11 +20,12 @@ MAX_POINTS = 20_000_000
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
-    """Points without a surface.
+    """A point cloud.
 
     Attributes:
         points_N3: (N, 3) float64, finite, N >= 1.
-        colors_N3: (N, 3) float32 red, green and blue, 0 to 1, where they were asked for and are known.
+        colors_N3: (N, 3) float32 red, green and blue from 0 to 1; None unless they were asked for and the
+            file has any.
     """
 
     points_N3: NDArray[np.float64]
@@ -33,12 +34,12 @@ class PointCloud:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles.
+    """A triangle mesh.
 
     Attributes:
         vertices_V3: (V, 3) float64, finite.
-        faces_F3: (F, 3) int64 vertex numbers, F >= 1, with an area that is not zero.
-        appearance: colors and textures, where they were asked for and are known.
+        faces_F3: (F, 3) int64 vertex numbers, F >= 1; at least one face has an area.
+        appearance: colors and textures; None unless they were asked for and the file has any.
     """
 
     vertices_V3: NDArray[np.float64]
@@ -47,17 +48,18 @@ class Mesh:
 
 
 def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
-    """Checks an array of points.
+    """Validates an array of points.
 
     Args:
-        points: (N, 3) or wider real numbers; columns after the third, such as normals, are left out.
-        source: what to call it in an error.
+        points: (N, 3) or wider real numbers; columns after the third, such as normals, are dropped.
+        source: name of the input, for error messages.
 
     Returns:
         (N, 3) float64.
 
     Raises:
-        PointCloudError: it has another shape, no rows, too many, no numbers, or values that are not finite.
+        PointCloudError: the array is of another shape or type, has no rows or too many, or holds values that
+            are not finite.
     """
     if points.dtype.kind not in "fiu":
         raise PointCloudError(source, f"expected real numbers, not {points.dtype}")
@@ -71,7 +73,7 @@ def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
     if not finite_N.all():
         count, first = int((~finite_N).sum()), int((~finite_N).argmax())
         raise PointCloudError(
-            source, f"{count} of {len(points)} points are not finite, the first is number {first}"
+            source, f"{count} of {len(points)} points are not finite; the first is number {first}"
         )
     if np.abs(points_N3).max() > 1e100:
         raise PointCloudError(source, "coordinates beyond 1e100 cannot be normalized")
@@ -79,23 +81,24 @@ def validate_points(points: NDArray[Any], source: str) -> NDArray[np.float64]:
 
 
 def validate_mesh(vertices: NDArray[Any], faces: NDArray[Any], source: str) -> Mesh:
-    """Checks vertices and triangles.
+    """Validates vertices and triangles.
 
     Args:
         vertices: (V, 3) real numbers.
-        faces: (F, 3) whole numbers.
-        source: what to call it in an error.
+        faces: (F, 3) integers.
+        source: name of the input, for error messages.
 
     Returns:
         The mesh.
 
     Raises:
-        PointCloudError: as `validate_points`; or a face refers to a missing vertex; or there is no area.
+        PointCloudError: `validate_points` rejects the vertices, a face refers to a vertex that does not
+            exist, or all faces have zero area.
     """
     vertices_V3 = validate_points(vertices, source)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu":
         raise PointCloudError(
-            source, f"expected whole-number faces of shape (F, 3), not {faces.dtype} {faces.shape}"
+            source, f"expected integer faces of shape (F, 3), not {faces.dtype} {faces.shape}"
         )
     if len(faces) == 0:
         raise PointCloudError(source, "no faces")
@@ -114,20 +117,20 @@ def validate_mesh(vertices: NDArray[Any], faces: NDArray[Any], source: str) -> M
 
 
 def check_count(count: int, source: str, what: str = "points") -> None:
-    """Refuses more points or faces than can be meant.
+    """Rejects numbers of points or faces that no real file has.
 
     Raises:
-        PointCloudError: there are more than `MAX_POINTS`, or fewer than none.
+        PointCloudError: the count is negative or greater than `MAX_POINTS`.
     """
     if not 0 <= count <= MAX_POINTS:
         raise PointCloudError(source, f"{count} {what}; from 0 to {MAX_POINTS} are accepted")
 
 
 def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Cuts polygons into fans of triangles.
+    """Splits polygons into fans of triangles.
 
     Args:
-        polygons: arrays of shape (F_k, k), one for each number of corners; fewer than 3 corners are dropped.
+        polygons: arrays of shape (F_k, k), one for each number of corners k; those with k < 3 are dropped.
 
     Returns:
         (F, 3) int64.
@@ -141,7 +144,11 @@ def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def triangle_rows(groups: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
-    """Returns the (F,) rows that the triangles of `triangulate` come from, given rows beside polygons."""
+    """Returns, for each of the F triangles of `triangulate`, the row of its polygon.
+
+    Args:
+        groups: pairs of (P,) rows and (P, k) polygons, one for each number of corners k.
+    """
     rows = [np.repeat(rows_P[:, None], polygons_Pk.shape[1], axis=1) for rows_P, polygons_Pk in groups]
     return np.asarray(triangulate(rows)[:, 0])
 

@@ -1,4 +1,4 @@
-"""stl: ASCII and binary; equal corners become one vertex.
+"""Reader of ASCII and binary stl files; equal corners are merged into one vertex.
 
 V vertices, F faces, K = 3 F corners
 """
@@ -28,14 +28,16 @@ def read_stl(path: Path) -> Mesh:
     with path.open("rb") as file:
         head = file.read(_HEADER)
     count = struct.unpack("<I", head[80:])[0] if len(head) == _HEADER else -1
-    # Binary files may begin with "solid" too; their size tells them apart.
+    # Binary files may begin with "solid" too; only their size gives them away.
     if size == _HEADER + _RECORD.itemsize * count:
         records = np.frombuffer(path.read_bytes(), _RECORD, offset=_HEADER)
         corners_K3 = records["corners"].reshape(-1, 3).astype(np.float64)
     elif head.removeprefix(b"\xef\xbb\xbf").lstrip()[:5].lower() == b"solid":
         corners_K3 = _ascii(path)
     else:
-        reason = "too short for an STL header" if count < 0 else f"{count} triangles do not fit {size} bytes"
+        reason = (
+            "too short for an STL header" if count < 0 else f"{count} triangles do not fit into {size} bytes"
+        )
         raise PointCloudError(path, reason)
     if len(corners_K3) == 0:
         raise PointCloudError(path, "no faces")
@@ -61,7 +63,7 @@ def _line_of(text: str, vertex: int) -> int:
 
 
 def _merge(corners_K3: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Returns the different rows, and which of them each row is."""
+    """Returns the unique rows, and for each row the number of its unique row."""
     order_K = np.lexsort(corners_K3.T)
     sorted_K3 = corners_K3[order_K]
     is_new_K = np.ones(len(corners_K3), bool)

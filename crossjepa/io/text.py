@@ -1,4 +1,4 @@
-"""xyz, txt, csv and pts: a point a line; and tables of numbers for the other text formats.
+"""Reader of xyz, txt, csv and pts files, one point per line, and parsers for the other text formats.
 
 N points, P polygons of the same k corners
 """
@@ -19,25 +19,25 @@ from crossjepa.io.shapes import PointCloud, validate_points
 
 
 def read_text_file(path: Path) -> str:
-    """Reads a whole text file.
+    """Reads the text of a file.
 
     Raises:
-        PointCloudError: it is not text.
+        PointCloudError: the file is not UTF-8 text.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise PointCloudError(path, f"not a text file (byte {error.start} is not UTF-8)") from error
     if "\0" in text:
-        raise PointCloudError(path, "not a text file (it holds zero bytes)")
+        raise PointCloudError(path, "not a text file (it contains zero bytes)")
     return text
 
 
 def read_points_text(path: Path) -> PointCloud:
     """Reads lines of at least three numbers, separated by spaces, commas or semicolons.
 
-    A first line of names picks the columns called x, y and z; a first line of one number (pts) is a count;
-    lines that begin with # are skipped.
+    If the first line holds names, the columns called x, y and z are read; in a pts file, the first line may
+    be the number of points. Lines that begin with # are skipped.
     """
     lines = read_text_file(path).splitlines()
     skip, columns, promised = _header(path, lines)
@@ -78,23 +78,24 @@ def _separator(line: str) -> str | None:
 def parse_numbers(
     path: Path, lines: list[str], line_number: Callable[[int], int], columns: Sequence[int] | None = None
 ) -> NDArray[np.float64]:
-    """Turns lines into a table.
+    """Parses lines of numbers into a table.
 
     Args:
         path: the file, for errors.
         lines: the lines; empty ones and comments are skipped.
-        line_number: turns an index of `lines` into a line number of the file, for errors.
-        columns: the columns to read, with which lines may differ in length; all by default.
+        line_number: maps an index of `lines` to a line number of the file, for errors.
+        columns: the columns to read, which allows lines of different lengths; all columns by default.
 
     Returns:
         (N, columns) float64.
 
     Raises:
-        PointCloudError: a line is not numeric or has another number of columns; the message gives its number.
+        PointCloudError: a line is not numeric or has the wrong number of columns; the message gives its
+            number.
     """
     first = next((line for line in lines if line.split("#")[0].strip()), "")
     separator = _separator(first.split("#")[0])
-    # A separator after the last number is a habit of spreadsheets, not an empty column.
+    # Spreadsheets write a separator after the last number too, which is no empty column.
     if separator and first.rstrip().endswith(separator):
         lines = [line.rstrip().removesuffix(separator) for line in lines]
     try:
@@ -107,19 +108,19 @@ def parse_numbers(
 def parse_polygons(
     path: Path, lines: list[str], corners: list[int], start: int = 0
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Turns lines into vertex numbers, all lines with the same number of corners at once.
+    """Parses lines of vertex numbers, all lines with the same number of corners at once.
 
     Args:
         path: the file, for errors.
-        lines: a polygon a line.
-        corners: how many corners each line has.
-        start: the column of the first corner; columns after the last one are left out.
+        lines: one polygon per line.
+        corners: number of corners of each line.
+        start: column of the first corner; columns after the last corner are ignored.
 
     Returns:
-        For each number of corners, the (P,) indices of its lines and its (P, k) polygons.
+        For each number of corners k, the (P,) indices of its lines and its (P, k) polygons.
 
     Raises:
-        PointCloudError: a corner is missing or is not a whole number.
+        PointCloudError: a corner is missing or is not an integer.
     """
     corners_P = np.array(corners, np.int64)
     groups = []

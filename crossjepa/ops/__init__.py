@@ -1,4 +1,4 @@
-"""Point-set operations in pure torch: sampling, neighbors, interpolation."""
+"""Operations on point sets in pure torch: ordering, sampling, neighbors, interpolation."""
 
 from crossjepa.ops.fps import farthest_point_sampling, reduce_points
 from crossjepa.ops.interpolate import interpolate_tokens

@@ -13,16 +13,16 @@ from crossjepa.ops.order import canonical_order
 
 
 def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | None = None) -> Tensor:
-    """Samples points so that each is the one farthest from those already taken.
+    """Samples points one by one, each time the point farthest from those already taken.
 
-    The first is the point farthest from the centroid, so the result is a property of the cloud and not of a
-    random draw; ties go to the lowest index. When a cloud has fewer real points than `count`, each is taken
-    once and the rest of the row repeats one of them.
+    The first is the point farthest from the centroid, so that the result depends on the cloud alone and not
+    on a random start; ties go to the lowest index. If a cloud has fewer real points than `count`, each is
+    taken once and the rest of the row repeats one of them.
 
     Args:
         points_BN3: (B, N, 3) float coordinates, N >= 1.
         count: number of points to take.
-        mask_BN: (B, N) bool, True for real points; None when all are real.
+        mask_BN: (B, N) bool, True for real points; None if all points are real.
 
     Returns:
         (B, count) int64 indices.
@@ -51,16 +51,16 @@ def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | No
 def reduce_points(
     points_BN3: Tensor, count: int, mask_BN: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """Puts points in canonical order and, where there are more than `count`, keeps a farthest point sample.
+    """Puts points in canonical order and reduces more than `count` of them by farthest point sampling.
 
     Args:
         points_BN3: (B, N, 3) float32 coordinates.
-        count: the most points to keep.
-        mask_BN: (B, N) bool, True for real points; None when all are real.
+        count: maximum number of points to keep.
+        mask_BN: (B, N) bool, True for real points; None if all points are real.
 
     Returns:
-        points_BM3: (B, min(N, count), 3) the kept points, independent of the order they came in.
-        mask_BM: their mask, or None when no mask was given.
+        points_BM3: (B, min(N, count), 3) the points kept, which do not depend on the order of the input.
+        mask_BM: (B, min(N, count)) bool, or None if no mask was given.
     """
     order_BN = canonical_order(points_BN3, mask_BN)
     points_BN3 = gather_points(points_BN3, order_BN)

@@ -1,4 +1,4 @@
-"""From tokens back to points.
+"""Interpolation of token features at points.
 
 B clouds, N points, G groups, C encoder width
 """
@@ -17,17 +17,19 @@ def interpolate_tokens(
     token_mask_BG: Tensor | None = None,
     neighbors: int = 3,
 ) -> Tensor:
-    """Gives every point the inverse-distance mean of its nearest tokens (PointNet++, eq. 2).
+    """Interpolates features at points from their nearest tokens, weighted by inverse squared distance.
+
+    As PointNet++ (Qi et al. 2017, eq. 2, https://arxiv.org/abs/1706.02413) propagates features.
 
     Args:
-        points_BN3: (B, N, 3) positions to give features to.
+        points_BN3: (B, N, 3) positions to interpolate at.
         centers_BG3: (B, G, 3) positions of the tokens.
-        tokens_BGC: (B, G, C) features.
-        token_mask_BG: (B, G) bool, True for real tokens; None when all are.
-        neighbors: tokens to mix.
+        tokens_BGC: (B, G, C) features of the tokens.
+        token_mask_BG: (B, G) bool, True for real tokens; None if all tokens are real.
+        neighbors: number of nearest tokens per point.
 
     Returns:
-        (B, N, C) features in the dtype of the tokens.
+        (B, N, C) features, in the dtype of the tokens.
     """
     distance_BNK, index_BNK = nearest_neighbors(points_BN3, centers_BG3, neighbors, token_mask_BG)
     weight_BNK = 1.0 / distance_BNK.square().clamp_min(1e-8)

@@ -1,4 +1,4 @@
-"""Nearest neighbors by full distance matrix and top-k.
+"""Nearest neighbors, by the full distance matrix and top-k.
 
 B clouds, N points, Q queries, K neighbors, C channels
 """
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def gather_points(values_BNC: Tensor, index: Tensor) -> Tensor:
-    """Picks rows of each cloud.
+    """Gathers rows of each cloud.
 
     Args:
-        values_BNC: (B, N, C) rows.
+        values_BNC: (B, N, C) values.
         index: (B, ...) int64 row numbers.
 
     Returns:
-        (B, ..., C) the rows.
+        (B, ..., C) the gathered rows.
     """
     batch, width = values_BNC.shape[0], values_BNC.shape[-1]
     flat_BM1 = index.reshape(batch, -1, 1).expand(-1, -1, width)
@@ -27,22 +27,22 @@ def gather_points(values_BNC: Tensor, index: Tensor) -> Tensor:
 def nearest_neighbors(
     queries_BQ3: Tensor, points_BN3: Tensor, count: int, mask_BN: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Finds the nearest points of every query, nearest first.
+    """Finds the nearest points of every query, in order of distance.
 
-    Where a cloud has fewer than `count` real points the rest of the row repeats the nearest one, which leaves
+    If a cloud has fewer than `count` real points, the rest of the row repeats the nearest one, which leaves
     any maximum over the neighbors unchanged.
 
     Args:
-        queries_BQ3: (B, Q, 3) query positions.
+        queries_BQ3: (B, Q, 3) positions of the queries.
         points_BN3: (B, N, 3) points to search, N >= 1.
-        count: neighbors wanted; at most min(count, N) are returned.
-        mask_BN: (B, N) bool, True for real points; None when all are real.
+        count: number of neighbors; K = min(count, N).
+        mask_BN: (B, N) bool, True for real points; None if all points are real.
 
     Returns:
         distance_BQK: (B, Q, K) Euclidean distances.
         index_BQK: (B, Q, K) int64 indices into the points.
     """
-    # Explicit differences: the matrix-product form loses digits for clouds far from the origin.
+    # By differences: the matrix-product form loses digits for clouds far from the origin.
     distance_BQN = torch.cdist(queries_BQ3, points_BN3, compute_mode="donot_use_mm_for_euclid_dist")
     if mask_BN is not None:
         distance_BQN = distance_BQN.masked_fill(~mask_BN[:, None, :], torch.inf)

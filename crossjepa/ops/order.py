@@ -1,4 +1,4 @@
-"""An order of points that does not depend on the order in which they came.
+"""A canonical order of points, which does not depend on the order of the input.
 
 B clouds, N points
 """
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def canonical_order(points_BN3: Tensor, mask_BN: Tensor | None = None) -> Tensor:
-    """Sorts points by x, then y, then z; masked points come last.
+    """Sorts points by x, then y, then z, with masked points last.
 
-    Everything downstream that breaks a tie by index, or adds up in order, then gives bit-identical results
-    for any permutation of the input.
+    Whatever breaks ties by index or sums in order then gives bit-identical results for every permutation of
+    the input.
 
     Args:
         points_BN3: (B, N, 3) coordinates.
-        mask_BN: (B, N) bool, True for real points; None when all are real.
+        mask_BN: (B, N) bool, True for real points; None if all points are real.
 
     Returns:
         (B, N) int64 indices that sort the points.

@@ -63,8 +63,8 @@ STRUCTURED = np.zeros(4, [("x", "f4"), ("y", "f4"), ("z", "f4")])
         (VERTICES[:, :2], "not (4, 2)"),
         (VERTICES[:0], "no points"),
         (np.zeros((4, 65)), "65 columns"),
-        (VERTICES * np.nan, "4 of 4 points are not finite, the first is number 0"),
-        (np.where(VERTICES == 2, np.inf, VERTICES), "1 of 4 points are not finite, the first is number 2"),
+        (VERTICES * np.nan, "4 of 4 points are not finite; the first is number 0"),
+        (np.where(VERTICES == 2, np.inf, VERTICES), "1 of 4 points are not finite; the first is number 2"),
     ],
 )
 def test_refused_arrays(tmp_path: Path, array: NDArray[Any], words: str) -> None:
@@ -136,7 +136,7 @@ def damaged() -> bytes:
         (archive_of({"points.npy": writers.npy(VERTICES)[:-8]}), "truncated"),
         (writers.npz(vertices=VERTICES, faces=FACES + 1), "refers to vertices [1, 2, 4]"),
         (writers.npz(vertices=VERTICES, faces=FACES - 1), "refers to vertices [-1, 0, 1]"),
-        (writers.npz(vertices=VERTICES, faces=FACES.astype(float)), "whole-number faces"),
+        (writers.npz(vertices=VERTICES, faces=FACES.astype(float)), "integer faces"),
         (writers.npz(vertices=VERTICES, faces=np.hstack([FACES, FACES])), "shape (F, 3)"),
         (writers.npz(vertices=VERTICES, faces=FACES[:0]), "no faces"),
         (writers.npz(vertices=VERTICES, faces=FACES * 0), "zero area"),

@@ -119,7 +119,7 @@ def compressed(packed: bytes, packed_size: int, size: int) -> bytes:
         (pcd("binary", POINTS="0"), "no points"),
         (pcd("binary")[:-1], "only 47"),
         (pcd("ascii").replace(b"2.0", b"two"), "line 14"),
-        (pcd("ascii").replace(b"2.0", b"nan"), "1 of 4 points are not finite, the first is number 2"),
+        (pcd("ascii").replace(b"2.0", b"nan"), "1 of 4 points are not finite; the first is number 2"),
         (pcd("ascii").replace(b" 3.0", b""), "line 15"),
         (pcd("binary_compressed")[:-1], "compressed bytes"),
         (compressed(b"", 0, 48)[:-5], "ends before"),

@@ -47,7 +47,7 @@ def test_forms(tmp_path: Path, name: str, text: str) -> None:
         ("a.csv", "x,y,z\n", "no points"),
         ("a.xyz", "# nothing\n\n", "no points"),
         ("a.pts", "3\n1 2 3\n4 5 6\n", "promises 3 points, but 2"),
-        ("a.xyz", "1 2 3\n1 nan 3\n1 2 3\ninf 0 0\n", "2 of 4 points are not finite, the first is number 1"),
+        ("a.xyz", "1 2 3\n1 nan 3\n1 2 3\ninf 0 0\n", "2 of 4 points are not finite; the first is number 1"),
         ("a.xyz", "1 2 1e200\n", "1e100"),
         ("a.xyz", b"1 2 3\n\xff\xfe 5 6\n", "byte 6 is not UTF-8"),
         ("a.xyz", "1 2 3\n".encode("utf-16-le"), "zero bytes"),
