@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,14 @@ def test_errors_have_two_bases_and_cross_processes(error: CrossJEPAError, kind: 
     assert type(error).__name__ in crossjepa.__all__
 
 
+def test_an_error_names_its_source_and_the_reason() -> None:
+    error = PointCloudError(Path("a") / "b.ply", "is empty")
+    assert (error.source, error.reason) == (str(Path("a") / "b.ply"), "is empty")
+    assert str(error) == f"{error.source}: is empty"
+
+
 def test_the_reason_cannot_flood_or_steer_a_terminal() -> None:
-    error = PointCloudError("a.obj", "\x1b[2J" + "x" * 5000)
-    assert str(error).startswith("a.obj: ?[2Jxxx")
-    assert len(str(error)) < 600
+    error = PointCloudError("a.ply", "a\x1b[31m\n" + "b" * 10_000)
+    assert error.reason.startswith("a?[31m?bbb")
+    assert len(error.reason) == 500
+    assert pickle.loads(pickle.dumps(error)).reason == error.reason

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import struct
 import subprocess
 import sys
@@ -55,21 +54,6 @@ def test_text_paths(tmp_path: Path) -> None:
     with pytest.raises(PointCloudError, match="no such file") as caught:
         read("missing.xyz")
     assert caught.value.source == "missing.xyz"
-
-
-def test_error_pickles() -> None:
-    error = pickle.loads(pickle.dumps(PointCloudError(Path("a") / "b.ply", "is empty")))
-    assert isinstance(error, PointCloudError)
-    assert isinstance(error, ValueError)
-    assert (error.source, error.reason) == (str(Path("a") / "b.ply"), "is empty")
-    assert str(error) == f"{error.source}: is empty"
-
-
-def test_reasons_are_short_and_printable() -> None:
-    error = PointCloudError("a.ply", "a\x1b[31m\n" + "b" * 10_000)
-    assert error.reason.startswith("a?[31m?bbb")
-    assert len(error.reason) == 500
-    assert pickle.loads(pickle.dumps(error)).reason == error.reason
 
 
 def test_find_files(tmp_path: Path) -> None:

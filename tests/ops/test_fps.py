@@ -1,4 +1,4 @@
-"""Each operation against a slow, obvious reference."""
+"""Farthest point sampling against the textbook loop."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from torch import Tensor
 
-from crossjepa.ops import (
-    canonical_order,
-    farthest_point_sampling,
-    gather_points,
-    interpolate_tokens,
-    nearest_neighbors,
-    reduce_points,
-)
+from crossjepa.ops import farthest_point_sampling, reduce_points
+from tests.helpers.clouds import cloud
 
 
 def reference_fps(points_N3: NDArray[np.float32], count: int) -> list[int]:
@@ -30,10 +23,6 @@ def reference_fps(points_N3: NDArray[np.float32], count: int) -> list[int]:
         ]
         picks.append(int(np.argmax(nearest)))
     return picks
-
-
-def cloud(seed: int, batch: int, points: int) -> Tensor:
-    return torch.randn(batch, points, 3, generator=torch.Generator().manual_seed(seed))
 
 
 @settings(max_examples=20, deadline=None)
@@ -61,42 +50,6 @@ def test_fps_takes_every_point_once_before_it_repeats() -> None:
     assert sorted(index_BG[0, :5].tolist()) == [0, 1, 2, 3, 4]
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 8))
-def test_neighbors_equal_a_full_sort(seed: int, points: int, count: int) -> None:
-    points_BN3, queries_BQ3 = cloud(seed, 2, points), cloud(seed + 1, 2, 4)
-    distance_BQK, index_BQK = nearest_neighbors(queries_BQ3, points_BN3, count)
-    full = np.linalg.norm(queries_BQ3.numpy()[:, :, None] - points_BN3.numpy()[:, None], axis=-1)
-    expected = np.sort(full, axis=-1)[..., : min(count, points)]
-    np.testing.assert_allclose(distance_BQK.numpy(), expected, rtol=1e-5)
-    np.testing.assert_allclose(np.take_along_axis(full, index_BQK.numpy(), -1), expected, rtol=1e-5)
-
-
-def test_missing_neighbors_repeat_the_nearest() -> None:
-    points_BN3 = cloud(3, 1, 10)
-    mask_BN = torch.arange(10).unsqueeze(0) < 2
-    _, index_BQK = nearest_neighbors(cloud(4, 1, 3), points_BN3, 5, mask_BN)
-    assert (index_BQK < 2).all()
-    assert torch.equal(index_BQK[..., 2:], index_BQK[..., :1].expand(-1, -1, 3))
-
-
-def test_neighbors_far_from_the_origin_keep_their_digits() -> None:
-    points_BN3 = cloud(5, 1, 200) + 1000
-    _, index_BQK = nearest_neighbors(points_BN3, points_BN3, 1)
-    assert torch.equal(index_BQK[0, :, 0], torch.arange(200))
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000))
-def test_canonical_order_is_the_lexicographic_one(seed: int) -> None:
-    points_BN3 = torch.randint(0, 3, (2, 30, 3), generator=torch.Generator().manual_seed(seed)).float()
-    order_BN = canonical_order(points_BN3)
-    for points_N3, ordered_N3 in zip(
-        points_BN3.tolist(), gather_points(points_BN3, order_BN).tolist(), strict=True
-    ):
-        assert ordered_N3 == sorted(points_N3)
-
-
 @pytest.mark.parametrize("points", [5, 64, 300])
 def test_reduction_does_not_depend_on_order(points: int) -> None:
     grid_BN3 = torch.randint(0, 4, (1, points, 3), generator=torch.Generator().manual_seed(points)).float()
@@ -113,12 +66,3 @@ def test_reduction_with_mask_equals_reduction_alone() -> None:
     assert torch.equal(reduced_BM3[0], reduce_points(points_BN3[:1], 40)[0][0])
     alone = reduce_points(points_BN3[1:, :30], 40)[0][0]
     assert sorted(reduced_BM3[1, :30].tolist()) == sorted(alone.tolist())
-
-
-def test_interpolation_returns_tokens_at_centers_and_mixes_between() -> None:
-    centers_BG3 = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 9, 0], [0, 0, 9]]])
-    tokens_BGC = torch.tensor([[[1.0], [3.0], [100.0], [100.0]]])
-    features = interpolate_tokens(centers_BG3, centers_BG3, tokens_BGC)
-    torch.testing.assert_close(features, tokens_BGC, rtol=1e-3, atol=1e-3)
-    middle = interpolate_tokens(torch.tensor([[[0.5, 0, 0]]]), centers_BG3, tokens_BGC, neighbors=2)
-    torch.testing.assert_close(middle, torch.tensor([[[2.0]]]))

@@ -1,0 +1,81 @@
+"""What makes points and meshes valid, and how polygons become triangles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crossjepa.io import MAX_POINTS, PointCloudError, validate_mesh, validate_points
+from crossjepa.io.shapes import check_count, triangle_rows, triangulate
+from tests.helpers.io_shapes import FACES, VERTICES
+
+
+def test_points_keep_their_order_and_lose_other_columns() -> None:
+    wide_N6 = np.arange(12, dtype=np.int16).reshape(2, 6)[::-1]
+    points_N3 = validate_points(wide_N6, "here")
+    assert points_N3.dtype == np.float64
+    assert points_N3.flags.c_contiguous
+    assert points_N3.tolist() == [[6, 7, 8], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (np.array([["1", "2", "3"]]), "expected real numbers"),
+        (np.zeros((2, 3), complex), "expected real numbers"),
+        (np.zeros(3), "shape (N, 3)"),
+        (np.zeros((5, 2)), "shape (N, 3)"),
+        (np.zeros((0, 3)), "no points"),
+        (np.array([[0, 0, 0], [0, np.inf, 0], [np.nan] * 3]), "2 of 3 points are not finite; the first"),
+        (np.full((1, 3), 1e101), "1e100"),
+    ],
+)
+def test_points_that_are_refused(points: NDArray[Any], words: str) -> None:
+    with pytest.raises(PointCloudError) as caught:
+        validate_points(points, "here")
+    assert caught.value.source == "here"
+    assert words in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("faces", "words"),
+    [
+        (FACES[:, :2], "shape (F, 3)"),
+        (FACES.astype(float), "integer faces"),
+        (FACES[:0], "no faces"),
+        (FACES + 1, "face 1 refers to vertices [1, 2, 4], but there are 4"),
+        (FACES - 1, "face 0 refers to vertices [-1, 0, 1]"),
+        (FACES * 0, "zero area"),
+    ],
+)
+def test_meshes_that_are_refused(faces: NDArray[Any], words: str) -> None:
+    with pytest.raises(PointCloudError) as caught:
+        validate_mesh(VERTICES, faces, "here")
+    assert words in caught.value.reason
+
+
+def test_a_mesh_keeps_its_vertices_and_faces() -> None:
+    mesh = validate_mesh(VERTICES.astype(np.float32), FACES.astype(np.uint8), "here")
+    np.testing.assert_array_equal(mesh.vertices_V3, VERTICES)
+    np.testing.assert_array_equal(mesh.faces_F3, FACES)
+    assert mesh.faces_F3.dtype == np.int64
+
+
+@pytest.mark.parametrize("count", [-1, MAX_POINTS + 1])
+def test_counts_that_are_refused(count: int) -> None:
+    check_count(MAX_POINTS, "here")
+    with pytest.raises(PointCloudError, match=f"here: {count} faces"):
+        check_count(count, "here", "faces")
+
+
+def test_polygons_become_fans() -> None:
+    lines, triangles = np.array([[8, 9]]), np.array([[0, 1, 2]])
+    squares = np.array([[3, 4, 5, 6], [7, 8, 9, 3]])
+    fans = [[0, 1, 2], [3, 4, 5], [7, 8, 9], [3, 5, 6], [7, 9, 3]]
+    assert triangulate([lines, triangles, squares]).tolist() == fans
+    groups = [(np.array([4]), triangles), (np.array([0, 2]), squares)]
+    assert triangle_rows(groups).tolist() == [4, 0, 2, 0, 2]
+    assert triangulate([lines]).shape == (0, 3)

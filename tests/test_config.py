@@ -1,0 +1,114 @@
+"""Configurations survive JSON, and say what is wrong with a field."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from crossjepa.config import (
+    NAMED_SIZES,
+    EncoderConfig,
+    HeadConfig,
+    ModelConfig,
+    PredictorConfig,
+    ProcessorConfig,
+    ViewPredictionConfig,
+    from_dict,
+)
+
+PREDICTION = ViewPredictionConfig(PredictorConfig(histogram_bins=3), "a-vit", "cls", 2.0, (0.2, 0.3, 0.5))
+HEAD = HeadConfig("partseg", ("chair", "lamp"), ("chair/leg", "chair/seat", "lamp/shade"), ((0, 1), (2,)))
+
+
+@pytest.mark.parametrize("name", NAMED_SIZES)
+@pytest.mark.parametrize("head", [None, HEAD, HeadConfig("classification", ("a", "b"), up_axis="z")])
+@pytest.mark.parametrize("predictor", [None, PREDICTION])
+def test_json_and_back(name: str, head: HeadConfig | None, predictor: ViewPredictionConfig | None) -> None:
+    provenance = {"license": "Apache-2.0", "predictor": {"steps": 3}}
+    config = ModelConfig(NAMED_SIZES[name], provenance=provenance, head=head, predictor=predictor)
+    values = json.loads(json.dumps(config.to_dict()))
+    assert ModelConfig.from_dict(values) == config
+    assert ("head" in values, "predictor" in values) == (head is not None, predictor is not None)
+
+
+def test_the_encoder_alone() -> None:
+    config = ModelConfig(provenance={"steps": 1, "predictor": {}}, predictor=PREDICTION).without_predictor()
+    assert config.predictor is None
+    assert config.provenance == {"steps": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        (EncoderConfig, {"width": 0}, "width must be a positive integer"),
+        (EncoderConfig, {"num_heads": 5}, "must divide width"),
+        (EncoderConfig, {"num_points": 8}, "at least num_groups"),
+        (EncoderConfig, {"pool": "sum"}, "pool must be one of"),
+        (ProcessorConfig, {"num_points": True}, "an integer from 1"),
+        (ProcessorConfig, {"seed": -1}, "seed must be 0 or more"),
+        (ProcessorConfig, {"up_axis": "w"}, "up_axis must be one of"),
+        (ProcessorConfig, {"normalize": "box"}, "unknown normalize"),
+        (PredictorConfig, {"width": 9, "num_heads": 3}, "even"),
+        (PredictorConfig, {"conditioning": "all"}, "unknown"),
+        (PredictorConfig, {"camera_positions": True, "joint_attention": False}, "needs joint_attention"),
+        (PredictorConfig, {"detph": 3}, "unknown field"),
+    ],
+)
+def test_wrong_fields_are_named(kind: type[Any], change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        from_dict(kind, change)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"distance": 0}, "distance must be positive"),
+        ({"distance": "far"}, "must be numbers"),
+        ({"teacher": 1}, "teacher must be a string"),
+        ({"histogram": [0.5, 0.5]}, "must have 3 bins"),
+        ({"histogram": [2, 0, 0]}, "shares from 0 to 1"),
+        ({"network": 3}, "must be a JSON object"),
+    ],
+)
+def test_wrong_fields_of_a_predictor_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        ViewPredictionConfig.from_dict({**asdict(PREDICTION), **change})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"classes": ()}, "at least one class"),
+        ({"classes": ("chair", "chair")}, "differ"),
+        ({"classes": (1, 2)}, "must be strings"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"hidden": 0}, "needs hidden layers"),
+        ({"class_parts": ((0,),)}, "one entry per class"),
+        ({"class_parts": ((0,), (3,))}, "from 0 to 2"),
+        ({"task": "detection"}, "task must be one of"),
+    ],
+)
+def test_wrong_fields_of_a_head_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        replace(HEAD, **change)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format_version": 2}, "upgrade crossjepa"),
+        ({"encoder": None}, "no 'encoder' section"),
+        ({"head": 3}, "'head' section"),
+        ({"extra": 3}, "unknown field"),
+    ],
+)
+def test_wrong_sections_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        ModelConfig.from_dict({**ModelConfig().to_dict(), **change})
+    assert words in str(caught.value)
