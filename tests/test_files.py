@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crossjepa.files import atomic_write, lock_file, locked, write_json, write_npz
 
@@ -45,7 +46,11 @@ def test_json_is_indented_and_keeps_its_order(tmp_path: Path) -> None:
 
 
 def test_npz_holds_arrays_of_any_name(tmp_path: Path) -> None:
-    arrays = {"file": np.arange(3), "args": np.eye(2, dtype=np.float32), "a/b": np.array(["x", "yz"])}
+    arrays: dict[str, NDArray[Any]] = {
+        "file": np.arange(3),
+        "args": np.eye(2, dtype=np.float32),
+        "a/b": np.array(["x", "yz"]),
+    }
     write_npz(tmp_path / "a.npz", arrays)
     with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
         assert set(archive) == set(arrays)
