@@ -142,7 +142,12 @@ def _load(
 ) -> NDArray[Any]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "loadtxt: input contained no data", UserWarning)
-        return np.loadtxt(lines, dtype=dtype, ndmin=2, comments="#", delimiter=separator, usecols=columns)
+        # NumPy 1 would round numbers that are not integers, and warn.
+        warnings.filterwarnings("error", r"loadtxt\(\): Parsing an integer via a float", DeprecationWarning)
+        try:
+            return np.loadtxt(lines, dtype=dtype, ndmin=2, comments="#", delimiter=separator, usecols=columns)
+        except DeprecationWarning as error:
+            raise ValueError("not an integer") from error
 
 
 def _first_bad_line(
