@@ -20,6 +20,7 @@ from crossjepa.evaluate.fewshot_tuned import FINETUNED
 from tests.evaluate.conftest import Spreads, save
 
 
+@pytest.mark.slow
 def test_fewshot_by_finetuning(boxes: Dataset, tiny: CrossJEPAEncoder, spreads: Spreads) -> None:
     clouds = [sample.points_N3 for sample in boxes.subset("train")]
     encoder = untrained_encoder(clouds, 0, config=tiny.model_config)

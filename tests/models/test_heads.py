@@ -32,7 +32,7 @@ def test_heads_that_do_not_fit_their_weights(tiny: CrossJEPAEncoder, tmp_path: P
         ({"classes": []}, "at least one class"),
         ({"classes": ["a", "a", "b"]}, "classes must differ"),
         ({"size": 3}, r"unknown field\(s\) \['size'\]"),
-        ({"task": "partseg"}, "class_parts needs an entry a class"),
+        ({"task": "partseg"}, "class_parts needs one entry per class"),
         ({"task": "partseg", "class_parts": [[7], [0], [0]], "part_names": ["x"]}, "class_parts must name"),
     ):
         change(**head)
