@@ -42,6 +42,7 @@ ELSEWHERE = {
     "train/cache/build.py": "train/cache/test_cache.py",
     "train/cache/recipe.py": "train/cache/test_cache.py",
     "train/cache/work.py": "train/cache/test_kill.py",
+    "train/finetune/tasks/task.py": "train/finetune/tasks/test_classification.py",
 }
 
 

@@ -72,7 +72,7 @@ def evaluate(
         >>> dataset = crossjepa.datasets.load("folder", "shapes")
         >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
         >>> evaluate("linear", dataset, encoder).metrics["accuracy"]
-        0.91
+        1.0
     """
     rule = find_protocol(protocol)
     run = _with_options(rule, folds, settings)

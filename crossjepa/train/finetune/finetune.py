@@ -63,9 +63,9 @@ def finetune(
         FloatingPointError: the loss is not finite.
 
     Example:
-        >>> result = finetune("my_files", "my_model")
-        >>> crossjepa.CrossJEPAEncoder.from_pretrained("my_model").predict("new.obj")
-        Prediction(label='chair', probability=0.93)
+        >>> result = finetune("shapes", "new_model", FinetuneConfig.of(frozen_epochs=5, epochs=1))
+        >>> crossjepa.CrossJEPAEncoder.from_pretrained("new_model").predict("horse.obj").label
+        'horse'
     """
     run = FinetuneRun(data, output, config, data_set=data_set, options=options)
     run.train()
