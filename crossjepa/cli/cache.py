@@ -21,8 +21,10 @@ def cache(
     output: options.Folder,
     teacher: Annotated[str, arg(metavar="NAME-or-FILE")] = DEFAULT_TEACHER,
     embedding: Embedding = "cls",
-    workers: Annotated[int | None, options.unset("one per CPU, up to 8; one with a GPU")] = None,
-    split: Annotated[str | None, options.unset("the only one")] = None,
+    workers: Annotated[
+        int | None, options.unset("one per CPU, up to 8; one with a GPU or under torchrun")
+    ] = None,
+    split: Annotated[str | None, options.unset("must be given if an archive has several")] = None,
     shapes: options.Shapes = None,
     difficulty: options.Difficulty = "easy",
     skip_bad: options.Flag = False,
@@ -34,12 +36,12 @@ def cache(
     """Embed views of objects with an image teacher, once, for pretraining.
 
     Args:
-        data: clouds (npz), files, or folders of files or of renderings.
+        data: folders of files or of renderings, files, or clouds in one npz.
         output: folder of the cache; an unfinished one is continued.
         teacher: timm name, whose weights come from the Hugging Face Hub, or a local ARCHITECTURE.safetensors.
-        embedding: class token, mean patch token, both, or mean and maximum of the last layers.
+        embedding: class token or pooled map, mean of the patches, both, or statistics of the last layers.
         workers: processes.
-        split: which split of clouds that have splits, or all.
+        split: which split of archives of clouds, or all.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
     place, config = str(resolve_device(device)), CacheConfig(teacher, embedding, pictures.config())

@@ -29,7 +29,9 @@ def evaluate(
     settings: Annotated[
         tuple[str, ...], arg(metavar="WAYxSHOT ..."), options.unset("those of the protocol")
     ] = (),
-    cache: Annotated[Path | None, options.unset("~/.cache/crossjepa/features")] = None,
+    cache: Annotated[
+        Path | None, options.unset("$CROSSJEPA_CACHE/features or ~/.cache/crossjepa/features")
+    ] = None,
     no_cache: options.Flag = False,
     batch_size: options.BatchSize = 32,
     jobs: int = 1,

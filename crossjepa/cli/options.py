@@ -83,7 +83,7 @@ DataSet = Annotated[
 ]
 Shapes = Annotated[
     Path | None,
-    unset("found beside the renderings"),
+    unset("the folder ShapeNet beside the renderings"),
     arg(metavar="FOLDER", help="clouds or meshes of the objects whose renderings are given."),
 ]
 Difficulty = Annotated[Literal["easy", "hard"], arg(help="which of DISN's renderings.")]
