@@ -56,9 +56,9 @@ def load(
         ImportError: h5py is missing; install `crossjepa[data]`.
 
     Example:
-        >>> dataset = crossjepa.datasets.load("modelnet40", "data/modelnet40_ply_hdf5_2048")
+        >>> dataset = crossjepa.datasets.load("folder", "shapes")
         >>> dataset[0].points_N3.shape, dataset.classes[dataset[0].label]
-        ((2048, 3), 'piano')
+        ((1024, 3), 'chair')
     """
     source, place = find_source(name), Path(path)
     require(source, place)

@@ -26,6 +26,7 @@ from tests.helpers.small_cache import TEACHER, WIDTH
 QUIET = RunOptions(device="cpu", progress=False, probe_every=0)
 
 
+@pytest.mark.slow
 def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out").save_pretrained(tmp_path / "out", dtype=torch.float16)
@@ -128,6 +129,7 @@ def test_export_loads(config: PretrainConfig, tmp_path: Path) -> None:
     assert open_cache(config.data.cache).embeddings_SVD.shape[-1] == WIDTH
 
 
+@pytest.mark.slow
 def test_export_of_the_mean_of_weights(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     first = export(tmp_path / "first", tmp_path / "weights")
