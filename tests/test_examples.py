@@ -44,6 +44,7 @@ def test_finetune_folder(tmp_path: Path) -> None:
     assert run(*words).splitlines() == lines, "an ended run answers from its result"
 
 
+@pytest.mark.slow
 def test_speed_benchmark_prints_every_part() -> None:
     output = run("examples/benchmarks/encode_speed.py", "--batch-size", "2", "--threads", "1")
     for part in ("read files", "preprocess", "FPS and kNN", "patch embedding", "transformer", "matmul peak"):

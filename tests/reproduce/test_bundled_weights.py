@@ -18,6 +18,7 @@ from tests.helpers.teachers import small_teacher
 from tests.reproduce.test_meshpack import packed
 
 
+@pytest.mark.slow
 def test_steps_run(tmp_path: Path) -> None:
     meshes = [packed(name) for name in ("chair", "horse", "table", "desk")]
     write_meshpack(tmp_path / "meshes_objects.npz", meshes)

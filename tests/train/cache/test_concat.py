@@ -64,6 +64,7 @@ def test_a_run_sees_every_object_of_both_once_an_epoch(folders: tuple[Path, Path
     torch.testing.assert_close(seen_S, all_S)
 
 
+@pytest.mark.slow
 def test_a_run_on_both_goes_on_to_the_bit_and_with_both_alone(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:

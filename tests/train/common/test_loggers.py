@@ -97,6 +97,7 @@ def cut(config: PretrainConfig, run: Path, options: RunOptions) -> None:
     assert checkpoints(run)[-1].name == "step-000000006.pt"
 
 
+@pytest.mark.slow
 def test_tensorboard_has_every_step_once(config: PretrainConfig, tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     options = replace(EVERY_STEP, tensorboard=True)

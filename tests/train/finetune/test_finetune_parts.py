@@ -157,6 +157,7 @@ def test_parts_of_a_class_by_name_or_by_its_clouds(small: FinetuneConfig, tmp_pa
         finetune(tmp_path / "wrong.npz", tmp_path / "model2", config, options=QUIET)
 
 
+@pytest.mark.slow
 def test_a_cut_run_goes_on_to_the_same_result(small: FinetuneConfig, tmp_path: Path) -> None:
     data, config = write_parts(tmp_path / "parts.npz"), small.change(frozen_epochs=3, epochs=3)
     whole = finetune(data, tmp_path / "whole", config, options=QUIET)

@@ -64,6 +64,7 @@ def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_pa
         pretrain(with_options(config, seed=1, learning_rate=1e-4), tmp_path, QUIET)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path, replace(QUIET, stop_after=3))
     path = checkpoints(tmp_path)[-1]
