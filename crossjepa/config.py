@@ -9,47 +9,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
+
+from crossjepa.config_fields import Checked, Limit, Natural, Positive, Share, Size, Stretch, from_dict
 
 Pooling = Literal["max", "mean", "max+mean"]
 Axis = Literal["x", "y", "z"]
 Task = Literal["classification", "partseg"]
 
-_Config = TypeVar("_Config")
-
-
-def from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
-    """Builds the dataclass `kind` from plain values; unknown fields are errors.
-
-    Args:
-        kind: the configuration dataclass to build.
-        values: its fields by name, as read from JSON or YAML.
-
-    Returns:
-        The configuration.
-
-    Raises:
-        ValueError: a field has an unknown name; the message lists the valid ones.
-    """
-    known = {entry.name for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"{kind.__name__}: unknown field(s) {unknown}; known are {sorted(known)}")
-    return kind(**values)
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
-def _require_count(name: str, value: object) -> None:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    _require(is_int and 1 <= value <= 1 << 20, f"{name} must be an integer from 1 to 2**20, not {value!r}")  # type: ignore[operator]
+Normalization = Literal["unit_sphere", "none"]
+Conditioning = Literal["both", "pose", "histogram", "none"]
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(Checked):
     """Shape of the point encoder.
 
     Attributes:
@@ -64,32 +37,25 @@ class EncoderConfig:
         pool: default pooling of the tokens to one embedding.
     """
 
-    width: int = 288
-    depth: int = 8
-    num_heads: int = 6
-    num_groups: int = 64
-    group_size: int = 32
-    num_points: int = 1024
-    mlp_ratio: float = 4.0
+    width: Size = 288
+    depth: Size = 8
+    num_heads: Size = 6
+    num_groups: Size = 64
+    group_size: Size = 32
+    num_points: Size = 1024
+    mlp_ratio: Positive = 4.0
     pool: Pooling = "max+mean"
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth", "num_heads", "num_groups", "group_size", "num_points"):
-            value = getattr(self, name)
-            _require(
-                isinstance(value, int) and value >= 1, f"{name} must be a positive integer, not {value!r}"
-            )
-        _require(
-            self.width % self.num_heads == 0, f"num_heads {self.num_heads} must divide width {self.width}"
-        )
-        _require(self.num_points >= self.num_groups, "num_points must be at least num_groups")
-        _require(
-            self.pool in get_args(Pooling), f"pool must be one of {get_args(Pooling)}, not {self.pool!r}"
-        )
+        super().__post_init__()
+        if self.width % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} must divide width {self.width}")
+        if self.num_points < self.num_groups:
+            raise ValueError("num_points must be at least num_groups")
 
 
 @dataclass(frozen=True)
-class ProcessorConfig:
+class ProcessorConfig(Checked):
     """Preprocessing: how any input becomes the points that the weights expect.
 
     Attributes:
@@ -100,22 +66,14 @@ class ProcessorConfig:
         seed: seed of the sampling of mesh surfaces.
     """
 
-    num_points: int = 1024
+    num_points: Size = 1024
     up_axis: Axis = "y"
-    normalize: Literal["unit_sphere", "none"] = "unit_sphere"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _require_count("num_points", self.num_points)
-        _require(isinstance(self.seed, int) and self.seed >= 0, f"seed must be 0 or more, not {self.seed!r}")
-        _require(
-            self.up_axis in get_args(Axis), f"up_axis must be one of {get_args(Axis)}, not {self.up_axis!r}"
-        )
-        _require(self.normalize in ("unit_sphere", "none"), f"unknown normalize {self.normalize!r}")
+    normalize: Normalization = "unit_sphere"
+    seed: Natural = 0
 
 
 @dataclass(frozen=True)
-class PredictorConfig:
+class PredictorConfig(Checked):
     """Shape of the view predictor, used in pretraining and by `CrossJEPA.predict_view`.
 
     Attributes:
@@ -131,33 +89,27 @@ class PredictorConfig:
             them; needs `joint_attention`.
     """
 
-    width: int = 192
-    depth: int = 12
-    num_heads: int = 6
-    target_width: int = 768
-    conditioning: Literal["both", "pose", "histogram", "none"] = "both"
-    histogram_bins: int = 48
+    width: Size = 192
+    depth: Size = 12
+    num_heads: Size = 6
+    target_width: Size = 768
+    conditioning: Conditioning = "both"
+    histogram_bins: Size = 48
     joint_attention: bool = True
     camera_positions: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth", "num_heads", "target_width", "histogram_bins"):
-            _require_count(name, getattr(self, name))
-        _require(
-            self.width % self.num_heads == 0, f"num_heads {self.num_heads} must divide width {self.width}"
-        )
-        _require(self.width % 2 == 0, f"width must be even, not {self.width}")
-        _require(self.conditioning in ("both", "pose", "histogram", "none"), f"unknown {self.conditioning!r}")
-        for name in ("joint_attention", "camera_positions"):
-            _require(isinstance(getattr(self, name), bool), f"{name}: {getattr(self, name)!r}")
-        _require(
-            self.joint_attention or not self.camera_positions,
-            "camera_positions needs joint_attention, since the tokens then differ between views",
-        )
+        super().__post_init__()
+        if self.width % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} must divide width {self.width}")
+        if self.width % 2:
+            raise ValueError(f"width must be even, not {self.width}")
+        if self.camera_positions and not self.joint_attention:
+            raise ValueError("camera_positions needs joint_attention: the tokens then differ between views")
 
 
 @dataclass(frozen=True)
-class ViewPredictionConfig:
+class ViewPredictionConfig(Checked):
     """The predictor of released weights: its shape, what it predicts, and the view it assumes by default.
 
     Attributes:
@@ -172,42 +124,19 @@ class ViewPredictionConfig:
     network: PredictorConfig
     teacher: str
     embedding: str
-    distance: float
-    histogram: tuple[float, ...]
+    distance: Positive
+    histogram: tuple[Share, ...]
     teacher_sha256: str = ""
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.histogram, (list, tuple)), f"histogram: {self.histogram!r}")
-        object.__setattr__(self, "histogram", tuple(self.histogram))  # JSON has lists
-        for name in ("teacher", "embedding", "teacher_sha256"):
-            _require(
-                isinstance(getattr(self, name), str), f"{name} must be a string, not {getattr(self, name)!r}"
-            )
-        _require(
-            all(isinstance(each, (int, float)) for each in (self.distance, *self.histogram)),
-            "distance and histogram must be numbers",
-        )
-        _require(0 < self.distance < float("inf"), f"distance must be positive, not {self.distance!r}")
-        _require(all(0 <= share <= 1 for share in self.histogram), "histogram must hold shares from 0 to 1")
-        bins = self.network.histogram_bins
-        _require(len(self.histogram) == bins, f"histogram must have {bins} bins, not {len(self.histogram)}")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ViewPredictionConfig:
-        """Rebuilds the configuration from plain values.
-
-        Raises:
-            ValueError: a field is unknown, missing or has an invalid value.
-        """
-        needed = {entry.name for entry in dataclasses.fields(cls) if entry.default is dataclasses.MISSING}
-        missing = sorted(needed - set(values))
-        _require(not missing, f"the predictor has no {missing}")
-        _require(isinstance(values["network"], Mapping), "the predictor's network must be a JSON object")
-        return from_dict(cls, {**values, "network": from_dict(PredictorConfig, values["network"])})
+        super().__post_init__()
+        bins, found = self.network.histogram_bins, len(self.histogram)
+        if found != bins:
+            raise ValueError(f"histogram must have {bins} bins, not {found}")
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadConfig(Checked):
     """The head of a fine-tuned model: its task, the names of its outputs, and its shape.
 
     Attributes:
@@ -225,33 +154,29 @@ class HeadConfig:
     classes: tuple[str, ...]
     part_names: tuple[str, ...] = ()
     class_parts: tuple[tuple[int, ...], ...] = ()
-    hidden: int = 256
-    dropout: float = 0.5
+    hidden: Annotated[int, Limit(lambda value: 0 <= value <= 1 << 16, "from 0 to 2**16")] = 256
+    dropout: Stretch = 0.5
     up_axis: Axis | None = None
 
     def __post_init__(self) -> None:
-        for name in ("classes", "part_names"):  # JSON has lists
-            names = tuple(getattr(self, name))
-            object.__setattr__(self, name, names)
-            _require(all(isinstance(each, str) for each in names), f"{name} must be strings, not {names!r}")
-            _require(len(set(names)) == len(names), f"{name} must differ from each other")
-        object.__setattr__(self, "class_parts", tuple(tuple(parts) for parts in self.class_parts))
-        _require(self.task in get_args(Task), f"task must be one of {get_args(Task)}, not {self.task!r}")
-        _require(len(self.classes) > 0, "a head needs at least one class")
-        _require(isinstance(self.hidden, int) and 0 <= self.hidden <= 1 << 16, f"hidden: {self.hidden!r}")
-        _require(0 <= self.dropout < 1, f"dropout must be from 0 to below 1, not {self.dropout!r}")
-        axes = (None, *get_args(Axis))
-        _require(self.up_axis in axes, f"up_axis must be one of {axes}, not {self.up_axis!r}")
+        super().__post_init__()
+        for name in ("classes", "part_names"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise ValueError(f"{name} must differ from each other, not {getattr(self, name)!r}")
+        if not self.classes:
+            raise ValueError("a head needs at least one class")
         if self.task == "partseg":
-            _require(self.hidden > 0, "a part segmentation head needs hidden layers")
-            _require(len(self.class_parts) == len(self.classes), "class_parts needs one entry per class")
+            if not self.hidden:
+                raise ValueError("a part segmentation head needs hidden layers")
+            if len(self.class_parts) != len(self.classes):
+                raise ValueError("class_parts needs one entry per class")
             known = range(len(self.part_names))
-            fits = all(parts and all(part in known for part in parts) for parts in self.class_parts)
-            _require(fits, f"class_parts must name parts from 0 to {len(known) - 1} for every class")
+            if not all(parts and set(parts) <= set(known) for parts in self.class_parts):
+                raise ValueError(f"class_parts must name parts from 0 to {len(known) - 1} for every class")
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """The content of `config.json`: network, preprocessing, head, and provenance of the weights.
 
     Attributes:
@@ -297,17 +222,9 @@ class ModelConfig:
             raise ValueError(
                 f"config format {version!r} is not 1, the newest that this crossjepa reads; upgrade crossjepa"
             )
-        for name, kind in (("encoder", EncoderConfig), ("processor", ProcessorConfig)):
+        for name in ("encoder", "processor"):
             if not isinstance(entries.get(name), Mapping):
                 raise ValueError(f"the config has no {name!r} section")
-            entries[name] = from_dict(kind, entries[name])
-        for name in ("head", "predictor"):
-            if not isinstance(entries.get(name, {}), Mapping | None):
-                raise ValueError(f"the {name!r} section of the config is not a JSON object")
-        if entries.get("head") is not None:
-            entries["head"] = from_dict(HeadConfig, entries["head"])
-        if entries.get("predictor") is not None:
-            entries["predictor"] = ViewPredictionConfig.from_dict(entries["predictor"])
         return from_dict(cls, entries)
 
 

@@ -16,8 +16,8 @@ from crossjepa.config import (
     PredictorConfig,
     ProcessorConfig,
     ViewPredictionConfig,
-    from_dict,
 )
+from crossjepa.config_fields import from_dict
 
 PREDICTION = ViewPredictionConfig(PredictorConfig(histogram_bins=3), "a-vit", "cls", 2.0, (0.2, 0.3, 0.5))
 HEAD = HeadConfig("partseg", ("chair", "lamp"), ("chair/leg", "chair/seat", "lamp/shade"), ((0, 1), (2,)))
@@ -43,16 +43,16 @@ def test_the_encoder_alone() -> None:
 @pytest.mark.parametrize(
     ("kind", "change", "words"),
     [
-        (EncoderConfig, {"width": 0}, "width must be a positive integer"),
+        (EncoderConfig, {"width": 0}, "width must be from 1 to 2**20"),
         (EncoderConfig, {"num_heads": 5}, "must divide width"),
         (EncoderConfig, {"num_points": 8}, "at least num_groups"),
         (EncoderConfig, {"pool": "sum"}, "pool must be one of"),
-        (ProcessorConfig, {"num_points": True}, "an integer from 1"),
-        (ProcessorConfig, {"seed": -1}, "seed must be 0 or more"),
+        (ProcessorConfig, {"num_points": True}, "num_points must be of type int"),
+        (ProcessorConfig, {"seed": -1}, "seed must be at least 0"),
         (ProcessorConfig, {"up_axis": "w"}, "up_axis must be one of"),
-        (ProcessorConfig, {"normalize": "box"}, "unknown normalize"),
+        (ProcessorConfig, {"normalize": "box"}, "normalize must be one of"),
         (PredictorConfig, {"width": 9, "num_heads": 3}, "even"),
-        (PredictorConfig, {"conditioning": "all"}, "unknown"),
+        (PredictorConfig, {"conditioning": "all"}, "conditioning must be one of"),
         (PredictorConfig, {"camera_positions": True, "joint_attention": False}, "needs joint_attention"),
         (PredictorConfig, {"detph": 3}, "unknown field"),
     ],
@@ -66,17 +66,18 @@ def test_wrong_fields_are_named(kind: type[Any], change: dict[str, Any], words: 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"distance": 0}, "distance must be positive"),
-        ({"distance": "far"}, "must be numbers"),
-        ({"teacher": 1}, "teacher must be a string"),
+        ({"distance": 0}, "distance must be above 0"),
+        ({"distance": "far"}, "distance must be of type float"),
+        ({"teacher": 1}, "teacher must be of type str"),
         ({"histogram": [0.5, 0.5]}, "must have 3 bins"),
-        ({"histogram": [2, 0, 0]}, "shares from 0 to 1"),
-        ({"network": 3}, "must be a JSON object"),
+        ({"histogram": [2, 0, 0]}, "histogram must be a list, each from 0 to 1"),
+        ({"histogram": 3}, "histogram must be of type tuple"),
+        ({"network": 3}, "network must be of type PredictorConfig"),
     ],
 )
 def test_wrong_fields_of_a_predictor_are_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError) as caught:
-        ViewPredictionConfig.from_dict({**asdict(PREDICTION), **change})
+        from_dict(ViewPredictionConfig, {**asdict(PREDICTION), **change})
     assert words in str(caught.value)
 
 
@@ -85,7 +86,7 @@ def test_wrong_fields_of_a_predictor_are_named(change: dict[str, Any], words: st
     [
         ({"classes": ()}, "at least one class"),
         ({"classes": ("chair", "chair")}, "differ"),
-        ({"classes": (1, 2)}, "must be strings"),
+        ({"classes": (1, 2)}, "classes must be a list, each of type str"),
         ({"dropout": 1.0}, "dropout"),
         ({"hidden": 0}, "needs hidden layers"),
         ({"class_parts": ((0,),)}, "one entry per class"),
@@ -104,7 +105,7 @@ def test_wrong_fields_of_a_head_are_named(change: dict[str, Any], words: str) ->
     [
         ({"format_version": 2}, "upgrade crossjepa"),
         ({"encoder": None}, "no 'encoder' section"),
-        ({"head": 3}, "'head' section"),
+        ({"head": 3}, "head must be of type HeadConfig"),
         ({"extra": 3}, "unknown field"),
     ],
 )

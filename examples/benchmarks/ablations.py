@@ -15,7 +15,7 @@ import logging
 from pathlib import Path
 
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.pretrain import PretrainConfig, RunOptions, load_config, pretrain, with_options
+from crossjepa.train.pretrain import PretrainConfig, RunOptions, load_config, pretrain
 from crossjepa.train.pretrain.online_probe import ProbeData, read_probe_data
 
 VARIANTS: dict[str, dict[str, object]] = {
@@ -37,7 +37,7 @@ COLUMNS = ("view_loss", "held_out_loss", "ridge", "nearest", "rank", "deviation"
 def base_recipe(cache: str, steps: int) -> PretrainConfig:
     """The paper's loss alone, at half size, on the bundled recipe's schedule."""
     changes = {"few_share": 1.0, "object_weight": 0.0, "contrast_weight": 0.0}
-    return with_options(load_config("bundled"), cache=cache, steps=steps, **changes)
+    return load_config("bundled").change(cache=cache, steps=steps, **changes)
 
 
 def run_variant(recipe: PretrainConfig, run: Path, data: ProbeData) -> dict[str, float]:
@@ -68,7 +68,7 @@ def main() -> None:
     print(f"{'variant':<26}" + "".join(f"{name:>15}" for name in COLUMNS), flush=True)
     table = {}
     for name in options.only or VARIANTS:
-        recipe = with_options(base_recipe(options.cache, options.steps), **VARIANTS[name])
+        recipe = base_recipe(options.cache, options.steps).change(**VARIANTS[name])
         table[name] = run_variant(recipe, options.runs / name, data)
         cells = (table[name].get(column, table[name]["loss"]) for column in COLUMNS)
         print(f"{name:<26}" + "".join(f"{cell:>15.4g}" for cell in cells), flush=True)

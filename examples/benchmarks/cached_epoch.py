@@ -17,7 +17,7 @@ import numpy as np
 
 from crossjepa.datasets import open_dataset
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
-from crossjepa.train.pretrain import load_config, with_options
+from crossjepa.train.pretrain import load_config
 from crossjepa.train.pretrain.dry_run import dry_run
 from crossjepa.train.render.views import RenderConfig
 
@@ -42,7 +42,7 @@ def main() -> None:
         started = time.perf_counter()
         make_cache(some, cache, config, workers=default_workers("cpu"), progress=False)
         views = (time.perf_counter() - started) / len(some)
-        recipe = with_options(load_config(options.config), cache=str(cache), held_out=0)
+        recipe = load_config(options.config).change(cache=str(cache), held_out=0)
         plan = dry_run(recipe, device="cpu")
     half, full = plan.seconds_first / recipe.data.batch_size, plan.seconds_last / recipe.data.batch_size
     print(f"render and embed, {options.rig:<10} {views * 1e3:>8.1f} ms an object")

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from crossjepa import CrossJEPA
 from crossjepa.train.cache import Cache, open_cache
-from crossjepa.train.pretrain import PretrainConfig, options_of, with_options
+from crossjepa.train.pretrain import PretrainConfig, options_of
 from crossjepa.train.pretrain.batches import Batches
 
 STATISTICS_ROWS = 2000
@@ -40,7 +40,7 @@ def held_out_rows(cache: Cache, model: CrossJEPA) -> tuple[NDArray[np.int64], ND
     if recipe.pop("cache") != cache.hash:
         raise ValueError("the predictor was not trained on this cache")
     recipe.pop("objects")
-    batches = Batches(cache, with_options(PretrainConfig(), **recipe))
+    batches = Batches(cache, PretrainConfig.of(**recipe))
     return batches.train_rows, batches.held_out_rows
 
 

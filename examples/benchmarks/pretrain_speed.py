@@ -22,7 +22,7 @@ from torch import Tensor
 
 from crossjepa.models import transformer
 from crossjepa.models.tokenizer import PatchEmbedding
-from crossjepa.train.pretrain import PretrainConfig, with_options
+from crossjepa.train.pretrain import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
 from crossjepa.train.pretrain.random_data import random_batch
@@ -70,16 +70,16 @@ class Way:
 def ways(size: str, batch_size: int, depth: int) -> list[Way]:
     """From the textbook's step to ours."""
     sizes = {"size": size, "batch_size": batch_size, "predictor_depth": depth}
-    ours = with_options(PretrainConfig(), **sizes, contrast_weight=0.0, held_out=0)
-    full = with_options(ours, few_share=0.0, optimizer="adamw")
-    apart = with_options(full, joint_attention=True)
+    ours = PretrainConfig.of(**sizes, contrast_weight=0.0, held_out=0)
+    full = ours.change(few_share=0.0, optimizer="adamw")
+    apart = full.change(joint_attention=True)
     return [
         Way("textbook, a sequence a view", apart, embedding=True, attention=True),
         Way("+ our patch embedding", apart, attention=True),
         Way("+ plain attention for few tokens", apart),
         Way("+ all views share the tokens", full),
-        Way("+ half the points, groups, neighbors", with_options(full, few_share=1.0)),
-        Way("ours: + Muon", with_options(ours, few_share=1.0)),
+        Way("+ half the points, groups, neighbors", full.change(few_share=1.0)),
+        Way("ours: + Muon", ours.change(few_share=1.0)),
     ]
 
 

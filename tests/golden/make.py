@@ -18,9 +18,7 @@ import torch
 
 from crossjepa import CrossJEPAEncoder, list_models
 from crossjepa.train.common.distributed import process_group
-from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import options_of, with_options
-from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.trainer import Trainer
 from tests.helpers.small_cache import CONFIG, make_cache
 
@@ -28,8 +26,7 @@ FOLDER = Path(__file__).resolve().parent
 LOSSES = FOLDER / "losses.json"
 # Every loss, both sizes of clouds, both ways to draw points. AdamW and a low rate: Muon orthogonalizes in
 # bfloat16, and at a high rate rounding grows from step to step, so that other processors would end elsewhere.
-RECIPE = with_options(
-    CONFIG,
+RECIPE = CONFIG.change(
     steps=20,
     few_share=0.5,
     optimizer="adamw",
@@ -84,14 +81,14 @@ def make_losses() -> None:
 
 def changed_keys() -> dict[str, object]:
     """Returns the options of the recipe that are not at their defaults; later, new options change nothing."""
-    usual = options_of(PretrainConfig())
-    return {key: value for key, value in options_of(RECIPE).items() if value != usual[key]}
+    usual = PretrainConfig().flat()
+    return {key: value for key, value in RECIPE.flat().items() if value != usual[key]}
 
 
 def first_losses(folder: Path) -> list[float]:
     """Returns the loss of every step of the recipe, on a cache that it makes in a folder."""
     make_cache(folder / "cache")
-    config = with_options(RECIPE, cache=str(folder / "cache"))
+    config = RECIPE.change(cache=str(folder / "cache"))
     with process_group("cpu") as process:
         trainer = Trainer(config, folder / "run", process, RunOptions(device="cpu", progress=False))
         return [trainer.update(step)["loss"] for step in range(trainer.steps)]

@@ -16,8 +16,7 @@ import yaml
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import process_group
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.trainer import Trainer
 
 QUIET = RunOptions(device="cpu", progress=False, save_every=3, log_every=4, probe_every=6)

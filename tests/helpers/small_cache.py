@@ -8,12 +8,10 @@ import numpy as np
 
 from crossjepa.train.cache import Cache, finish_cache, open_cache, partial_folder, start_cache
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import with_options
 
 OBJECTS, VIEWS, WIDTH = 28, 4, 16
 TEACHER = {"name": "blobs", "weights_sha256": "0", "embedding": "cls"}
-CONFIG = with_options(
-    PretrainConfig(),
+CONFIG = PretrainConfig.of(
     size="crossjepa-test",
     steps=12,
     batch_size=8,

@@ -7,10 +7,9 @@ import math
 import pytest
 import torch
 
-from crossjepa.config import PredictorConfig
+from crossjepa.config import Conditioning, PredictorConfig
 from crossjepa.models.conditioning import camera_rotation, pose_features
 from crossjepa.models.predictor import ViewPredictor
-from crossjepa.train.pretrain.config import Conditioning
 from crossjepa.train.render import View
 
 

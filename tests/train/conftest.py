@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.small_cache import CONFIG, make_cache
 
 
@@ -14,4 +13,4 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
     """A small recipe with its cache."""
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache(folder)
-    return with_options(CONFIG, cache=str(folder))
+    return CONFIG.change(cache=str(folder))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from crossjepa.train.common.options import Schedule
+from crossjepa.config_fields import Schedule
 
 
 class RateConfig(Protocol):

@@ -1,22 +1,29 @@
 """The recipe of a fine-tuning run, by concern, and the options that do not change its result.
 
-No two sections have a field of the same name, so that recipe.json, `FinetuneConfig.of` and the command line
-name each field without its section.
+The names of options are unique over all sections: recipe.json, `FinetuneConfig.of` and the command line need
+no sections.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 from crossjepa.config import Axis, Task
-from crossjepa.train.common.options import Precision
+from crossjepa.config_fields import (
+    Checked,
+    Count,
+    Limit,
+    Natural,
+    NonNegative,
+    Precision,
+    Recipe,
+    Stretch,
+)
 
 
 @dataclass(frozen=True)
-class HeadLayersConfig:
+class HeadLayersConfig(Checked):
     """Hidden layers of the head.
 
     Attributes:
@@ -24,15 +31,12 @@ class HeadLayersConfig:
         dropout: share of the hidden values that are dropped.
     """
 
-    hidden: int = 256
-    dropout: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_types(self)
+    hidden: Natural = 256
+    dropout: Stretch = 0.5
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Checked):
     """Cross-entropy.
 
     Attributes:
@@ -40,16 +44,12 @@ class LossConfig:
         class_weights: "balanced" gives rare classes (or parts) more weight.
     """
 
-    label_smoothing: float = 0.1
+    label_smoothing: Stretch = 0.1
     class_weights: Literal["none", "balanced"] = "none"
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_values(self, "label_smoothing", lambda value: 0 <= value < 1, "from 0 to below 1")
 
 
 @dataclass(frozen=True)
-class OptimConfig:
+class OptimConfig(Checked):
     """AdamW with warm-up and cosine decay in each phase.
 
     Attributes:
@@ -63,25 +63,18 @@ class OptimConfig:
         gradient_clip: largest norm of the gradient.
     """
 
-    batch_size: int = 16
-    head_learning_rate: float = 1e-3
-    learning_rate: float = 2e-4
-    scratch_learning_rate: float = 5e-4
-    layer_decay: float = 0.75
-    warmup_share: float = 0.1
-    weight_decay: float = 0.05
-    gradient_clip: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        # Batch norms need two clouds.
-        check_values(self, "batch_size", lambda value: value >= 2, "at least 2")
-        check_values(self, "layer_decay", lambda value: 0 < value <= 1, "above 0 and at most 1")
-        check_values(self, "warmup_share", lambda value: 0 <= value < 1, "from 0 to below 1")
+    batch_size: Annotated[int, Limit(lambda value: value >= 2, "at least 2")] = 16  # for batch norms
+    head_learning_rate: NonNegative = 1e-3
+    learning_rate: NonNegative = 2e-4
+    scratch_learning_rate: NonNegative = 5e-4
+    layer_decay: Annotated[float, Limit(lambda value: 0 < value <= 1, "above 0 and at most 1")] = 0.75
+    warmup_share: Stretch = 0.1
+    weight_decay: NonNegative = 0.05
+    gradient_clip: Annotated[float, Limit(lambda value: value > 0, "above 0")] = 1.0
 
 
 @dataclass(frozen=True)
-class ScheduleConfig:
+class ScheduleConfig(Checked):
     """First the head alone on frozen features, then the whole network.
 
     Attributes:
@@ -91,21 +84,19 @@ class ScheduleConfig:
         patience: epochs without a better validation score after which a phase ends.
     """
 
-    frozen_epochs: int = 60
-    frozen_copies: int = 4
-    epochs: int = 10
-    patience: int = 5
+    frozen_epochs: Natural = 60
+    frozen_copies: Count = 4
+    epochs: Natural = 10
+    patience: Count = 5
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_values(self, "frozen_epochs epochs", lambda value: value >= 0, "at least 0")
-        check_values(self, "frozen_copies patience", lambda value: value >= 1, "at least 1")
+        super().__post_init__()
         if not self.epochs + self.frozen_epochs:
             raise ValueError("epochs and frozen_epochs are both 0: nothing to do")
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
+class AugmentConfig(Checked):
     """Augmentation of the training clouds.
 
     Attributes:
@@ -115,19 +106,14 @@ class AugmentConfig:
         rotate: "up" turns clouds by any angle about the up axis; "none" suits aligned files.
     """
 
-    scale_range: float = 0.2
-    translate: float = 0.05
-    jitter: float = 0.005
+    scale_range: Stretch = 0.2
+    translate: NonNegative = 0.05
+    jitter: NonNegative = 0.005
     rotate: Literal["none", "up"] = "none"
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_values(self, "scale_range", lambda value: 0 <= value < 1, "from 0 to below 1")
-        check_values(self, "translate jitter", lambda value: value >= 0, "at least 0")
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Checked):
     """What is learned from, and what it is validated and tested on.
 
     Attributes:
@@ -139,22 +125,16 @@ class DataConfig:
         votes: passes over stretched copies at test time, reported beside the single pass.
     """
 
-    validation_share: float = 0.2
-    test_share: float = 0.2
-    per_class: int = 0
+    validation_share: Stretch = 0.2
+    test_share: Stretch = 0.2
+    per_class: Natural = 0
     up_axis: Axis | Literal[""] = ""
-    query_points: int = 1024
-    votes: int = 1
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_values(self, "validation_share test_share", lambda value: 0 <= value < 1, "from 0 to below 1")
-        check_values(self, "per_class", lambda value: value >= 0, "at least 0")
-        check_values(self, "query_points votes", lambda value: value >= 1, "at least 1")
+    query_points: Count = 1024
+    votes: Count = 1
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(Recipe):
     """Recipe of a run; the defaults suit a few hundred files and a CPU.
 
     Attributes:
@@ -179,7 +159,7 @@ class FinetuneConfig:
     model: str = "crossjepa-base"
     from_scratch: bool = False
     precision: Precision = "bfloat16"
-    seed: int = 0
+    seed: Natural = 0
     head: HeadLayersConfig = field(default_factory=HeadLayersConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -188,52 +168,15 @@ class FinetuneConfig:
     data: DataConfig = field(default_factory=DataConfig)
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_values(self, "seed", lambda value: value >= 0, "at least 0")
+        super().__post_init__()
         if self.task == "partseg" and not self.head.hidden > 0:
             raise ValueError(f"task partseg needs hidden layers: hidden is {self.head.hidden}")
         if self.from_scratch and not self.schedule.epochs:
             raise ValueError("from_scratch needs epochs of the whole network: epochs is 0")
 
-    @classmethod
-    def of(cls, **values: Any) -> FinetuneConfig:
-        """Builds a recipe from fields of all sections, each under its own name.
-
-        Raises:
-            ValueError: a name is unknown, or a value impossible.
-        """
-        return cls().change(**values)
-
-    def change(self, **values: Any) -> FinetuneConfig:
-        """Returns the recipe with other values of some fields, each under its own name.
-
-        Raises:
-            ValueError: a name is unknown, or a value impossible.
-        """
-        known = self.flat()
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ValueError(f"FinetuneConfig: unknown field(s) {unknown}; known are {sorted(known)}")
-        changed: dict[str, Any] = {}
-        for entry in fields(self):
-            section = getattr(self, entry.name)
-            if entry.name in values:
-                changed[entry.name] = values[entry.name]
-            elif dataclasses.is_dataclass(section) and not isinstance(section, type):
-                own = {each.name for each in fields(section)} & set(values)
-                changed[entry.name] = dataclasses.replace(section, **{name: values[name] for name in own})
-        return dataclasses.replace(self, **changed)
-
-    def flat(self) -> dict[str, Any]:
-        """Returns the fields of all sections by name, as plain JSON values."""
-        values: dict[str, Any] = {}
-        for name, value in dataclasses.asdict(self).items():
-            values.update(value if isinstance(value, dict) else {name: value})
-        return values
-
 
 @dataclass(frozen=True)
-class FinetuneOptions:
+class FinetuneOptions(Checked):
     """Options that do not change the result.
 
     Attributes:
@@ -245,35 +188,3 @@ class FinetuneOptions:
     save_seconds: float = 20.0
     device: str | None = None
     progress: bool = True
-
-
-def check_types(config: Any) -> None:
-    """Checks every field against its annotation.
-
-    Raises:
-        ValueError: a value has another type, or is none of the choices; the message names the field.
-    """
-    hints = get_type_hints(type(config))
-    for entry in fields(config):
-        value, hint = getattr(config, entry.name), hints[entry.name]
-        choices = choices_of(hint)
-        if choices and value not in choices:
-            raise ValueError(f"{entry.name} must be one of {choices}, not {value!r}")
-        if not choices and type(value) is not hint:
-            raise ValueError(f"{entry.name} must be of type {hint.__name__}, not {value!r}")
-
-
-def check_values(config: Any, names: str, fits: Callable[[Any], bool], wanted: str) -> None:
-    """Checks the values of some fields; NaN fits nothing.
-
-    Raises:
-        ValueError: a value does not fit; the message names the field.
-    """
-    for name in names.split():
-        if not fits(getattr(config, name)):
-            raise ValueError(f"{name} must be {wanted}, not {getattr(config, name)}")
-
-
-def choices_of(hint: Any) -> tuple[Any, ...]:
-    """Returns the values of a Literal, or of a union of several; () for other types."""
-    return tuple(value for part in get_args(hint) for value in (get_args(part) or (part,)))

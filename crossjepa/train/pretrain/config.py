@@ -1,4 +1,4 @@
-"""The recipe of a pretraining run: frozen dataclasses by concern.
+"""The recipe of a pretraining run, by concern, and the options that do not change its result.
 
 The names of options are unique over all sections: the command line and checkpoints need no sections.
 """
@@ -9,28 +9,28 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from crossjepa.config import NAMED_SIZES, EncoderConfig
-from crossjepa.train.common.options import (
+from crossjepa.config import NAMED_SIZES, Conditioning, EncoderConfig
+from crossjepa.config_fields import (
+    Checked,
     Count,
     Limit,
     Natural,
     NonNegative,
     Positive,
     Precision,
+    Recipe,
     Schedule,
     Share,
     Stretch,
-    check_fields,
 )
 
-Conditioning = Literal["both", "pose", "histogram", "none"]
 TargetScaling = Literal["standardize", "whiten", "center", "none"]
 ContrastWith = Literal["batch", "cache"]
 OptimizerName = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True)
-class ModelSection:
+class ModelSection(Checked):
     """Encoder and predictor.
 
     Attributes:
@@ -54,7 +54,7 @@ class ModelSection:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.size not in NAMED_SIZES:
             raise ValueError(f"size must be one of {sorted(NAMED_SIZES)}, not {self.size!r}")
         if self.camera_positions and not self.joint_attention:
@@ -62,7 +62,7 @@ class ModelSection:
 
 
 @dataclass(frozen=True)
-class LossSection:
+class LossSection(Checked):
     """What is predicted, and the weights of the losses.
 
     Attributes:
@@ -97,13 +97,13 @@ class LossSection:
     occupancy_nodes: Annotated[int, Limit(lambda value: value >= 2, "at least 2")] = 4
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.learnable_teacher and self.contrast_with == "cache":
             raise ValueError("contrast_with 'cache' needs a frozen teacher, not learnable_teacher")
 
 
 @dataclass(frozen=True)
-class OptimSection:
+class OptimSection(Checked):
     """Optimizer and schedule.
 
     Attributes:
@@ -126,12 +126,9 @@ class OptimSection:
     weight_decay: NonNegative = 0.05
     gradient_clip: Annotated[float, Limit(lambda value: value > 0, "above 0")] = 1.0
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class DataSection:
+class DataSection(Checked):
     """Cache, batches and augmentation.
 
     Attributes:
@@ -158,12 +155,9 @@ class DataSection:
     even_probability: Share = 0.25
     held_out: Natural = 256
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
 
 @dataclass(frozen=True)
-class RunSection:
+class RunSection(Checked):
     """Length and start of the run.
 
     Attributes:
@@ -186,13 +180,13 @@ class RunSection:
     seed: Natural = 0
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if (self.steps > 0) == (self.epochs > 0):
             raise ValueError("give either steps or epochs, and set the other to 0")
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Recipe):
     """Recipe of a run.
 
     Attributes:
@@ -210,7 +204,7 @@ class PretrainConfig:
     run: RunSection = field(default_factory=RunSection)
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         try:
             self.encoder_at(0)
         except ValueError as error:
@@ -234,3 +228,30 @@ class PretrainConfig:
             num_groups=round(full.num_groups * share),
             group_size=round(full.group_size * share),
         )
+
+
+@dataclass(frozen=True)
+class RunOptions(Checked):
+    """Options that do not change the result.
+
+    Attributes:
+        log_every: steps between lines of the log.
+        save_every: steps between checkpoints.
+        probe_every: steps between probes and held-out losses; 0 for none.
+        keep: checkpoints to keep.
+        stop_after: steps after which this process ends, to be resumed later; 0 for none.
+        device: torch device; by default a GPU if there is one.
+        progress: show a bar with the time left, the loss and the samples per second.
+        tensorboard: also log to TensorBoard.
+        wandb: W&B project to log to as well.
+    """
+
+    log_every: Count = 50
+    save_every: Count = 250
+    probe_every: Natural = 500
+    keep: int = 3
+    stop_after: Natural = 0
+    device: str | None = None
+    progress: bool = True
+    tensorboard: bool = False
+    wandb: str = ""

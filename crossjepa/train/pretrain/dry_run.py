@@ -25,7 +25,6 @@ from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
 from crossjepa.train.pretrain.random_data import random_batch, random_cache
-from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.render.views import RenderConfig
 
 MEASURED_STEPS = 3
@@ -176,13 +175,11 @@ def _measure(
 ) -> StepTime:
     """Measures the model's and the data's part of a step; those of the data by how often points are even."""
     model.freeze_encoder(phase.frozen)
-    config = with_options(config, few_share=float(phase.few_points))
+    config = config.change(few_share=float(phase.few_points))
     share, data_seconds = config.data.even_probability, 0.0
     for even, weight in ((0.0, 1 - share), (1.0, share)):
         if weight:
-            data_seconds += weight * _seconds_of_data(
-                cache, with_options(config, even_probability=even), device
-            )
+            data_seconds += weight * _seconds_of_data(cache, config.change(even_probability=even), device)
     return StepTime(_seconds_of_model(model, config, cache.width, device) + data_seconds, data_seconds)
 
 

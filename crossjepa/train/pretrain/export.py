@@ -14,6 +14,7 @@ from torch import Tensor
 
 from crossjepa import model_files
 from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig, ViewPredictionConfig
+from crossjepa.config_fields import from_dict
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
@@ -133,7 +134,7 @@ def _why_no_predictor(state: dict[str, Any]) -> str:
 def _predictor(state: dict[str, Any]) -> tuple[ViewPredictionConfig, dict[str, Tensor]]:
     """Returns the predictor of a checkpoint in the teacher's own space."""
     predictor = to_teacher(_part(state, "predictor."), state["targets"])
-    return ViewPredictionConfig.from_dict(state["prediction"]), _half(predictor)
+    return from_dict(ViewPredictionConfig, state["prediction"]), _half(predictor)
 
 
 def _part(state: dict[str, Any], prefix: str) -> dict[str, Tensor]:

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crossjepa.config import Axis
+from crossjepa.config_fields import Precision
 from crossjepa.datasets.npz import load_arrays
 from crossjepa.io import PointCloudError
 from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.processor import rotate_up_axis
-from crossjepa.train.common.options import Precision
 from crossjepa.train.common.rng import normalize_batch
 
 # Fewest clouds of a probe: a fifth of them is held out of its fit.

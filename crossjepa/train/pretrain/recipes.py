@@ -1,4 +1,4 @@
-"""Recipes as YAML files, and options by their names alone, which are unique over all sections."""
+"""Recipes as YAML files and as checkpoints record them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from crossjepa.train.pretrain.config import PretrainConfig
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 
 SECTIONS: dict[str, Any] = get_type_hints(PretrainConfig)
-# The section of every option.
-OPTIONS = {entry.name: name for name, kind in SECTIONS.items() for entry in dataclasses.fields(kind)}
 
 
 def load_config(name: str | os.PathLike[str]) -> PretrainConfig:
@@ -43,30 +41,27 @@ def load_config(name: str | os.PathLike[str]) -> PretrainConfig:
     if not isinstance(recipe, Mapping) or not all(isinstance(key, str) for key in recipe):
         raise ValueError(f"{path}: must hold sections of 'option: value' lines")
     try:
-        return with_options(PretrainConfig(), **options_of(recipe))
+        return PretrainConfig.of(**options_of(recipe))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def options_of(recipe: PretrainConfig | Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options of a recipe by name, without sections.
+def options_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of a stored recipe by name, without sections.
 
     Args:
-        recipe: a recipe, or plain values: by section, or flat as in checkpoints and in files of version
-            0.1.0, whose British spelling is accepted.
+        recipe: plain values: by section, or flat as in checkpoints and in files of version 0.1.0, whose
+            British spelling is accepted.
 
     Raises:
         ValueError: an option is in a section to which it does not belong.
     """
-    if isinstance(recipe, PretrainConfig):
-        recipe = dataclasses.asdict(recipe)
     options: dict[str, Any] = {}
     for name, value in recipe.items():
         if name not in SECTIONS:
             options[name] = value
             continue
-        section = value or {}
-        known = [option for option, home in OPTIONS.items() if home == name]
+        section, known = value or {}, [entry.name for entry in dataclasses.fields(SECTIONS[name])]
         if not isinstance(section, Mapping) or not set(section) <= set(known):
             raise ValueError(f"section {name!r} may hold {known}, not {value!r}")
         options |= section
@@ -75,24 +70,21 @@ def options_of(recipe: PretrainConfig | Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def with_options(config: PretrainConfig, **options: Any) -> PretrainConfig:
-    """Returns a recipe with other values of some options, whichever sections they are in.
+def check_recipe(run: Path, recipe: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
+    """Checks that a run was started with a recipe.
 
     Args:
-        config: the recipe.
-        options: values by name; integers may stand for floats.
+        run: folder of the run.
+        recipe: the recipe, as `Trainer.recipe` has it.
+        recorded: that of the run's checkpoint. Options that an older version did not know had their defaults.
 
     Raises:
-        ValueError: an option is unknown or a value invalid; the message names it.
+        ValueError: the run was started with another recipe; the message names the options that differ.
     """
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise ValueError(f"unknown option(s) {unknown}; known are {sorted(OPTIONS)}")
-    changes: dict[str, dict[str, Any]] = {}
-    for name, value in options.items():
-        section = OPTIONS[name]
-        if type(value) is int and get_type_hints(SECTIONS[section])[name] is float:
-            value = float(value)
-        changes.setdefault(section, {})[name] = value
-    sections = {name: dataclasses.replace(getattr(config, name), **changes[name]) for name in changes}
-    return dataclasses.replace(config, **sections)
+    before = {**PretrainConfig().flat(), **options_of(recorded)}
+    changed = sorted(name for name in recipe if recipe[name] != before.get(name))
+    if changed:
+        raise ValueError(
+            f"{run} was started with another {', '.join(changed)}: resume it with the same recipe, or choose "
+            "another folder"
+        )

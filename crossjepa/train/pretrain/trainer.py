@@ -23,13 +23,12 @@ from crossjepa.train.common.distributed import Process, all_mean, process_group,
 from crossjepa.train.common.loggers import RunLog
 from crossjepa.train.common.optim import learning_rate, refuse_infinite
 from crossjepa.train.pretrain.batches import Batches
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.meter import Meter
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe
 from crossjepa.train.pretrain.optimizers import make_optimizers
-from crossjepa.train.pretrain.resume import check_recipe, recorded_recipe
-from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.recipes import check_recipe
 from crossjepa.train.pretrain.targets import Targets
 from crossjepa.train.pretrain.weight_transfer import describe_predictor, init_weights
 
@@ -65,7 +64,8 @@ class Trainer:
         cache = open_caches(config.data.cache)
         self.batches = Batches(cache, config, process.rank, process.world, process.device)
         self.steps = self.batches.steps
-        self.recipe = recorded_recipe(config, cache)
+        # All that determines the result: the cache by its content, not its path.
+        self.recipe = {**config.flat(), "cache": cache.hash, "objects": len(cache)}
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
         views = cache.views_of(rows)
         embeddings_RD = views.embeddings_BVD.reshape(-1, cache.width)

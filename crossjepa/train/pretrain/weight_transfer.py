@@ -15,6 +15,7 @@ from torch import Tensor
 
 from crossjepa import hub, model_files
 from crossjepa.config import NAMED_SIZES, PredictorConfig, ViewPredictionConfig
+from crossjepa.config_fields import from_dict
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.model import CrossJEPA
 from crossjepa.model_files import compare_shapes
@@ -116,7 +117,7 @@ def take_checkpoint(
         ValueError: the checkpoint is of another teacher or another recipe.
     """
     if "prediction" in state:
-        found = ViewPredictionConfig.from_dict(state["prediction"])
+        found = from_dict(ViewPredictionConfig, state["prediction"])
         if other := _other_teacher(found, prediction):
             raise ValueError(other)
     weights, own = state["model"], model.state_dict()

@@ -13,8 +13,7 @@ import torch
 from crossjepa.train.cache import Cache, start_cache
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
 from crossjepa.train.pretrain.batches import Batches
-from crossjepa.train.pretrain.recipes import with_options
-from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.config import RunOptions
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_weights
 from tests.helpers.small_cache import CONFIG, TEACHER, make_cache
@@ -54,7 +53,7 @@ def test_rows_are_those_of_the_caches(folders: tuple[Path, Path]) -> None:
 
 
 def test_a_run_sees_every_object_of_both_once_an_epoch(folders: tuple[Path, Path]) -> None:
-    config = with_options(CONFIG, cache=f"{folders[0]},{folders[1]}", held_out=0, views_per_step=4)
+    config = CONFIG.change(cache=f"{folders[0]},{folders[1]}", held_out=0, views_per_step=4)
     batches = Batches(open_caches(config.data.cache), config)
     seen_SVD = torch.cat([batches(step).embeddings_BVD for step in range(batches.steps_per_epoch)])
     caches = zip(folders, (28, 12), strict=True)
@@ -69,11 +68,11 @@ def test_a_run_on_both_goes_on_to_the_bit_and_with_both_alone(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     both = f"{folders[0]},{folders[1]}"
-    config = with_options(CONFIG, cache=both, contrast_with="cache", target_scaling="whiten")
+    config = CONFIG.change(cache=both, contrast_with="cache", target_scaling="whiten")
     pretrain(config, tmp_path / "whole", QUIET)
     pretrain(config, tmp_path / "parts", replace(QUIET, stop_after=5))
     with pytest.raises(ValueError, match="another cache, objects"):
-        pretrain(with_options(config, cache=str(folders[0])), tmp_path / "parts", QUIET)
+        pretrain(config.change(cache=str(folders[0])), tmp_path / "parts", QUIET)
     pretrain(config, tmp_path / "parts", QUIET)
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
 
@@ -111,7 +110,7 @@ def test_nothing_is_learned_from_an_unfinished_cache(folders: tuple[Path, Path],
     partial = start_cache(tmp_path / "half", names, {"teacher": TEACHER}, views=4, points=64, width=16)
     for cache in (str(partial), f"{folders[0]},{partial}"):
         with pytest.raises(FileNotFoundError, match="an unfinished cache, 0 of 28 objects are done"):
-            pretrain(with_options(CONFIG, cache=cache), tmp_path / "run", QUIET)
+            pretrain(CONFIG.change(cache=cache), tmp_path / "run", QUIET)
 
 
 def test_commas_divide_folders_unless_they_are_part_of_a_name(

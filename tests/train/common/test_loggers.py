@@ -18,10 +18,8 @@ import torch
 from crossjepa.train.common import loggers
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.loggers import RunLog, read_log
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.online_probe import ProbeData
-from crossjepa.train.pretrain.recipes import with_options
-from crossjepa.train.pretrain.run_options import RunOptions
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.conftest import REPOSITORY
 from tests.helpers.small_cache import CONFIG, make_cache
@@ -36,7 +34,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
     """A small recipe with its cache."""
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache(folder)
-    return with_options(CONFIG, cache=str(folder))
+    return CONFIG.change(cache=str(folder))
 
 
 def test_the_log_is_true_after_every_line(tmp_path: Path) -> None:
@@ -68,7 +66,7 @@ def test_curves_are_drawn_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_run_that_breaks_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> None:
-    broken = with_options(config, learning_rate=1e30, optimizer="adamw", warmup_steps=0)
+    broken = config.change(learning_rate=1e30, optimizer="adamw", warmup_steps=0)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         pretrain(broken, tmp_path, EVERY_STEP)
     assert read_log(tmp_path)[0]["step"] == 1
@@ -77,8 +75,8 @@ def test_a_run_that_breaks_leaves_its_figures(config: PretrainConfig, tmp_path: 
 
 
 def test_every_column_is_explained(config: PretrainConfig, tmp_path: Path) -> None:
-    everything = with_options(
-        config, points_weight=0.5, occupancy_weight=1.0, occupancy_nodes=2, contrast_weight=0.3, steps=2
+    everything = config.change(
+        points_weight=0.5, occupancy_weight=1.0, occupancy_nodes=2, contrast_weight=0.3, steps=2
     )
     data = ProbeData(torch.randn(20, 64, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2)
     pretrain(everything, tmp_path, replace(EVERY_STEP, probe_every=2), data)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from crossjepa.train.cache import open_cache
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.runs import make_trainer
 
 
@@ -44,7 +43,7 @@ def test_held_out_clouds_are_spread_evenly_where_those_trained_on_are(config: Pr
     cache = open_cache(config.data.cache)
     spacing = {}
     for share in (0.0, 1.0):
-        batches = Batches(cache, with_options(config, even_probability=share))
+        batches = Batches(cache, config.change(even_probability=share))
         clouds = batches.held_out(0, 4, 64).points_BN3, batches(0).points_BN3
         assert torch.equal(clouds[0], batches.held_out(0, 4, 64).points_BN3)
         spacing[share] = [nearest(each) for each in clouds]
@@ -54,7 +53,7 @@ def test_held_out_clouds_are_spread_evenly_where_those_trained_on_are(config: Pr
 @pytest.mark.parametrize("changes", [{}, {"even_probability": 1.0, "points_weight": 1.0}])
 def test_points_are_sampled_on_the_device(config: PretrainConfig, changes: dict[str, float]) -> None:
     """On the device without numbers, whose tensors mix with none of the CPU's."""
-    changed = with_options(config, **changes)
+    changed = config.change(**changes)
     cache = open_cache(config.data.cache)
     here, there = Batches(cache, changed), Batches(cache, changed, device=torch.device("meta"))
     for one, other in ((here(0), there(0)), (here.held_out(0, 4, 32), there.held_out(0, 4, 32))):
@@ -66,7 +65,7 @@ def test_points_are_sampled_on_the_device(config: PretrainConfig, changes: dict[
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_samples_what_a_cpu_samples(config: PretrainConfig) -> None:
-    even = with_options(config, even_probability=1.0, points_weight=1.0)
+    even = config.change(even_probability=1.0, points_weight=1.0)
     cache = open_cache(config.data.cache)
     for one, other in zip(Batches(cache, even)(0), Batches(cache, even, device="cuda")(0), strict=True):
         torch.testing.assert_close(one, other.cpu(), rtol=0, atol=1e-5)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.runs import make_trainer
 
 COMPILERS = [os.environ.get("CXX", "c++"), "g++", "clang++"]
@@ -21,11 +20,11 @@ FOUND = any(map(shutil.which, COMPILERS))
 @pytest.mark.slow
 def test_compiled_steps_have_the_losses_of_plain_ones(config: PretrainConfig, tmp_path: Path) -> None:
     """Two steps with few points and two with all of them; torch keeps what it compiled for the next time."""
-    slow = with_options(config, precision="float32", optimizer="adamw", learning_rate=3e-4)
-    short = with_options(slow, steps=4, few_share=0.5)
+    slow = config.change(precision="float32", optimizer="adamw", learning_rate=3e-4)
+    short = slow.change(steps=4, few_share=0.5)
     assert short.encoder_at(1 / 4) != short.encoder_at(2 / 4)
     plain = make_trainer(short, tmp_path / "plain")
-    compiled = make_trainer(with_options(short, compile=True), tmp_path / "compiled")
+    compiled = make_trainer(short.change(compile=True), tmp_path / "compiled")
     assert compiled.forward is not compiled.model
     losses = [[trainer.update(step)["loss"] for step in range(4)] for trainer in (plain, compiled)]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)

@@ -7,9 +7,9 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from crossjepa.train.common.options import Limit
+from crossjepa.config_fields import Limit
 from crossjepa.train.pretrain.config import LossSection, ModelSection, PretrainConfig, RunSection
-from crossjepa.train.pretrain.recipes import SECTIONS, with_options
+from crossjepa.train.pretrain.recipes import SECTIONS
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_impossible_values_are_refused(names: str, values: tuple[float, ...], re
     for name in names.split():
         for value in values:
             with pytest.raises(ValueError, match=f"{name} must be {reason}"):
-                with_options(PretrainConfig(), **{name: value})
+                PretrainConfig.of(**{name: value})
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -62,7 +62,7 @@ def test_every_number_has_a_limit(section: str) -> None:
 )
 def test_what_does_not_fit_is_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        with_options(PretrainConfig(), **options)
+        PretrainConfig.of(**options)
 
 
 def test_sections_are_checked_where_they_are_made() -> None:
@@ -75,7 +75,7 @@ def test_sections_are_checked_where_they_are_made() -> None:
 
 
 def test_few_points_come_first() -> None:
-    config = with_options(PretrainConfig(), few_share=0.5)
+    config = PretrainConfig.of(few_share=0.5)
     small, full = config.encoder_at(0.49), config.encoder_at(0.5)
     assert (small.num_points, small.num_groups, small.group_size) == (512, 32, 16)
     assert (full.num_points, full.num_groups, full.group_size) == (1024, 64, 32)

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from crossjepa.ops import farthest_point_sampling
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.dry_run import PAPER_WIDTH, cache_gigabytes, dry_run, phases_of
 from crossjepa.train.pretrain.model import Losses, PretrainModel
-from crossjepa.train.pretrain.recipes import load_config, with_options
-from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.recipes import load_config
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.small_cache import CONFIG, OBJECTS, VIEWS
 
@@ -31,7 +30,7 @@ def test_the_paper_recipe_has_the_paper_size() -> None:
 
 @pytest.mark.parametrize("cached", [True, False])
 def test_counts(config: PretrainConfig, cached: bool) -> None:
-    counted = with_options(config if cached else CONFIG, steps=0, epochs=4)
+    counted = (config if cached else CONFIG).change(steps=0, epochs=4)
     result = dry_run(counted, objects=OBJECTS, target_width=16, device="cpu")
     assert (result.objects, result.steps, result.clouds) == (24, 12, 96)
     first = round(config.data.few_share * result.steps)
@@ -41,10 +40,10 @@ def test_counts(config: PretrainConfig, cached: bool) -> None:
 
 
 def test_a_run_has_as_many_phases_as_kinds_of_steps() -> None:
-    config = with_options(CONFIG, few_share=0.5, frozen_steps=3)
+    config = CONFIG.change(few_share=0.5, frozen_steps=3)
     assert phases_of(config, 12) == [(3, True, True), (3, True, False), (6, False, False)]
-    assert phases_of(with_options(config, frozen_steps=99), 12) == [(6, True, True), (6, False, True)]
-    assert phases_of(with_options(CONFIG, few_points=1024), 12) == [(12, False, False)]
+    assert phases_of(config.change(frozen_steps=99), 12) == [(6, True, True), (6, False, True)]
+    assert phases_of(CONFIG.change(few_points=1024), 12) == [(12, False, False)]
 
 
 def test_frozen_steps_are_measured_with_a_frozen_encoder(
@@ -58,7 +57,7 @@ def test_frozen_steps_are_measured_with_a_frozen_encoder(
 
     forward = PretrainModel.forward
     monkeypatch.setattr(PretrainModel, "forward", watched)
-    dry_run(with_options(config, few_share=0.5, frozen_steps=3), device="cpu")
+    dry_run(config.change(few_share=0.5, frozen_steps=3), device="cpu")
     assert frozen == sorted(frozen, reverse=True)
     assert set(frozen) == {True, False}
 
@@ -84,7 +83,7 @@ def test_hours_count_the_data(
     monkeypatch.setattr(PretrainModel, "forward", computed)
     monkeypatch.setattr("crossjepa.train.pretrain.augment.farthest_point_sampling", sampled)
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    measured = with_options(config if cached else CONFIG, even_probability=even, few_points=1024)
+    measured = (config if cached else CONFIG).change(even_probability=even, few_points=1024)
     result = dry_run(measured, objects=OBJECTS, device="cpu")
     assert result.seconds_first == result.seconds_last == 2 + 3 * even
     assert result.hours * 3600 == pytest.approx(12 * (2 + 3 * even))
@@ -104,7 +103,7 @@ def test_hours_count_the_data(
 def test_what_a_run_refuses(
     config: PretrainConfig, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
-    changed = with_options(config, **options)
+    changed = config.change(**options)
     with pytest.raises(ValueError, match=message) as of_run:
         pretrain(changed, tmp_path / "run", RunOptions(device="cpu", progress=False))
     with pytest.raises(ValueError, match=re.escape(str(of_run.value))):

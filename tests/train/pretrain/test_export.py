@@ -14,10 +14,8 @@ from safetensors.torch import load_file
 from crossjepa import CrossJEPAEncoder, model_files
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.export import export, export_predictor, record
-from crossjepa.train.pretrain.recipes import with_options
-from crossjepa.train.pretrain.run_options import RunOptions
 from crossjepa.train.pretrain.targets import Targets
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.runs import run_to_the_end
@@ -32,7 +30,7 @@ def test_the_predictor_of_a_frozen_encoder_joins_its_release(config: PretrainCon
     export(tmp_path / "first", tmp_path / "out").save_pretrained(tmp_path / "out", dtype=torch.float16)
     assert not (tmp_path / "out" / model_files.PREDICTOR_NAME).exists()
     before = (tmp_path / "out" / model_files.WEIGHTS_NAME).read_bytes()
-    frozen = with_options(config, init_from=str(tmp_path / "out"), frozen_steps=12, seed=3)
+    frozen = config.change(init_from=str(tmp_path / "out"), frozen_steps=12, seed=3)
     pretrain(frozen, tmp_path / "second", QUIET)
     words = [sys.executable, "-m", "crossjepa", "export", str(tmp_path / "second"), "--predictor-only"]
     done = subprocess.run([*words, "-o", str(tmp_path / "out")], capture_output=True, text=True)
@@ -73,9 +71,7 @@ def test_the_predictor_of_another_encoder_is_refused(config: PretrainConfig, tmp
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    pretrain(
-        with_options(config, init_from=str(tmp_path / "out"), frozen_steps=11), tmp_path / "second", QUIET
-    )
+    pretrain(config.change(init_from=str(tmp_path / "out"), frozen_steps=11), tmp_path / "second", QUIET)
     with pytest.raises(ValueError, match=r"second: its encoder is not that of .*out .*--frozen-steps"):
         export_predictor(tmp_path / "second", tmp_path / "out")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
@@ -86,7 +82,7 @@ def test_predictors_that_cannot_be_released_are_left_out(
     config: PretrainConfig, tmp_path: Path, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     learnable = reason == "learnable teacher"
-    pretrain(with_options(config, steps=2, learnable_teacher=learnable), tmp_path / "run", QUIET)
+    pretrain(config.change(steps=2, learnable_teacher=learnable), tmp_path / "run", QUIET)
     export(tmp_path / "run", tmp_path / "out")
     path = checkpoints(tmp_path / "run")[-1]
     state = load_checkpoint(path)
@@ -107,7 +103,7 @@ def test_predictors_that_cannot_be_released_are_left_out(
 
 
 def test_checkpoints_know_the_scaling(config: PretrainConfig, tmp_path: Path) -> None:
-    whiten = with_options(config, target_scaling="whiten", steps=2, held_out=0)
+    whiten = config.change(target_scaling="whiten", steps=2, held_out=0)
     pretrain(whiten, tmp_path, QUIET)
     state = load_checkpoint(checkpoints(tmp_path)[-1])
     embeddings_SVD = open_cache(config.data.cache).embeddings_SVD[:]
@@ -133,7 +129,7 @@ def test_export_loads(config: PretrainConfig, tmp_path: Path) -> None:
 def test_export_of_the_mean_of_weights(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     first = export(tmp_path / "first", tmp_path / "weights")
-    pretrain(with_options(config, init_from=str(tmp_path / "weights"), seed=1), tmp_path / "second", QUIET)
+    pretrain(config.change(init_from=str(tmp_path / "weights"), seed=1), tmp_path / "second", QUIET)
     second = export(tmp_path / "second", tmp_path / "later")
     words = [
         sys.executable,

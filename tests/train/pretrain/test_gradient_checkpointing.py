@@ -16,7 +16,6 @@ from crossjepa.train.cache import open_cache
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.small_cache import WIDTH
 
 Result = TypeVar("Result")
@@ -86,16 +85,16 @@ def assert_alike(found: Numbers, expected: Numbers) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_losses_gradients_and_running_statistics_stay(config: PretrainConfig, precision: str) -> None:
-    recipe = with_options(config, precision=precision, points_weight=0.5)
+    recipe = config.change(precision=precision, points_weight=0.5)
     expected, all_kept = one_step(recipe)
-    found, little_kept = one_step(with_options(recipe, gradient_checkpointing=True))
+    found, little_kept = one_step(recipe.change(gradient_checkpointing=True))
     assert_alike(found, expected)
     assert little_kept < 0.3 * all_kept
 
 
 @pytest.mark.slow
 def test_they_stay_when_compiled(config: PretrainConfig) -> None:
-    recipe = with_options(config, precision="float32")
+    recipe = config.change(precision="float32")
     expected, _ = one_step(recipe)
-    found, _ = one_step(with_options(recipe, gradient_checkpointing=True), compiled=True)
+    found, _ = one_step(recipe.change(gradient_checkpointing=True), compiled=True)
     assert_alike(found, expected)

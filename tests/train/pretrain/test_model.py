@@ -10,19 +10,16 @@ import torch
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.distributed import process_group
 from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.config import RunOptions
 from crossjepa.train.pretrain.losses import occupancy
 from crossjepa.train.pretrain.model import PretrainModel
-from crossjepa.train.pretrain.recipes import with_options
-from crossjepa.train.pretrain.run_options import RunOptions
 from crossjepa.train.pretrain.trainer import Trainer
 from tests.helpers.small_cache import CONFIG, make_cache
 
 
 def test_the_others_are_the_objects_trained_on(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache")
-    config = with_options(
-        CONFIG, cache=str(tmp_path / "cache"), contrast_with="cache", target_scaling="whiten"
-    )
+    config = CONFIG.change(cache=str(tmp_path / "cache"), contrast_with="cache", target_scaling="whiten")
     with process_group("cpu") as process:
         trainer = Trainer(config, tmp_path / "run", process, RunOptions(device="cpu", progress=False))
     assert trainer.model.contrast is not None
@@ -38,9 +35,7 @@ def test_the_others_are_the_objects_trained_on(tmp_path: Path) -> None:
 
 def test_the_first_channels_of_the_mean_token_learn_the_occupancy(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache")
-    config = with_options(
-        CONFIG, cache=str(tmp_path / "cache"), occupancy_weight=2.0, occupancy_nodes=2, steps=30
-    )
+    config = CONFIG.change(cache=str(tmp_path / "cache"), occupancy_weight=2.0, occupancy_nodes=2, steps=30)
     assert config.run.steps > CONFIG.run.steps
     with process_group("cpu") as process:
         trainer = Trainer(config, tmp_path / "run", process, RunOptions(device="cpu", progress=False))
@@ -64,7 +59,7 @@ def test_the_first_channels_of_the_mean_token_learn_the_occupancy(tmp_path: Path
 
 def test_checkpoints_of_all_losses_have_the_keys_they_have_always_had() -> None:
     losses = {"learnable_teacher": True, "points_weight": 1.0, "occupancy_weight": 1.0, "occupancy_nodes": 2}
-    names = list(PretrainModel(with_options(CONFIG, **losses), 16).state_dict())
+    names = list(PretrainModel(CONFIG.change(**losses), 16).state_dict())
     heads = [name for name in names if not name.startswith(("encoder.", "predictor."))]
     assert heads == [
         "teacher_layer.weight",

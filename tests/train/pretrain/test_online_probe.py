@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from crossjepa.config_fields import Precision
 from crossjepa.io import PointCloudError
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.common.options import Precision
+from crossjepa.train.pretrain.config import RunOptions
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe, read_probe_data, spread
-from crossjepa.train.pretrain.recipes import with_options
-from crossjepa.train.pretrain.run_options import RunOptions
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.small_cache import CONFIG, WIDTH, make_cache
 
@@ -70,7 +69,7 @@ def test_broken_archives_are_named(tmp_path: Path) -> None:
 
 def test_features_are_of_the_precision_of_the_run(tmp_path: Path) -> None:
     make_cache(tmp_path / "cache")
-    config = with_options(CONFIG, cache=str(tmp_path / "cache"), precision="float32", steps=2)
+    config = CONFIG.change(cache=str(tmp_path / "cache"), precision="float32", steps=2)
     points_nN3 = torch.randn(20, 64, 3, generator=torch.Generator().manual_seed(0))
     data = ProbeData(points_nN3, torch.arange(20) % 2)
     pretrain(config, tmp_path / "run", RunOptions(device="cpu", progress=False, probe_every=2), data)

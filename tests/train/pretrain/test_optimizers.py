@@ -12,7 +12,6 @@ from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.train.pretrain.config import OptimizerName, PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
-from crossjepa.train.pretrain.recipes import with_options
 from tests.helpers.runs import make_trainer
 from tests.helpers.small_cache import CONFIG, WIDTH
 
@@ -29,7 +28,7 @@ class Sparing(PointEncoder):
 def decays(model: PretrainModel, optimizer: OptimizerName) -> dict[str, float]:
     """The weight decay of every parameter, each of which must be in one group alone."""
     names = {id(value): name for name, value in model.named_parameters()}
-    config = with_options(CONFIG, optimizer=optimizer, weight_decay=0.25)
+    config = CONFIG.change(optimizer=optimizer, weight_decay=0.25)
     found = [
         (names[id(value)], group["weight_decay"])
         for each in make_optimizers(model, config).optimizers
@@ -42,7 +41,7 @@ def decays(model: PretrainModel, optimizer: OptimizerName) -> dict[str, float]:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_only_matrices_decay(optimizer: OptimizerName) -> None:
-    model = PretrainModel(with_options(CONFIG, points_weight=1.0), WIDTH)
+    model = PretrainModel(CONFIG.change(points_weight=1.0), WIDTH)
     matrices = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     found = decays(model, optimizer)
     assert {name for name, decay in found.items() if decay == 0.25} == matrices
@@ -74,17 +73,17 @@ def first_gradient_norm(config: PretrainConfig, run: Path) -> float:
 
 
 def test_gradients_are_clipped_by_their_norm(config: PretrainConfig, tmp_path: Path) -> None:
-    adamw = with_options(config, optimizer="adamw", gradient_clip=1e6)
+    adamw = config.change(optimizer="adamw", gradient_clip=1e6)
     norm = first_gradient_norm(adamw, tmp_path / "free")
     for clip in (norm / 7, 2 * norm):
-        found = first_gradient_norm(with_options(adamw, gradient_clip=clip), tmp_path / f"{clip}")
+        found = first_gradient_norm(adamw.change(gradient_clip=clip), tmp_path / f"{clip}")
         assert found == pytest.approx(min(clip, norm), rel=1e-4)
 
 
 def test_muon_gets_the_matrices_of_blocks_and_of_the_patch_embedding() -> None:
     model = PretrainModel(CONFIG, WIDTH)
     names = {id(value): name for name, value in model.named_parameters()}
-    muon, adamw = make_optimizers(model, with_options(CONFIG, optimizer="muon")).optimizers
+    muon, adamw = make_optimizers(model, CONFIG.change(optimizer="muon")).optimizers
     found = {names[id(value)] for group in muon.param_groups for value in group["params"]}
     assert {"encoder.blocks.0.attention.qkv.weight", "predictor.blocks.0.attention.qkv.weight"} <= found
     assert all(".blocks." in name or ".patch_embedding." in name for name in found)

@@ -13,16 +13,13 @@ import yaml
 
 from crossjepa.registry import CHECKPOINTS
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.recipes import (
     CONFIG_FOLDER,
-    OPTIONS,
     SECTIONS,
     load_config,
     options_of,
-    with_options,
 )
-from crossjepa.train.pretrain.run_options import RunOptions
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.conftest import REPOSITORY
 from tests.helpers.small_cache import make_cache
@@ -41,7 +38,7 @@ def test_recipes_of_the_package_are_documented() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_of_the_package_load_and_hold_what_is_not_at_its_default(name: str) -> None:
     assert load_config(name).model.size == "crossjepa-base"
-    usual, given = options_of(PretrainConfig()), yaml.safe_load((CONFIG_FOLDER / f"{name}.yaml").read_text())
+    usual, given = PretrainConfig().flat(), yaml.safe_load((CONFIG_FOLDER / f"{name}.yaml").read_text())
     assert set(given) <= set(SECTIONS)
     assert [option for option, value in options_of(given).items() if value == usual[option]] == []
 
@@ -52,7 +49,7 @@ def test_recipes_of_the_package_load_and_hold_what_is_not_at_its_default(name: s
 )
 def test_recipes_are_those_of_the_released_weights(weights: str, recipe: str) -> None:
     recorded = options_of(CHECKPOINTS[weights].config()["provenance"]["recipe"])
-    given = options_of(load_config(recipe))
+    given = load_config(recipe).flat()
     known = {name: value for name, value in recorded.items() if name not in PLACES}
     assert len(known) > 20
     assert known == {name: given[name] for name in known}
@@ -63,15 +60,15 @@ def test_recipes_of_the_package_train(name: str, tmp_path: Path) -> None:
     make_cache(tmp_path / "cache", objects=12)
     small = {"size": "crossjepa-test", "predictor_depth": 1, "occupancy_nodes": 2}
     short = {"steps": 2, "epochs": 0, "batch_size": 4, "views_per_step": 2, "held_out": 2}
-    config = with_options(load_config(name), **small, **short, cache=str(tmp_path / "cache"))
+    config = load_config(name).change(**small, **short, cache=str(tmp_path / "cache"))
     pretrain(config, tmp_path / "run", RunOptions(device="cpu", progress=False))
     recorded = load_checkpoint(checkpoints(tmp_path / "run")[-1])["recipe"]
-    assert {**recorded, "cache": config.data.cache} == {**options_of(config), "objects": 12}
+    assert {**recorded, "cache": config.data.cache} == {**config.flat(), "objects": 12}
 
 
 def test_names_of_options_are_unique_over_all_sections() -> None:
     names = [entry.name for kind in SECTIONS.values() for entry in fields(kind)]
-    assert len(names) == len(set(names)) == len(OPTIONS) == len(options_of(PretrainConfig()))
+    assert len(names) == len(set(names)) == len(PretrainConfig().flat())
 
 
 def test_sections_and_flat_recipes_of_earlier_versions_are_read_alike(tmp_path: Path) -> None:
@@ -82,23 +79,23 @@ def test_sections_and_flat_recipes_of_earlier_versions_are_read_alike(tmp_path: 
         "cache": "a folder",
         "jitter": 0,
     }
-    config = with_options(PretrainConfig(), **changed)
-    for name, values in (("flat", changed), ("full", options_of(config)), ("sections", asdict(config))):
+    config = PretrainConfig.of(**changed)
+    for name, values in (("flat", changed), ("full", config.flat()), ("sections", asdict(config))):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(values))
         assert load_config(tmp_path / f"{name}.yaml") == config
     (tmp_path / "british.yaml").write_text("target_scaling: standardise\n")
     assert load_config(str(tmp_path / "british.yaml")) == PretrainConfig()
     (tmp_path / "empty.yaml").write_text("optim:\n  # learning_rate: 1.0\nrun:\n  seed: 3\n")
-    assert load_config(tmp_path / "empty.yaml") == with_options(PretrainConfig(), seed=3)
+    assert load_config(tmp_path / "empty.yaml") == PretrainConfig.of(seed=3)
 
 
 def test_options_change_alone() -> None:
-    config = with_options(load_config("bundled"), learning_rate=1, gradient_clip=float("inf"), compile=True)
+    config = load_config("bundled").change(learning_rate=1, gradient_clip=float("inf"), compile=True)
     assert type(config.optim.learning_rate) is float
     expected = {"learning_rate": 1.0, "gradient_clip": float("inf"), "compile": True}
-    assert options_of(config) == {**options_of(load_config("bundled")), **expected}
+    assert config.flat() == {**load_config("bundled").flat(), **expected}
     with pytest.raises(ValueError, match=r"unknown option\(s\) \['stpes'\]; known are .*'steps'"):
-        with_options(config, stpes=3)
+        config.change(stpes=3)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +141,9 @@ def test_the_command_line_can_be_made_from_a_recipe() -> None:
     config, flat = load_config("shapenet-paper"), (tyro.conf.OmitArgPrefixes,)
     words = ["--learning-rate", "2e-3", "--views-per-step", "4", "--target-scaling", "center"]
     found = tyro.cli(PretrainConfig, default=config, config=flat, args=words)
-    assert found == with_options(config, learning_rate=2e-3, views_per_step=4, target_scaling="center")
+    assert found == config.change(learning_rate=2e-3, views_per_step=4, target_scaling="center")
     with redirect_stdout(io.StringIO()) as help, pytest.raises(SystemExit):
         tyro.cli(PretrainConfig, default=config, config=flat, args=["--help"])
     text = help.getvalue()
-    assert [name for name in OPTIONS if f"--{name.replace('_', '-')}" not in text] == []
+    assert [name for name in config.flat() if f"--{name.replace('_', '-')}" not in text] == []
     assert "error from which the loss grows" in text

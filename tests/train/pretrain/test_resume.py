@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from crossjepa.train.cache.concat import open_caches
-from crossjepa.train.pretrain import PretrainConfig, with_options
-from crossjepa.train.pretrain.resume import check_recipe, recorded_recipe
+from crossjepa.train.pretrain import PretrainConfig
+from crossjepa.train.pretrain.recipes import check_recipe
+from tests.helpers.runs import make_trainer
 
 RUN = Path("RUN")
 
 
 @pytest.fixture
-def recipe(config: PretrainConfig) -> dict[str, Any]:
-    return recorded_recipe(config, open_caches(config.data.cache))
+def recipe(config: PretrainConfig, tmp_path: Path) -> dict[str, Any]:
+    return make_trainer(config, tmp_path / "run").recipe
 
 
 def test_recorded_is_the_content_of_the_cache_not_its_place(
@@ -36,7 +37,7 @@ def test_recipes_of_version_0_1_0_resume(recipe: dict[str, Any]) -> None:
         check_recipe(RUN, {**recipe, "contrast_with": "cache"}, old)
 
 
-def test_what_differs_is_named(config: PretrainConfig, recipe: dict[str, Any]) -> None:
-    other = recorded_recipe(with_options(config, seed=1, jitter=0.1), open_caches(config.data.cache))
+def test_what_differs_is_named(config: PretrainConfig, recipe: dict[str, Any], tmp_path: Path) -> None:
+    other = make_trainer(config.change(seed=1, jitter=0.1), tmp_path / "other").recipe
     with pytest.raises(ValueError, match="another cache, jitter, seed:"):
         check_recipe(RUN, {**other, "cache": "x"}, recipe)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crossjepa.train.pretrain.run_options import RunOptions
+from crossjepa.train.pretrain.config import RunOptions
 
 
 @pytest.mark.parametrize(

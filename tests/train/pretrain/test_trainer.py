@@ -16,7 +16,6 @@ from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.export import export
-from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import KILLS, QUIET, command, losses, run_to_the_end, run_until_killed, seconds_a_step
@@ -26,7 +25,7 @@ from tests.helpers.small_cache import VIEWS
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.slow
 def test_loss_falls(config: PretrainConfig, tmp_path: Path, optimizer: str) -> None:
-    longer = with_options(config, steps=160, optimizer=optimizer, contrast_weight=0.0)
+    longer = config.change(steps=160, optimizer=optimizer, contrast_weight=0.0)
     pretrain(longer, tmp_path, replace(QUIET, log_every=20, save_every=1000, probe_every=0))
     assert losses(tmp_path)[-1] < 0.7 * losses(tmp_path)[0]
 
@@ -45,7 +44,7 @@ def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConfig, tmp_path: Path) -> None:
     """Kills the process at random moments, also while it writes: `CROSSJEPA_KILLS` times."""
-    longer = with_options(config, steps=20 * KILLS)
+    longer = config.change(steps=20 * KILLS)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     pretrain(longer, whole, replace(QUIET, keep=1))
     words = [sys.executable, *command(longer, parts)]
@@ -61,7 +60,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
 def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path, replace(QUIET, stop_after=3))
     with pytest.raises(ValueError, match=r"another learning_rate, seed"):
-        pretrain(with_options(config, seed=1, learning_rate=1e-4), tmp_path, QUIET)
+        pretrain(config.change(seed=1, learning_rate=1e-4), tmp_path, QUIET)
 
 
 @pytest.mark.slow
@@ -72,7 +71,7 @@ def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig,
     del state["recipe"]["contrast_with"]
     torch.save(state, path)
     with pytest.raises(ValueError, match="another contrast_with"):
-        pretrain(with_options(config, contrast_with="cache"), tmp_path, QUIET)
+        pretrain(config.change(contrast_with="cache"), tmp_path, QUIET)
     pretrain(config, tmp_path, QUIET)
     assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == config.run.steps
 
@@ -80,7 +79,7 @@ def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig,
 def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     start = checkpoints(tmp_path / "first")[-1]
-    still = with_options(config, init_from=str(start), steps=1, learning_rate=0.0, final_learning_rate=0.0)
+    still = config.change(init_from=str(start), steps=1, learning_rate=0.0, final_learning_rate=0.0)
     pretrain(still, tmp_path / "second", QUIET)
     first, second = (load_checkpoint(path)["model"] for path in (start, checkpoints(tmp_path / "second")[-1]))
     assert torch.equal(first["encoder.norm.weight"], second["encoder.norm.weight"])
@@ -92,21 +91,21 @@ def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_pa
 def test_a_run_starts_from_released_weights(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     released = export(tmp_path / "first", tmp_path / "out").state_dict()
-    still = with_options(config, steps=1, learning_rate=0.0, final_learning_rate=0.0, seed=5)
-    pretrain(with_options(still, init_from=str(tmp_path / "out")), tmp_path / "second", QUIET)
+    still = config.change(steps=1, learning_rate=0.0, final_learning_rate=0.0, seed=5)
+    pretrain(still.change(init_from=str(tmp_path / "out")), tmp_path / "second", QUIET)
     second = load_checkpoint(checkpoints(tmp_path / "second")[-1])["model"]
     weights = [name for name in released if name.endswith("weight")]
     assert weights
     for name in weights:
         assert torch.equal(second[f"encoder.{name}"], released[name]), name
     with pytest.raises(ValueError, match=r"crossjepa-base: its encoder is not of size crossjepa-test"):
-        pretrain(with_options(still, init_from="crossjepa-base"), tmp_path / "third", QUIET)
+        pretrain(still.change(init_from="crossjepa-base"), tmp_path / "third", QUIET)
 
 
 def test_an_encoder_may_stay_frozen_at_first(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     released = export(tmp_path / "first", tmp_path / "out").state_dict()
-    start = with_options(config, init_from=str(tmp_path / "out"), frozen_steps=3, steps=6, weight_decay=0.5)
+    start = config.change(init_from=str(tmp_path / "out"), frozen_steps=3, steps=6, weight_decay=0.5)
     ends = {}
     for steps in (3, 6):
         pretrain(start, tmp_path / "second", replace(QUIET, stop_after=3))
@@ -130,6 +129,6 @@ def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -
 
 def test_recipes_that_do_not_fit_the_cache_are_refused(config: PretrainConfig, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"views_per_step is 9, but the cache has {VIEWS} views"):
-        pretrain(with_options(config, views_per_step=9), tmp_path, QUIET)
+        pretrain(config.change(views_per_step=9), tmp_path, QUIET)
     with pytest.raises(ValueError, match="do not fill a batch of 64"):
-        pretrain(with_options(config, batch_size=64), tmp_path, QUIET)
+        pretrain(config.change(batch_size=64), tmp_path, QUIET)

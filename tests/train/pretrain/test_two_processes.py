@@ -16,7 +16,6 @@ from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import (
@@ -48,9 +47,9 @@ def test_two_processes_equal_one_with_the_whole_batch(
     config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     # Slow enough for rounding to stay what it is: AdamW's first steps are signs of gradients.
-    slow = with_options(config, precision="float32", optimizer="adamw", learning_rate=1e-4)
-    same = with_options(slow, **changes)
-    pretrain(with_options(same, gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
+    slow = config.change(precision="float32", optimizer="adamw", learning_rate=1e-4)
+    same = slow.change(**changes)
+    pretrain(same.change(gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
     for stop in ("7", "0"):  # the second call goes on where the first stopped
         words = command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")
         run_to_the_end([*TORCHRUN, *words])
@@ -66,7 +65,7 @@ def test_two_processes_killed_together_and_resumed_end_with_the_same_bits(
 ) -> None:
     """Kills torchrun and both workers at random moments, a third as often as `CROSSJEPA_KILLS` says."""
     kills = max(1, KILLS // 3)
-    longer = with_options(config, steps=30 * kills)
+    longer = config.change(steps=30 * kills)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_to_the_end([*TORCHRUN, *command(longer, whole)])
     words = [*TORCHRUN, *command(longer, parts)]
@@ -83,8 +82,8 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
 ) -> None:
     """One object's embedding is so large that the loss is just finite, but not the norm of the gradient."""
     make_cache(tmp_path / "cache")
-    plain = with_options(config, cache=str(tmp_path / "cache"), object_weight=0.0, contrast_weight=0.0)
-    taught = with_options(plain, target_scaling="none", learnable_teacher=True, precision="float32")
+    plain = config.change(cache=str(tmp_path / "cache"), object_weight=0.0, contrast_weight=0.0)
+    taught = plain.change(target_scaling="none", learnable_teacher=True, precision="float32")
     cache = open_cache(taught.data.cache, writable=True)
     rows = Batches(cache, taught).train_rows
     cache.embeddings_SVD[int(rows[0])] = np.full(cache.embeddings_SVD.shape[1:], 1e30, np.float32)

@@ -10,7 +10,6 @@ import torch
 
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.recipes import with_options
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.runs import QUIET, make_trainer
 
@@ -19,7 +18,7 @@ def test_the_losses_of_the_recipe_are_logged_also_where_they_are_zero(
     config: PretrainConfig, tmp_path: Path
 ) -> None:
     # There is nothing to tell one cloud apart from.
-    alone = with_options(config, batch_size=1, contrast_weight=1.0, object_weight=1.0)
+    alone = config.change(batch_size=1, contrast_weight=1.0, object_weight=1.0)
     pretrain(alone, tmp_path, QUIET)
     lines = [line for line in read_log(tmp_path) if "loss" in line]
     assert [line["contrast_loss"] for line in lines] == [0.0, 0.0, 0.0]

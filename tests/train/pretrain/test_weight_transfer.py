@@ -12,10 +12,8 @@ from crossjepa import CrossJEPA, model_files
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.common.distributed import process_group
 from crossjepa.train.pretrain.batches import Batch
-from crossjepa.train.pretrain.config import PretrainConfig, TargetScaling
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions, TargetScaling
 from crossjepa.train.pretrain.export import export
-from crossjepa.train.pretrain.recipes import with_options
-from crossjepa.train.pretrain.run_options import RunOptions
 from crossjepa.train.pretrain.targets import Targets
 from crossjepa.train.pretrain.trainer import Trainer, pretrain
 from crossjepa.train.pretrain.weight_transfer import to_targets, to_teacher
@@ -30,7 +28,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
     """A small recipe with its cache."""
     folder = tmp_path_factory.mktemp("cache") / "cache"
     make_cache(folder)
-    return with_options(CONFIG, cache=str(folder))
+    return CONFIG.change(cache=str(folder))
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -78,7 +76,7 @@ def test_a_released_model_predicts_what_the_run_predicts(
     config: PretrainConfig, tmp_path: Path, scaling: TargetScaling
 ) -> None:
     apart = scaling == "none"
-    scaled = with_options(config, target_scaling=scaling, joint_attention=apart, camera_positions=apart)
+    scaled = config.change(target_scaling=scaling, joint_attention=apart, camera_positions=apart)
     with torch.inference_mode(False):
         pretrain(scaled, tmp_path / "run", QUIET)
         export(tmp_path / "run", tmp_path / "out")
@@ -100,19 +98,19 @@ def test_a_released_model_predicts_what_the_run_predicts(
 def test_a_run_goes_on_with_a_released_predictor(
     config: PretrainConfig, tmp_path: Path, scaling: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = with_options(config, target_scaling=scaling, precision="float32")
+    first = config.change(target_scaling=scaling, precision="float32")
     pretrain(first, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
     loss = trainer(first, tmp_path / "first").evaluate()["held_out_loss"]
     caplog.set_level("INFO")
-    second = trainer(with_options(first, init_from=str(tmp_path / "out"), seed=9), tmp_path / "second")
+    second = trainer(first.change(init_from=str(tmp_path / "out"), seed=9), tmp_path / "second")
     assert "out: its encoder and predictor" in caplog.text
     assert second.step == 0
     assert second.evaluate()["held_out_loss"] == pytest.approx(loss, rel=5e-3)
     # In another scaling the loss is another, but not the prediction.
     other = "center" if scaling == "whiten" else "whiten"
     third = trainer(
-        with_options(first, init_from=str(tmp_path / "out"), target_scaling=other),
+        first.change(init_from=str(tmp_path / "out"), target_scaling=other),
         tmp_path / "third",
     )
     batch = second.batches.held_out(0, 4, 64)
@@ -123,17 +121,17 @@ def test_a_run_goes_on_with_a_released_predictor(
 
 @torch.inference_mode()
 def test_a_run_goes_on_with_the_predictor_of_a_checkpoint(config: PretrainConfig, tmp_path: Path) -> None:
-    first = with_options(config, object_weight=1.0, precision="float32")
+    first = config.change(object_weight=1.0, precision="float32")
     with torch.inference_mode(False):
         pretrain(first, tmp_path / "first", QUIET)
     start = checkpoints(tmp_path / "first")[-1]
     make_cache(tmp_path / "cache", seed=1)
-    again = with_options(first, init_from=str(start), seed=9)
+    again = first.change(init_from=str(start), seed=9)
     expected = trainer(first, tmp_path / "first")
     batch = expected.batches.held_out(0, 4, 64)
     for name, changed in (
-        ("scaling", with_options(again, target_scaling="whiten")),
-        ("cache", with_options(again, cache=str(tmp_path / "cache"))),
+        ("scaling", again.change(target_scaling="whiten")),
+        ("cache", again.change(cache=str(tmp_path / "cache"))),
     ):
         run = trainer(changed, tmp_path / name)
         for predict in (predicted, predicted_of_objects):
@@ -154,10 +152,10 @@ def predicted_of_objects(run: Trainer, batch: Batch) -> torch.Tensor:
 
 
 def test_a_checkpoint_of_another_teacher_is_refused(config: PretrainConfig, tmp_path: Path) -> None:
-    pretrain(with_options(config, steps=1), tmp_path / "first", QUIET)
+    pretrain(config.change(steps=1), tmp_path / "first", QUIET)
     start = checkpoints(tmp_path / "first")[-1]
     make_cache(tmp_path / "cache", teacher={**TEACHER, "embedding": "mean"})
-    other = with_options(config, init_from=str(start), cache=str(tmp_path / "cache"))
+    other = config.change(init_from=str(start), cache=str(tmp_path / "cache"))
     reason = "its teacher is blobs, embedding cls, weights 0, not blobs, embedding mean, weights 0"
     with pytest.raises(ValueError, match=rf"{start.name} is of another recipe or teacher: {reason}"):
         trainer(other, tmp_path / "second")
@@ -173,12 +171,12 @@ def test_a_released_predictor_that_does_not_fit_stays_behind(
     pretrain(config, tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
     make_cache(tmp_path / "cache", teacher={**TEACHER, "name": "other", "weights_sha256": "1"})
-    start = with_options(config, init_from=str(tmp_path / "out"))
+    start = config.change(init_from=str(tmp_path / "out"))
     caplog.set_level("INFO")
     for name, changed, reason in (
-        ("deeper", with_options(start, predictor_depth=2), "its own is PredictorConfig"),
-        ("other", with_options(start, cache=str(tmp_path / "cache")), "its teacher is blobs, embedding cls"),
-        ("learnable", with_options(start, learnable_teacher=True), "the teacher is learnable"),
+        ("deeper", start.change(predictor_depth=2), "its own is PredictorConfig"),
+        ("other", start.change(cache=str(tmp_path / "cache")), "its teacher is blobs, embedding cls"),
+        ("learnable", start.change(learnable_teacher=True), "the teacher is learnable"),
     ):
         caplog.clear()
         run = trainer(changed, tmp_path / name)
@@ -191,7 +189,7 @@ def test_a_released_predictor_that_does_not_fit_stays_behind(
 def test_a_teacher_is_known_by_its_weights(
     config: PretrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pretrain(with_options(config, steps=1), tmp_path / "first", QUIET)
+    pretrain(config.change(steps=1), tmp_path / "first", QUIET)
     export(tmp_path / "first", tmp_path / "out")
     released = model_files.read_config(tmp_path / "out")
     assert released.predictor is not None
@@ -201,7 +199,7 @@ def test_a_teacher_is_known_by_its_weights(
     def taken(name: str, teacher: object) -> str:
         make_cache(tmp_path / name / "cache", teacher=teacher)
         caplog.clear()
-        start = with_options(config, init_from=str(tmp_path / "out"), cache=str(tmp_path / name / "cache"))
+        start = config.change(init_from=str(tmp_path / "out"), cache=str(tmp_path / name / "cache"))
         trainer(start, tmp_path / name / "run")
         return caplog.text
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from crossjepa.train.common.options import Count, NonNegative, Share, check_fields
+from crossjepa.config_fields import Count, NonNegative, Share, check_fields
 
 
 @dataclass
