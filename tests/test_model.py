@@ -110,7 +110,9 @@ def test_config_must_be_possible(tmp_path: Path) -> None:
     assert "num_heads" in change_config(tmp_path, lambda values: values["network"].update(num_heads=0))
     assert "48 bins" in change_config(tmp_path, lambda values: values["histogram"].pop())
     assert "distance" in change_config(tmp_path, lambda values: values.update(distance=-1.0))
-    assert "each of type float" in change_config(tmp_path, lambda values: values["histogram"].__setitem__(0, "x"))
+    assert "each of type float" in change_config(
+        tmp_path, lambda values: values["histogram"].__setitem__(0, "x")
+    )
     assert "histogram" in change_config(tmp_path, lambda values: values.update(histogram=3))
 
 

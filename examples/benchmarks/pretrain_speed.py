@@ -23,9 +23,9 @@ from torch import Tensor
 from crossjepa.models import transformer
 from crossjepa.models.tokenizer import PatchEmbedding
 from crossjepa.train.pretrain import PretrainConfig
+from crossjepa.train.pretrain.dry_run import random_batch
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
-from crossjepa.train.pretrain.random_data import random_batch
 
 TARGET_WIDTH = 1280
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from crossjepa.config import Conditioning, PredictorConfig
-from crossjepa.models.conditioning import camera_rotation, pose_features
-from crossjepa.models.predictor import ViewPredictor
+from crossjepa.models.predictor import ViewPredictor, camera_rotation, pose_features
 from crossjepa.train.render import View
 
 

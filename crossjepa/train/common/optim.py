@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from crossjepa.config_fields import Schedule
 
 
-class RateConfig(Protocol):
-    """Options of a schedule of the learning rate, as in `OptimSection` and `Rate`."""
-
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def final_learning_rate(self) -> float: ...
-    @property
-    def warmup_steps(self) -> int: ...
-    @property
-    def schedule(self) -> Schedule: ...
-    @property
-    def decay_share(self) -> float: ...
-
-
 @dataclass(frozen=True)
 class Rate:
-    """Options of a schedule, for callers without a recipe of pretraining."""
+    """A schedule of the learning rate; its fields are explained in `OptimSection` of pretraining."""
 
     learning_rate: float
     final_learning_rate: float = 1e-6
@@ -37,7 +22,7 @@ class Rate:
     decay_share: float = 1.0
 
 
-def learning_rate(config: RateConfig, step: int, steps: int) -> float:
+def learning_rate(config: Rate, step: int, steps: int) -> float:
     """Returns the rate of a step: linear warm-up to the peak; at the end, decay along a cosine or a line."""
     peak, last = config.learning_rate, config.final_learning_rate
     if step < config.warmup_steps:

@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
 from crossjepa.train.common.distributed import own_device
-from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.batches import Batch, Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
-from crossjepa.train.pretrain.random_data import random_batch, random_cache
 from crossjepa.train.render.views import RenderConfig
 
 MEASURED_STEPS = 3
@@ -206,6 +206,37 @@ def _seconds_of_model(
     seconds = _timed([step] * (MEASURED_STEPS + 1), device)
     model.encoder.config = NAMED_SIZES[config.model.size]
     return min(seconds)
+
+
+def random_batch(config: PretrainConfig, target_width: int, points: int, device: torch.device) -> Batch:
+    """Returns a batch of the recipe's shapes, filled with noise."""
+    batch, views = config.data.batch_size, config.data.views_per_step
+    points_BN3 = torch.randn(batch, points, 3)
+    parts = (
+        torch.rand(batch, views, 3),
+        torch.rand(batch, views, HISTOGRAM_BINS),
+        torch.randn(batch, views, target_width),
+    )
+    return Batch(points_BN3, points_BN3, *parts).to(device)
+
+
+def random_cache(objects: int, views: int, target_width: int) -> Cache:
+    """Returns a cache of noise whose objects are all the same, so that it takes no memory."""
+    random = np.random.default_rng(0).random
+
+    def same(values: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(values, (objects, *values.shape))
+
+    return Cache(
+        embeddings_SVD=FloatRows(same(to_bfloat16(random((views, target_width))))),
+        poses_SV5=same(random((views, len(POSE_FIELDS)), np.float32)),
+        histograms_SVH=same(random((views, HISTOGRAM_BINS)).astype(np.float16)),
+        points_SP3=same(random((RenderConfig().stored_points, 3)).astype(np.float16)),
+        done_S=same(np.array(True)),
+        checksums_S=None,
+        sources_S=None,
+        manifest={},
+    )
 
 
 def _timed(calls: Iterable[Callable[[], object]], device: torch.device) -> list[float]:

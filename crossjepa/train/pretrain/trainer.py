@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from crossjepa.train.cache.concat import open_caches
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.common.distributed import Process, all_mean, process_group, sync_batch_norms
 from crossjepa.train.common.loggers import RunLog
-from crossjepa.train.common.optim import learning_rate, refuse_infinite
+from crossjepa.train.common.optim import Rate, learning_rate, refuse_infinite
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
-from crossjepa.train.pretrain.meter import Meter
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe
 from crossjepa.train.pretrain.optimizers import make_optimizers
@@ -37,6 +36,33 @@ logger = logging.getLogger(__name__)
 # Objects whose views give the statistics of the targets; more are not read at a time.
 STATISTICS_ROWS = 4096
 EVALUATION_BATCH = 64
+
+
+class Meter:
+    """Means of the figures of steps, and samples per second.
+
+    Args:
+        batch_size: clouds per step.
+
+    Attributes:
+        rows: figures of the steps since the last `read`, among them "seconds" and "data_seconds".
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.rows: list[dict[str, float]] = []
+
+    def speed(self) -> float:
+        """Returns the samples per second of the steps since the last `read`."""
+        return self.batch_size * len(self.rows) / sum(row["seconds"] for row in self.rows)
+
+    def read(self) -> dict[str, float]:
+        """Returns the means, the samples per second and the share of time spent on data, and starts again."""
+        speed = self.speed()
+        means = {name: sum(row[name] for row in self.rows) / len(self.rows) for name in self.rows[0]}
+        seconds, data_seconds = means.pop("seconds"), means.pop("data_seconds")
+        self.rows = []
+        return {**means, "samples_per_second": speed, "data_share": data_seconds / seconds}
 
 
 class Trainer:
@@ -64,6 +90,7 @@ class Trainer:
         cache = open_caches(config.data.cache)
         self.batches = Batches(cache, config, process.rank, process.world, process.device)
         self.steps = self.batches.steps
+        self.rate = Rate(**{entry.name: getattr(config.optim, entry.name) for entry in fields(Rate)})
         # All that determines the result: the cache by its content, not its path.
         self.recipe = {**config.flat(), "cache": cache.hash, "objects": len(cache)}
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
@@ -91,7 +118,7 @@ class Trainer:
                 figures = self.update(step)
                 self.step = step + 1
                 ended = self.step == last
-                self.meter.add(figures)
+                self.meter.rows.append(figures)
                 speed = f"{self.meter.speed():.0f}"
                 bar.set_postfix({"loss": f"{figures['loss']:.4f}", "samples/s": speed}, refresh=False)
                 bar.update()
@@ -206,7 +233,7 @@ class Trainer:
         self.forward: nn.Module = torch.compile(module) if self.config.model.compile else module  # type: ignore[assignment]
 
     def _rate(self, step: int) -> float:
-        return learning_rate(self.config.optim, step, self.steps)
+        return learning_rate(self.rate, step, self.steps)
 
     def _log(self) -> RunLog:
         return RunLog(self.run, self.step, tensorboard=self.options.tensorboard, wandb=self.options.wandb)

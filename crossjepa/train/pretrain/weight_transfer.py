@@ -69,53 +69,24 @@ def init_weights(
         ValueError: the weights are of another size, recipe or teacher.
     """
     if source.endswith(".pt"):
-        state = load_checkpoint(source)
         try:
-            take_checkpoint(model, state, prediction, targets)
+            _take_checkpoint(model, load_checkpoint(source), prediction, targets)
         except ValueError as error:
             raise ValueError(f"{source} is of another recipe or teacher: {error}") from error
     elif source:
-        taken = take_released(model, load_released(source, size), prediction, targets)
+        released, taken = load_released(source, size), "its encoder and predictor"
+        model.encoder.load_state_dict(released.encoder, strict=True)
+        if reason := _why_not(released.prediction, prediction, model.teacher_layer is not None):
+            taken = f"its encoder, with a new predictor ({reason})"
+        else:
+            model.predictor.load_state_dict(to_targets(released.predictor, targets), strict=True)
         logger.info("began with %s: %s", source, taken)
 
 
-def take_released(
-    model: PretrainModel, released: Released, prediction: ViewPredictionConfig, targets: State
-) -> str:
-    """Fills a model with released weights, with the predictor only if it fits, and says what was taken.
-
-    Args:
-        model: the model to fill, whose encoder has the size of the released one.
-        released: the weights.
-        prediction: description of the model's own predictor.
-        targets: state of `Targets`, the scaling in which it predicts.
-    """
-    model.encoder.load_state_dict(released.encoder, strict=True)
-    reason = _why_not(released.prediction, prediction, model.teacher_layer is not None)
-    if reason:
-        return f"its encoder, with a new predictor ({reason})"
-    model.predictor.load_state_dict(to_targets(released.predictor, targets), strict=True)
-    return "its encoder and predictor"
-
-
-def take_checkpoint(
+def _take_checkpoint(
     model: PretrainModel, state: Mapping[str, Any], prediction: ViewPredictionConfig, targets: State
 ) -> None:
-    """Fills a model with the weights of another run, whose targets may be scaled differently.
-
-    In that case the last layers of the predictor and of the object head change so that they predict the same
-    embeddings. The readout of the contrast stays as it is, since its length and offset have no meaning; so do
-    all layers with a learnable teacher and from older versions, which stored no scaling.
-
-    Args:
-        model: the model to fill.
-        state: the checkpoint.
-        prediction: description of the model's own predictor.
-        targets: state of `Targets`, the scaling in which it predicts.
-
-    Raises:
-        ValueError: the checkpoint is of another teacher or another recipe.
-    """
+    """Fills a model with the weights of another run, whose targets may be scaled differently."""
     if "prediction" in state:
         found = from_dict(ViewPredictionConfig, state["prediction"])
         if other := _other_teacher(found, prediction):
@@ -124,6 +95,9 @@ def take_checkpoint(
     shapes = [{name: tuple(each[name].shape) for name in each} for each in (weights, own)]
     if mismatch := compare_shapes(*shapes):
         raise ValueError(mismatch)
+    # With other targets the last layers of the predictor and of the object head change so that they predict
+    # the same embeddings. The readout of the contrast stays, since its length and offset have no meaning; so
+    # do all layers with a learnable teacher and from older versions, which stored no scaling.
     if "targets" in state and model.teacher_layer is None and not _equal(state["targets"], targets):
         for layer in ("predictor.head.", "object_head."):
             weights = _rescaled(weights, layer, state["targets"], targets)

@@ -1,16 +1,18 @@
 """Cameras around an object that fills the unit sphere, y up.
 
-N points
+B views, N points, P vertices
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from crossjepa.datasets.cameras import BLENDER_DISTANCE, BLENDER_FIELD_OF_VIEW
 
@@ -77,6 +79,36 @@ def project(
     with np.errstate(divide="ignore", invalid="ignore"):
         offset_N2 = focal * camera_N3[:, :2] / depth_N[:, None]
     return size / 2 + offset_N2 * (1.0, -1.0), depth_N
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """The vertices of a mesh as some views see them.
+
+    Attributes:
+        views: the B cameras.
+        samples: samples of a picture's side.
+        pixel_BP2: (B, P, 2) float64 places, x to the right and y down, in samples.
+        depth_BP: (B, P) float64 distances in front of the camera plane, in radii.
+    """
+
+    views: Sequence[View]
+    samples: int
+    pixel_BP2: Tensor
+    depth_BP: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        vertices_P3: NDArray[np.floating],
+        views: Sequence[View],
+        samples: int,
+        device: torch.device | str = "cpu",
+    ) -> Projection:
+        """Projects vertices."""
+        pixels, depths = zip(*(project(vertices_P3, view, samples) for view in views), strict=True)
+        pixel_BP2, depth_BP = (torch.from_numpy(np.stack(parts)).to(device) for parts in (pixels, depths))
+        return cls(views, samples, pixel_BP2, depth_BP)
 
 
 def _distances(generator: np.random.Generator, count: int) -> NDArray[np.float64]:

@@ -20,17 +20,6 @@ BEHIND = 1e-4
 NEAREST_DEPTH = 1e-3
 
 
-def rasterize(pixel_V2: Tensor, depth_V: Tensor, faces_F3: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Finds the nearest face at every pixel center of one view; see `rasterize_views`.
-
-    Returns:
-        depth_HW: (H, W) float32 depth, inf for the background.
-        face_HW: (H, W) int64 face numbers, -1 for the background.
-    """
-    depth_BHW, face_BHW = rasterize_views(pixel_V2[None], depth_V[None], faces_F3, size)
-    return depth_BHW[0], face_BHW[0]
-
-
 def rasterize_views(
     pixel_BV2: Tensor, depth_BV: Tensor, faces_F3: Tensor, size: int, behind_BHW: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -24,8 +24,7 @@ from crossjepa.datasets.sample import Sample
 from crossjepa.files import atomic_write, write_json
 from crossjepa.hashing import file_digest, recipe_hash, text_digest
 from crossjepa.io import PointCloudError, find_files, read
-from crossjepa.train.render import contact_sheet, save_png
-from crossjepa.train.render.images import resize_images
+from crossjepa.train.render import contact_sheet, resize_images, save_png
 from crossjepa.train.render.views import ObjectViews, RenderConfig, make_views
 
 FORMAT = 1

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa.io import Appearance
-from crossjepa.train.render.camera import View
-from crossjepa.train.render.projection import Projection
+from crossjepa.train.render.camera import Projection, View
 from crossjepa.train.render.rasterizer import rasterize_views
 from crossjepa.train.render.textures import Paint
 

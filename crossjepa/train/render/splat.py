@@ -21,7 +21,7 @@ from torch import Tensor
 
 from crossjepa.train.render.camera import View, project
 from crossjepa.train.render.normals import ALIKE, estimate_normals, neighbors
-from crossjepa.train.render.rasterizer import rasterize
+from crossjepa.train.render.rasterizer import rasterize_views
 from crossjepa.train.render.shading import shade
 
 SIDES = 6
@@ -143,7 +143,8 @@ def _render_view(
     rim_NS3 = rims(splats, normals_N3, max(SMALLEST_RADIUS, SMALLEST_DIAMETER / samples))
     vertices_P3 = torch.cat([splats.points_N3, rim_NS3.flatten(0, 1)]).cpu().numpy()
     pixel_P2, depth_P = (torch.from_numpy(part).to(device) for part in project(vertices_P3, view, samples))
-    _, face_HW = rasterize(pixel_P2, depth_P, fans(len(rim_NS3), device), samples)
+    _, face_1HW = rasterize_views(pixel_P2[None], depth_P[None], fans(len(rim_NS3), device), samples)
+    face_HW = face_1HW[0]
     light_N = shade(normals_N3 @ torch.from_numpy(view.rotation().T).float().to(device))
     light_N = shared_light(light_N, normals_N3, splats.index_NK)
     light_XN = light_N[None] if colors_N3 is None else light_N * colors_N3.T

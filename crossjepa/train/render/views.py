@@ -17,8 +17,7 @@ from crossjepa.datasets.sample import Sample
 from crossjepa.io import Mesh, PointCloud
 from crossjepa.ops.mesh_sampling import sample_surface
 from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
-from crossjepa.train.render import View, color_histogram, render_cloud, render_mesh, rig
-from crossjepa.train.render.images import resize_images
+from crossjepa.train.render import View, color_histogram, render_cloud, render_mesh, resize_images, rig
 
 
 @dataclass(frozen=True)

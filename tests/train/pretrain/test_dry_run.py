@@ -14,12 +14,21 @@ import torch
 from torch import Tensor
 
 from crossjepa.ops import farthest_point_sampling
+from crossjepa.train.cache import open_cache
+from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
-from crossjepa.train.pretrain.dry_run import PAPER_WIDTH, cache_gigabytes, dry_run, phases_of
+from crossjepa.train.pretrain.dry_run import (
+    PAPER_WIDTH,
+    cache_gigabytes,
+    dry_run,
+    phases_of,
+    random_batch,
+    random_cache,
+)
 from crossjepa.train.pretrain.model import Losses, PretrainModel
 from crossjepa.train.pretrain.recipes import load_config
 from crossjepa.train.pretrain.trainer import pretrain
-from tests.helpers.small_cache import CONFIG, OBJECTS, VIEWS
+from tests.helpers.small_cache import CONFIG, OBJECTS, VIEWS, WIDTH
 
 
 def test_the_paper_recipe_has_the_paper_size() -> None:
@@ -147,3 +156,17 @@ def test_caches_are_as_large_as_their_files(config: PretrainConfig) -> None:
 def test_memory_is_that_of_a_gpu(config: PretrainConfig) -> None:
     result = dry_run(config, device="cuda")
     assert result.gigabytes == torch.cuda.max_memory_allocated() / 1e9
+
+
+def test_random_batches_have_the_shapes_of_real_ones(config: PretrainConfig) -> None:
+    real = Batches(open_cache(config.data.cache), config)(0)
+    noise = random_batch(config, WIDTH, real.points_BN3.shape[1], torch.device("cpu"))
+    assert [value.shape for value in noise] == [value.shape for value in real]
+    assert [value.dtype for value in noise] == [value.dtype for value in real]
+
+
+def test_random_caches_of_many_objects_take_no_memory() -> None:
+    cache = random_cache(10_000_000, 8, 768)
+    assert (len(cache), cache.views, cache.width) == (10_000_000, 8, 768)
+    for array in (cache.embeddings_SVD.stored, cache.points_SP3, cache.histograms_SVH, cache.poses_SV5):
+        assert array.strides[0] == 0

@@ -16,7 +16,7 @@ from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.export import export
-from crossjepa.train.pretrain.trainer import pretrain
+from crossjepa.train.pretrain.trainer import Meter, pretrain
 from tests.helpers.ends import assert_same_end
 from tests.helpers.runs import KILLS, QUIET, command, losses, run_to_the_end, run_until_killed, seconds_a_step
 from tests.helpers.small_cache import VIEWS
@@ -132,3 +132,13 @@ def test_recipes_that_do_not_fit_the_cache_are_refused(config: PretrainConfig, t
         pretrain(config.change(views_per_step=9), tmp_path, QUIET)
     with pytest.raises(ValueError, match="do not fill a batch of 64"):
         pretrain(config.change(batch_size=64), tmp_path, QUIET)
+
+
+def test_figures_are_averaged_since_the_last_reading() -> None:
+    meter = Meter(batch_size=8)
+    for _ in range(2):
+        meter.rows.append({"loss": 1.0, "seconds": 2.0, "data_seconds": 0.5})
+        meter.rows.append({"loss": 3.0, "seconds": 2.0, "data_seconds": 1.5})
+        assert meter.speed() == 4.0
+        assert meter.read() == pytest.approx({"loss": 2.0, "samples_per_second": 4.0, "data_share": 0.5})
+        assert meter.rows == []

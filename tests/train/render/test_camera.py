@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from crossjepa.train.render import RIGS, rig
+from crossjepa.train.render.camera import Projection, project
+from tests.helpers.render_shapes import sphere_mesh
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,14 @@ def test_unknown_rig_lists_the_known() -> None:
     with pytest.raises(ValueError, match="unknown rig 'none'") as raised:
         rig("none")
     assert all(name in str(raised.value) for name in RIGS)
+
+
+def test_every_view_is_projected_as_alone() -> None:
+    vertices_P3, _ = sphere_mesh(rows=6)
+    views = rig("orbit8")[:3]
+    seen = Projection.of(vertices_P3, views, 64)
+    assert (seen.views, seen.samples) == (views, 64)
+    for view, pixel_P2, depth_P in zip(views, seen.pixel_BP2, seen.depth_BP, strict=True):
+        expected_P2, expected_P = project(vertices_P3, view, 64)
+        np.testing.assert_array_equal(pixel_P2.numpy(), expected_P2)
+        np.testing.assert_array_equal(depth_P.numpy(), expected_P)

@@ -17,7 +17,7 @@ from crossjepa.train.render import (
     rig,
 )
 from crossjepa.train.render.camera import project
-from crossjepa.train.render.rasterizer import rasterize, rasterize_views
+from crossjepa.train.render.rasterizer import rasterize_views
 from tests.helpers.render_shapes import sphere_mesh
 
 Floats = NDArray[np.float64]
@@ -49,10 +49,9 @@ def reference_rasterize(
 def rasterize_arrays(
     pixel_V2: Floats, depth_V: Floats, faces_F3: Integers, size: int
 ) -> tuple[NDArray[np.float32], Integers]:
-    depth_HW, face_HW = rasterize(
-        torch.from_numpy(pixel_V2), torch.from_numpy(depth_V), torch.from_numpy(faces_F3), size
-    )
-    return depth_HW.numpy(), face_HW.numpy()
+    pixels_1V2, depth_1V = torch.from_numpy(pixel_V2[None]), torch.from_numpy(depth_V[None])
+    depth_1HW, face_1HW = rasterize_views(pixels_1V2, depth_1V, torch.from_numpy(faces_F3), size)
+    return depth_1HW[0].numpy(), face_1HW[0].numpy()
 
 
 @pytest.mark.parametrize("seed", range(4))

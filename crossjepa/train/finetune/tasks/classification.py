@@ -6,6 +6,7 @@ n clouds, B clouds of a batch, K classes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode, pad
-from crossjepa.config import Axis, EncoderConfig, HeadConfig
+from crossjepa.batching import EvaluationMode
+from crossjepa.config import EncoderConfig, HeadConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.heads import HeadFeatures, PooledFeatures
 from crossjepa.result import Outcome
-from crossjepa.train.finetune.augment import draw_augmentation
+from crossjepa.train.finetune.augment import Augmentation
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.report import class_rows, confusion_matrix, write_confusion
 from crossjepa.train.finetune.splits import learnable
-from crossjepa.train.finetune.tasks.task import (
-    Batch,
-    Generators,
-    Score,
-    Task,
-    inverse_frequency,
-)
+from crossjepa.train.finetune.tasks.task import Generators, Score, Task
 
 TEST_BATCH = 32
 
@@ -50,33 +45,14 @@ class ClassificationTask(Task):
 
     def head_config(self, dataset: Dataset, clouds: LabeledClouds) -> HeadConfig:
         """Returns a head for the classes of the data set."""
-        head = self.config.head
-        return HeadConfig(
-            "classification",
-            dataset.classes,
-            hidden=head.hidden,
-            dropout=head.dropout,
-            up_axis=dataset.up_axis,
-        )
+        head = asdict(self.config.head)
+        return HeadConfig("classification", dataset.classes, up_axis=dataset.up_axis, **head)
 
-    def make_batch(
-        self,
-        clouds: LabeledClouds,
-        rows: Sequence[int],
-        up_axis: Axis,
-        shapes: Generators,
-        queries: Generators,
-    ) -> Batch:
-        """Augments some clouds."""
-        augmentation = draw_augmentation(self.config.augment, up_axis, shapes)
-        points_BN3, mask_BN = pad([clouds.points[row] for row in rows])
-        label_B = clouds.labels_n[list(rows)]
-        return Batch(augmentation(points_BN3), mask_BN, label_B, None, label_B)
-
-    def class_weights(self, clouds: LabeledClouds, encoder: CrossJEPAEncoder) -> Tensor | None:
-        """Returns the (K,) weights of the loss, None if all are 1."""
-        balanced = self.config.loss.class_weights == "balanced"
-        return inverse_frequency(clouds.labels_n, len(encoder.classes)) if balanced else None
+    def draw_targets(
+        self, clouds: LabeledClouds, rows: Sequence[int], augmentation: Augmentation, queries: Generators
+    ) -> tuple[None, Tensor]:
+        """Returns no query points, and the classes."""
+        return None, clouds.labels_n[list(rows)]
 
     def packed_bytes(self, encoder: EncoderConfig) -> int:
         """Returns the memory of a maximum and a mean in float32."""

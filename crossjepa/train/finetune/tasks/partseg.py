@@ -6,29 +6,24 @@ B clouds, N points, Q query points, G groups, C encoder width, P parts of all cl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode, batch_starts, pad
-from crossjepa.config import Axis, EncoderConfig, HeadConfig
+from crossjepa.batching import EvaluationMode, batch_starts
+from crossjepa.config import EncoderConfig, HeadConfig
 from crossjepa.datasets import Dataset
 from crossjepa.datasets.part_metrics import Parts, PartScores, most_likely_parts, part_scores
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.heads import HeadFeatures, LevelFeatures
 from crossjepa.result import Outcome
-from crossjepa.train.finetune.augment import draw_augmentation
+from crossjepa.train.finetune.augment import Augmentation
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.splits import learnable
-from crossjepa.train.finetune.tasks.task import (
-    Batch,
-    Generators,
-    Score,
-    Task,
-    inverse_frequency,
-)
+from crossjepa.train.finetune.tasks.task import Generators, Score, Task
 
 
 class PartSegmentationTask(Task):
@@ -48,28 +43,14 @@ class PartSegmentationTask(Task):
 
     def head_config(self, dataset: Dataset, clouds: LabeledClouds) -> HeadConfig:
         """Returns a head for the parts of the data set."""
-        head = self.config.head
-        return HeadConfig(
-            "partseg",
-            dataset.classes,
-            dataset.part_names,
-            class_parts(dataset, clouds),
-            head.hidden,
-            head.dropout,
-            dataset.up_axis,
-        )
+        names, numbers = dataset.part_names, class_parts(dataset, clouds)
+        head = asdict(self.config.head)
+        return HeadConfig("partseg", dataset.classes, names, numbers, up_axis=dataset.up_axis, **head)
 
-    def make_batch(
-        self,
-        clouds: LabeledClouds,
-        rows: Sequence[int],
-        up_axis: Axis,
-        shapes: Generators,
-        queries: Generators,
-    ) -> Batch:
-        """Augments some clouds and draws query points; these move with their cloud."""
-        augmentation = draw_augmentation(self.config.augment, up_axis, shapes)
-        points_BN3, mask_BN = pad([clouds.points[row] for row in rows])
+    def draw_targets(
+        self, clouds: LabeledClouds, rows: Sequence[int], augmentation: Augmentation, queries: Generators
+    ) -> tuple[Tensor, Tensor]:
+        """Draws query points, and returns them and their parts."""
         count = self.config.data.query_points
         index_BQ = [
             torch.from_numpy(generator.integers(0, len(clouds.parts[row]), count))
@@ -79,13 +60,7 @@ class PartSegmentationTask(Task):
             torch.stack([values[row][index_Q] for row, index_Q in zip(rows, index_BQ, strict=True)])
             for values in (clouds.queries, clouds.parts)
         )
-        moved_BQ3 = augmentation.with_noise_of(queries)(queries_BQ3)
-        return Batch(augmentation(points_BN3), mask_BN, clouds.labels_n[list(rows)], moved_BQ3, parts_BQ)
-
-    def class_weights(self, clouds: LabeledClouds, encoder: CrossJEPAEncoder) -> Tensor | None:
-        """Returns the (P,) weights of the loss, None if all are 1."""
-        balanced = self.config.loss.class_weights == "balanced"
-        return inverse_frequency(torch.cat(clouds.parts), len(encoder.part_names)) if balanced else None
+        return augmentation.with_noise_of(queries)(queries_BQ3), parts_BQ
 
     def packed_bytes(self, encoder: EncoderConfig) -> int:
         """Returns the memory of tokens of three depths in half precision, their centers and their mask."""

@@ -15,11 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossjepa.batching import pad
 from crossjepa.config import Axis, EncoderConfig, HeadConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.heads import HeadFeatures, LevelFeatures, PooledFeatures
 from crossjepa.result import Outcome
+from crossjepa.train.finetune.augment import Augmentation, draw_augmentation
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.config import FinetuneConfig
 
@@ -93,7 +95,6 @@ class Task(ABC):
             ValueError: the labels contradict each other.
         """
 
-    @abstractmethod
     def make_batch(
         self,
         clouds: LabeledClouds,
@@ -111,10 +112,30 @@ class Task(ABC):
             shapes: one generator per cloud for its map and its noise.
             queries: one generator per cloud for the choice of its query points and their noise.
         """
+        augmentation = draw_augmentation(self.config.augment, up_axis, shapes)
+        queries_BQ3, target = self.draw_targets(clouds, rows, augmentation, queries)
+        points_BN3, mask_BN = pad([clouds.points[row] for row in rows])
+        return Batch(augmentation(points_BN3), mask_BN, clouds.labels_n[list(rows)], queries_BQ3, target)
 
     @abstractmethod
+    def draw_targets(
+        self, clouds: LabeledClouds, rows: Sequence[int], augmentation: Augmentation, queries: Generators
+    ) -> tuple[Tensor | None, Tensor]:
+        """Returns `queries_BQ3` and `target` of a batch; query points move with their cloud."""
+
     def class_weights(self, clouds: LabeledClouds, encoder: CrossJEPAEncoder) -> Tensor | None:
-        """Returns the (K,) or (P,) weights of the loss, None if all are 1."""
+        """Returns the (K,) or (P,) weights of the loss, None if all are 1.
+
+        They are inverse to how often a class or part occurs, 0 for those that do not; the others have mean 1.
+        """
+        if self.config.loss.class_weights == "none":
+            return None
+        labels, names = clouds.labels_n, encoder.classes
+        if self.with_parts:
+            labels, names = torch.cat(clouds.parts), encoder.part_names
+        counts = torch.bincount(labels, minlength=len(names)).float()
+        weights = torch.where(counts > 0, 1 / counts.clamp_min(1), 0.0)
+        return weights * (counts > 0).sum() / weights.sum()
 
     def loss(self, scores: Tensor, batch: Batch, weights: Tensor | None) -> Tensor:
         """Cross-entropy with label smoothing, over clouds or over points."""
@@ -160,18 +181,3 @@ class Task(ABC):
         Returns:
             Metrics of the single pass, and of the vote if the recipe has several; one row per class.
         """
-
-
-def inverse_frequency(values: Tensor, count: int) -> Tensor:
-    """Weighs numbers by the inverse of how often they occur.
-
-    Args:
-        values: int64 numbers from 0 to `count` - 1.
-        count: how many numbers there are.
-
-    Returns:
-        (count,) float32 weights, 0 for numbers that do not occur; the others have mean 1.
-    """
-    counts = torch.bincount(values, minlength=count).float()
-    weights = torch.where(counts > 0, 1 / counts.clamp_min(1), 0.0)
-    return weights * (counts > 0).sum() / weights.sum()
