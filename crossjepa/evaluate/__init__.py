@@ -9,7 +9,7 @@ from crossjepa.evaluate.features import (
     default_cache,
     extract_features,
 )
-from crossjepa.evaluate.linear import LinearResult, fit_linear_svm, linear_svm
+from crossjepa.evaluate.linear import LinearMachine, fit_linear_svm
 from crossjepa.evaluate.protocols import PROTOCOLS, list_protocols
 from crossjepa.evaluate.run import evaluate, evaluate_folds, find_extractor
 from crossjepa.evaluate.segmentation import evaluate_parts
@@ -20,7 +20,7 @@ __all__ = [
     "EncoderFeatures",
     "Extractor",
     "FeatureCache",
-    "LinearResult",
+    "LinearMachine",
     "PartScores",
     "Result",
     "ShapeDistributions",
@@ -31,7 +31,6 @@ __all__ = [
     "extract_features",
     "find_extractor",
     "fit_linear_svm",
-    "linear_svm",
     "list_protocols",
     "most_likely_parts",
     "part_scores",

@@ -47,16 +47,12 @@ def untrained_encoder(
     with torch.no_grad():
         for start in range(0, min(CALIBRATION_CLOUDS, len(clouds)), CALIBRATION_BATCH):
             batch = clouds[start : min(start + CALIBRATION_BATCH, CALIBRATION_CLOUDS)]
-            for same_size in _by_size([encoder.preprocess(cloud, up_axis=up_axis) for cloud in batch]):
-                encoder(torch.stack(same_size))
+            ready = [encoder.preprocess(cloud, up_axis=up_axis) for cloud in batch]
+            for size in sorted(set(map(len, ready))):
+                encoder(torch.stack([cloud_N3 for cloud_N3 in ready if len(cloud_N3) == size]))
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
     return encoder.eval()
-
-
-def _by_size(clouds: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
-    sizes = sorted({len(cloud) for cloud in clouds})
-    return [[cloud for cloud in clouds if len(cloud) == size] for size in sizes]
 
 
 @dataclass(frozen=True, eq=False)

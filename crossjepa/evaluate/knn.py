@@ -136,10 +136,8 @@ def retrieval_scores(unit_mE: NDArray[np.float64], labels_m: Labels) -> dict[str
 
 def unit_features(train_nE: Features, test_mE: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Standardizes by the training part and scales every feature to unit length."""
-    scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
-    return _unit(scaled_nE), _unit(scaled_mE)
-
-
-def _unit(features_nE: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms_n1 = np.linalg.norm(features_nE, axis=1, keepdims=True)
-    return np.asarray(features_nE / np.maximum(norms_n1, 1e-12))
+    train, test = (
+        part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+        for part in scale_features(train_nE, test_mE, "standardized")
+    )
+    return train, test

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,37 +22,6 @@ DEFAULT_COSTS = {
 # Steps per pair of classes. With a large C and classes that overlap, libsvm could go on for hours; a machine
 # that has not converged by then is scored as it is.
 MOST_STEPS = 50_000
-
-
-@dataclass(frozen=True)
-class LinearResult:
-    """Result of a linear probe.
-
-    Attributes:
-        protocol: the procedure in words.
-        accuracy: share of the test clouds that are classified correctly.
-        scaling: scaling of the features chosen on the training part.
-        cost: C chosen on the training part.
-        cross_validation: mean accuracy on the training part for each scaling and C.
-        train_clouds: clouds fitted on.
-        test_clouds: clouds tested on.
-        feature_width: channels of a feature.
-        seed: seed of the folds.
-    """
-
-    protocol: str
-    accuracy: float
-    scaling: str
-    cost: float
-    cross_validation: dict[str, float] = field(default_factory=dict)
-    train_clouds: int = 0
-    test_clouds: int = 0
-    feature_width: int = 0
-    seed: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,49 +117,6 @@ def fit_fixed_svm(
     with _threads_without_warnings():
         machine.fit(scaled_nE @ scaled_nE.T, train_labels_n)
     return LinearMachine(scaling, cost, {}, scaled_nE, *_scaling(train_nE, scaling), machine)
-
-
-def linear_svm(
-    train_nE: NDArray[np.floating],
-    train_labels_n: NDArray[np.integer],
-    test_mE: NDArray[np.floating],
-    test_labels_m: NDArray[np.integer],
-    *,
-    costs: Mapping[str, Sequence[float]] | None = None,
-    folds: int = 5,
-    seed: int = 0,
-    jobs: int = 1,
-) -> LinearResult:
-    """Fits a linear SVM as `fit_linear_svm` does, and tests it.
-
-    Args:
-        train_nE: (n, E) features to fit on.
-        train_labels_n: (n,) their classes.
-        test_mE: (m, E) features to test on; used once, at the end.
-        test_labels_m: (m,) their classes.
-        costs: values of C to choose from for the scalings "standardized" and "raw".
-        folds: stratified folds of the cross-validation.
-        seed: seed of the folds.
-        jobs: number of parallel fits.
-
-    Returns:
-        Accuracy on the test part, and how scaling and C were chosen.
-
-    Raises:
-        ImportError: scikit-learn is missing; install `crossjepa[eval]`.
-    """
-    machine = fit_linear_svm(train_nE, train_labels_n, costs=costs, folds=folds, seed=seed, jobs=jobs)
-    return LinearResult(
-        protocol=f"linear SVM (one against one); scaling and C by {folds}-fold CV on train",
-        accuracy=machine.score(test_mE, test_labels_m),
-        scaling=machine.scaling,
-        cost=machine.cost,
-        cross_validation=machine.cross_validation,
-        train_clouds=len(train_nE),
-        test_clouds=len(test_mE),
-        feature_width=train_nE.shape[1],
-        seed=seed,
-    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from crossjepa.config import Pooling
 from crossjepa.datasets.splits import Partition
 from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Features, Transform
-from crossjepa.evaluate.linear import DEFAULT_COSTS, import_sklearn, linear_svm, scale_features
+from crossjepa.evaluate.linear import DEFAULT_COSTS, fit_linear_svm, import_sklearn, scale_features
 from crossjepa.result import Outcome
 
 Labels = NDArray[np.int64]
@@ -83,11 +83,10 @@ def fit_cross_validated_svm(
     context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
 ) -> tuple[float, dict[str, Any]]:
     """Fits and tests a linear SVM, scaling and C by cross-validation on train."""
-    result = linear_svm(
-        train_nE, train_n, test_mE, test_m, seed=context.seed, jobs=context.jobs, folds=folds_of(train_n)
-    )
-    best = max(result.cross_validation.values())
-    return result.accuracy, {"scaling": result.scaling, "C": result.cost, "validation": best}
+    machine = fit_linear_svm(train_nE, train_n, seed=context.seed, jobs=context.jobs, folds=folds_of(train_n))
+    best = max(machine.cross_validation.values())
+    chosen = {"scaling": machine.scaling, "C": machine.cost, "validation": best}
+    return machine.score(test_mE, test_m), chosen
 
 
 def fit_logistic(
@@ -178,46 +177,33 @@ def run_published(context: EvaluationContext, name: str) -> Outcome:
     Raises:
         ValueError: it has no C for this data set.
     """
-    rule = PUBLISHED[name]
-    cost = rule.cost(context.dataset.name)
+    rule, transform = PUBLISHED[name], None
+    cost, count = rule.cost(context.dataset.name), rule.first_points
+    if count:
+        transform = Transform(f"first {count} points", lambda points_N3, _: points_N3[:count])
 
     def fit(
         context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
     ) -> tuple[float, dict[str, Any]]:
-        return _fit_fixed(rule.classifier, cost, context.seed, train_nE, train_n, test_mE, test_m)
+        sklearn = import_sklearn()
+        if rule.classifier == "SVC":
+            machine = sklearn.svm.SVC(kernel="linear", C=cost)
+        else:
+            # dual=True was the default when these protocols were published.
+            machine = sklearn.svm.LinearSVC(C=cost, dual=True, random_state=context.seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            machine.fit(train_nE, train_n)
+        kinds = [warning.category for warning in caught]
+        converged = not any(issubclass(kind, sklearn.exceptions.ConvergenceWarning) for kind in kinds)
+        return float(machine.score(test_mE, test_m)), {"converged": converged}
 
     settings = {
         "classifier": rule.classifier,
         "C": cost,
         "scaling": "none",
         "pool": rule.pool,
-        "points": f"first {rule.first_points}" if rule.first_points else "farthest point sampling",
+        "points": f"first {count}" if count else "farthest point sampling",
         "deviations": list(rule.deviations),
     }
-    transform = _first_points(rule.first_points)
     return classify(context, fit, pool=rule.pool, transform=transform, settings=settings)
-
-
-def _first_points(count: int | None) -> Transform | None:
-    return (
-        None if count is None else Transform(f"first {count} points", lambda points_N3, _: points_N3[:count])
-    )
-
-
-def _fit_fixed(
-    classifier: str, cost: float, seed: int,
-    train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels,
-) -> tuple[float, dict[str, Any]]:  # fmt: skip
-    sklearn = import_sklearn()
-    if classifier == "SVC":
-        machine = sklearn.svm.SVC(kernel="linear", C=cost)
-    else:
-        # dual=True was the default when these protocols were published.
-        machine = sklearn.svm.LinearSVC(C=cost, dual=True, random_state=seed)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        machine.fit(train_nE, train_n)
-    converged = not any(
-        issubclass(warning.category, sklearn.exceptions.ConvergenceWarning) for warning in caught
-    )
-    return float(machine.score(test_mE, test_m)), {"converged": converged}

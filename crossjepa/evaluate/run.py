@@ -115,7 +115,9 @@ def evaluate_folds(
     if isinstance(extractor, CrossJEPAEncoder):
         extractor = EncoderFeatures(extractor, "encoder")
     context = EvaluationContext(first, extractor, seed, cache=cache, batch_size=batch_size, progress=progress)
-    facts = {"name": FOLDS_NAME, "folds": len(files), "checksum": _digest(files), "up_axis": first.up_axis}
+    digests = "".join(f"{file.parent.name}/{file.name} {file_digest(file)}\n" for file in files)
+    checksum = hashlib.sha256(digests.encode()).hexdigest()
+    facts = {"name": FOLDS_NAME, "folds": len(files), "checksum": checksum, "up_axis": first.up_axis}
     rule = find_protocol("fewshot-finetuned" if tuned else "fewshot")
     scorer = FINETUNED if tuned else FROZEN_SVM
     return _run(context, rule, partial(run_published_folds, folder=folder, scorer=scorer), facts)
@@ -185,8 +187,3 @@ def _run(
         seconds={"features": context.feature_seconds, "protocol": total - context.feature_seconds},
         seed=context.seed,
     )
-
-
-def _digest(files: list[Path]) -> str:
-    digests = (f"{file.parent.name}/{file.name} {file_digest(file)}\n" for file in files)
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
