@@ -37,7 +37,6 @@ ELSEWHERE = {
     "io/ply_body.py": "io/test_ply.py",
     "model_card.py": "test_hub.py",
     "model_files.py": "test_weights.py",
-    "models/conditioning.py": "models/test_predictor.py",
     "models/gradient_checkpointing.py": "train/pretrain/test_gradient_checkpointing.py",
     "models/point_encoder.py": "models/test_encoder_contract.py",
     "models/tokenizer.py": "models/test_encoder_contract.py",

@@ -19,10 +19,9 @@ from crossjepa.train.common.distributed import leave_group
 from crossjepa.train.pretrain import dry_run as measured
 from crossjepa.train.pretrain import export as exporting
 from crossjepa.train.pretrain import trainer
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.online_probe import read_probe_data
 from crossjepa.train.pretrain.recipes import load_config
-from crossjepa.train.pretrain.run_options import RunOptions
 
 DEFAULT_RUN = RunOptions(device="auto")
 

@@ -25,7 +25,7 @@ from crossjepa.datasets import Dataset, concat, open_dataset
 from crossjepa.train.cache import CacheConfig, default_workers, make_cache
 from crossjepa.train.cache.teacher import Embedding
 from crossjepa.train.common.checkpoint import checkpoints
-from crossjepa.train.pretrain import RunOptions, load_config, pretrain, with_options
+from crossjepa.train.pretrain import RunOptions, load_config, pretrain
 from crossjepa.train.pretrain.export import export, export_predictor
 from crossjepa.train.pretrain.online_probe import read_probe_data
 from crossjepa.train.render.views import RenderConfig
@@ -173,12 +173,12 @@ class Work:
     def pretrain(self, step: Run, target: Path) -> None:
         """Trains, and scores features on a holdout of ModelNet40's training split."""
         caches = ",".join(str(self.output / cache) for cache in step.caches)
-        config = with_options(load_config(step.recipe), cache=caches, **step.options)
+        config = load_config(step.recipe).change(cache=caches, **step.options)
         if step.start:
             start = self.output / step.start
-            config = with_options(config, init_from=str([start, *checkpoints(start)][-1]))
+            config = config.change(init_from=str([start, *checkpoints(start)][-1]))
         if self.steps:
-            config = with_options(config, steps=self.steps, **FEW)
+            config = config.change(steps=self.steps, **FEW)
         probe = read_probe_data(self.data / MODELNET, "z", 50 if self.steps else 2500)
         options = RunOptions(device=self.device, probe_every=step.probe_every)
         pretrain(config, target, options, probe)

@@ -11,7 +11,7 @@ import pytest
 from bundled_weights import BASE, BASE_MODELNET, STEPS, Run, Work
 from meshpack import write_meshpack
 
-from crossjepa.train.pretrain import load_config, options_of, with_options
+from crossjepa.train.pretrain import load_config
 from tests.conftest import REPOSITORY
 from tests.helpers import dataset_writers as writers
 from tests.helpers.teachers import small_teacher
@@ -43,7 +43,7 @@ def test_last_runs_are_those_that_the_weights_name(run: str, weights: str, part:
     recipe = (provenance[part] if part else provenance)["recipe"]
     step = STEPS[run]
     assert isinstance(step, Run)
-    options = options_of(with_options(load_config(step.recipe), **step.options))
+    options = load_config(step.recipe).change(**step.options).flat()
     same = {key: value for key, value in recipe.items() if key not in ("cache", "init_from", "objects")}
     assert {key: options[key] for key in same} == same
 
