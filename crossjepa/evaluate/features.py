@@ -6,7 +6,6 @@ n clouds, N points, E embedding width
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import zipfile
@@ -22,7 +21,7 @@ from crossjepa._version import __version__
 from crossjepa.config import Axis, Pooling
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.files import atomic_write
+from crossjepa.files import write_npz
 from crossjepa.hashing import weights_digest
 
 Points = NDArray[np.float64]
@@ -178,9 +177,8 @@ class FeatureCache:
     def save(self, key: str, features: Features, facts: dict[str, Any]) -> None:
         """Writes features, completely or not at all, and the facts that they depend on."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        np.savez(buffer, features=features, facts=np.array(json.dumps(facts)))
-        atomic_write(self.folder / f"{key}.npz", lambda file: file.write(buffer.getbuffer()))
+        arrays = {"features": features, "facts": np.array(json.dumps(facts))}
+        write_npz(self.folder / f"{key}.npz", arrays)
 
 
 def default_cache() -> Path:

@@ -5,7 +5,6 @@ S objects, V views, D teacher width
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from crossjepa.hashing import file_digest
 
 # torch's own bits of NaN depend on the processor.
 NAN_BITS = 0x7FC0
@@ -85,9 +86,6 @@ def row_checksum(*rows: NDArray[Any]) -> int:
 
 def file_sha256(path: Path) -> str:
     """Flushes a file to the disk and returns its SHA-256."""
-    hasher = hashlib.sha256()
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()
+    return file_digest(path)

@@ -71,7 +71,11 @@ class Teacher:
         self.weights_sha256 = _digest(model)
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         names = ("cls", "patch") if embedding == "both" else (embedding,)
-        self.width = self._measured_width()
+        black_1HW3 = np.zeros((1, image_size, image_size, 3), np.uint8)
+        try:
+            self.width = self.embed(black_1HW3).shape[1]
+        except (AssertionError, RuntimeError) as error:  # of timm and torch, if sizes do not fit
+            raise _wrong_size(self.name, image_size, error) from error
         width = self.width // len(names)
         self.parts = {part: (width * place, width * (place + 1)) for place, part in enumerate(names)}
 
@@ -101,13 +105,6 @@ class Teacher:
         with torch.autocast(self.device.type, torch.bfloat16):
             embeddings_VD = self._embed(pixels.contiguous(memory_format=torch.channels_last))
         return embeddings_VD.float().cpu()
-
-    def _measured_width(self) -> int:
-        black_VHW3 = np.zeros((1, self.image_size, self.image_size, 3), np.uint8)
-        try:
-            return self.embed(black_VHW3).shape[1]
-        except (AssertionError, RuntimeError) as error:  # of timm and torch, if sizes do not fit
-            raise _wrong_size(self.name, self.image_size, error) from error
 
     def _embed(self, pixels: Tensor) -> Tensor:
         model: Any = self.model
@@ -155,8 +152,11 @@ def _load(name: str, image_size: int) -> nn.Module:
             f"teacher {name}: no weights from the Hugging Face Hub ({_first_line(error)}); without a "
             f"network, give a local file that is named after the architecture: FOLDER/{name}.safetensors"
         ) from error
-    if local:
-        _check_file(path, model)
+    if local:  # timm would leave weights that the file lacks random
+        with safe_open(path, framework="pt") as file:
+            missing = sorted(set(model.state_dict()) - set(file.keys()))
+        if missing:
+            raise ValueError(f"teacher {path}: {len(missing)} weights are missing, such as {missing[0]}")
     # Transformers have position embeddings for one image size; convolutional networks take any.
     set_input_size: Any = getattr(model, "set_input_size", None)
     if set_input_size is not None:
@@ -175,14 +175,6 @@ def _wrong_size(name: str, image_size: int, error: Exception) -> ValueError:
 
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def _check_file(path: Path, model: nn.Module) -> None:
-    """Refuses a file that lacks weights of the model, which timm would leave random."""
-    with safe_open(path, framework="pt") as file:
-        missing = sorted(set(model.state_dict()) - set(file.keys()))
-    if missing:
-        raise ValueError(f"teacher {path}: {len(missing)} weights are missing, such as {missing[0]}")
 
 
 def _digest(model: nn.Module) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from crossjepa.datasets.cameras import POSE_FIELDS
-from crossjepa.hashing import recipe_hash
-from crossjepa.train.cache.arrays import file_sha256
+from crossjepa.hashing import file_digest, recipe_hash
 from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, map_cache
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder, seal
 
@@ -116,7 +115,7 @@ def _checksum_problems(folder: Path, cache: Cache) -> list[str]:
     if manifest.get("recipe_hash") != recipe_hash(manifest.get("recipe", {})):
         problems.append(f"{MANIFEST}: its recipe is not the one that its hash names")
     sums = manifest.get("sha256", {})
-    wrong = [name for name in ARRAYS if sums.get(name) != file_sha256(folder / f"{name}.npy")]
+    wrong = [name for name in ARRAYS if sums.get(name) != file_digest(folder / f"{name}.npy")]
     problems += [f"{name}.npy: its checksum is wrong" for name in wrong]
     if wrong:
         names = [manifest["names"][row] for row in cache.damaged_rows()]

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather, all_reduce
 
 from crossjepa.device import resolve_device
 
@@ -101,7 +101,8 @@ class SyncedBatchNorm(nn.BatchNorm1d):
             return super().forward(input)
         rows_MC = input.float()
         moments_2C = torch.stack([rows_MC.mean(dim=0), rows_MC.square().mean(dim=0)])
-        moments_2C = cast(Tensor, _AllMean.apply(moments_2C))
+        summed_2C: Tensor = all_reduce(moments_2C)  # type: ignore[no-untyped-call]
+        moments_2C = summed_2C / dist.get_world_size()
         mean_C = moments_2C[0]
         variance_C = (moments_2C[1] - mean_C.square()).clamp_min(0)
         self._update(mean_C.detach(), variance_C.detach(), len(input) * dist.get_world_size())
@@ -117,35 +118,6 @@ class SyncedBatchNorm(nn.BatchNorm1d):
         self.running_var.lerp_(variance_C * (count / (count - 1)), self.momentum)
 
 
-class _AllMean(torch.autograd.Function):
-    """The mean over processes, forward and backward."""
-
-    @staticmethod
-    def forward(context: object, value: Tensor) -> Tensor:
-        return all_mean(value.clone())
-
-    @staticmethod
-    def backward(context: object, gradient: Tensor) -> Tensor:
-        # DistributedDataParallel divides gradients by the number of processes once more.
-        return all_mean(gradient.clone())
-
-
-class _Gathered(torch.autograd.Function):
-    """The rows of all processes; each gradient goes back to the process of its row."""
-
-    @staticmethod
-    def forward(context: object, rows: Tensor) -> Tensor:
-        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(context: object, gradient: Tensor) -> Tensor:
-        gradient = gradient.contiguous()
-        dist.all_reduce(gradient)
-        return gradient.chunk(dist.get_world_size())[dist.get_rank()]
-
-
 def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     """Joins the rows of all processes, differentiably.
 
@@ -157,7 +129,8 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     """
     if not dist.is_initialized():
         return rows, 0
-    return cast(Tensor, _Gathered.apply(rows)), dist.get_rank() * len(rows)
+    everyones = all_gather(rows)  # type: ignore[no-untyped-call]
+    return torch.cat(everyones), dist.get_rank() * len(rows)
 
 
 def all_mean(value: Tensor) -> Tensor:

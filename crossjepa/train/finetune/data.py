@@ -74,17 +74,21 @@ def read_clouds(
     Raises:
         PointCloudError: a file is damaged; the message names it and the reason.
     """
-    kept = _load_cached(cache, len(dataset)) if cache else None
-    if kept is None:
+    kept = load_tensors(cache) if cache else None
+    if kept is None or len(kept["points_sizes"]) != len(dataset):
         kept = _read(dataset, processor, with_parts, progress)
         if cache:
-            _save_cached(cache, kept)
-    return LabeledClouds(kept["points"], torch.from_numpy(dataset.labels_n), kept["queries"], kept["parts"])
+            save_tensors(cache, kept)
+    points, queries, parts = (
+        torch.split(kept[name], kept[f"{name}_sizes"].tolist()) for name in ("points", "queries", "parts")
+    )
+    return LabeledClouds(points, torch.from_numpy(dataset.labels_n), queries, parts)
 
 
 def _read(
     dataset: Dataset, processor: PointCloudProcessor, with_parts: bool, progress: bool | None
-) -> dict[str, tuple[Tensor, ...]]:
+) -> dict[str, Tensor]:
+    """Returns points, queries and parts of all clouds one after another, and their numbers in each cloud."""
     found: dict[str, list[Tensor]] = {"points": [], "queries": [], "parts": []}
     for place in batch_starts(len(dataset), 1, progress, "read"):
         sample = dataset[place]
@@ -94,22 +98,9 @@ def _read(
             assert sample.parts_N is not None
             found["queries"].append(prepared.queries)
             found["parts"].append(torch.from_numpy(sample.parts_N))
-    return {name: tuple(values) for name, values in found.items()}
-
-
-def _save_cached(path: Path, kept: dict[str, tuple[Tensor, ...]]) -> None:
-    tensors: dict[str, Tensor] = {}
-    for name, values in kept.items():
-        tensors[f"{name}_sizes"] = torch.tensor([len(value) for value in values])
-        tensors[name] = torch.cat(values) if values else torch.zeros(0)
-    save_tensors(path, tensors)
-
-
-def _load_cached(path: Path, count: int) -> dict[str, tuple[Tensor, ...]] | None:
-    tensors = load_tensors(path)
-    if tensors is None or len(tensors["points_sizes"]) != count:
-        return None
-    return {
-        name: torch.split(tensors[name], tensors[f"{name}_sizes"].tolist()) if len(tensors[name]) else ()
-        for name in ("points", "queries", "parts")
+    joined = {name: torch.cat(values) if values else torch.zeros(0) for name, values in found.items()}
+    sizes = {
+        f"{name}_sizes": torch.tensor([*map(len, values)], dtype=torch.int64)
+        for name, values in found.items()
     }
+    return {**joined, **sizes}

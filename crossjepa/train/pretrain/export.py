@@ -56,7 +56,10 @@ def export(
     size, no_predictor = facts["recipe"]["size"], _why_no_predictor(state)
     if average_with:
         others = (load_released(source, size, predictor=False) for source in average_with)
-        weights = _mean([weights, *(other.encoder for other in others)])
+        sources = [weights, *(other.encoder for other in others)]
+        for name, value in weights.items():  # counters are those of the run
+            if value.is_floating_point():
+                weights[name] = torch.stack([source[name] for source in sources]).mean(dim=0)
         facts["averaged_with"] = [Path(source).name for source in average_with]
         no_predictor = "a mean of weights has none"
     if no_predictor:
@@ -145,16 +148,6 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Tensor]:
 
 def _half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return model_files.converted(weights, torch.float16)
-
-
-def _mean(sources: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Returns the mean of the weights; counters are those of the first."""
-    return {
-        name: torch.stack([weights[name] for weights in sources]).mean(dim=0)
-        if value.is_floating_point()
-        else value
-        for name, value in sources[0].items()
-    }
 
 
 def record(folder: str | os.PathLike[str], **facts: Any) -> None:

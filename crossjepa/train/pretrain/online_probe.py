@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossjepa.batching import EvaluationMode
 from crossjepa.config import Axis
 from crossjepa.config_fields import Precision
 from crossjepa.datasets.npz import load_arrays
@@ -81,15 +82,10 @@ def encode_all(
     """
     device = next(encoder.parameters()).device
     count = encoder.config.num_points
-    training, enabled = encoder.training, precision == "bfloat16"
-    encoder.eval()
-    parts = []
-    for start in range(0, len(points_nN3), batch_size):
-        points = points_nN3[start : start + batch_size, :count].to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-            parts.append(encoder(points, pool="max+mean").pooled.float().cpu())
-    encoder.train(training)
-    return torch.cat(parts)
+    enabled, batches = precision == "bfloat16", torch.split(points_nN3[:, :count], batch_size)
+    with EvaluationMode(encoder), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+        parts = (encoder(points_BN3.to(device), pool="max+mean").pooled for points_BN3 in batches)
+        return torch.cat([part_BE.float().cpu() for part_BE in parts])
 
 
 def probe(features_nE: Tensor, labels_n: Tensor) -> dict[str, float]:

@@ -23,7 +23,12 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
     inner: list[Tensor] = []
     others: list[Tensor] = []
     without_decay: list[Tensor] = []
-    spared = _spared(model)
+    spared = {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in model.named_modules()
+        if hasattr(module, "no_weight_decay")
+        for name in module.no_weight_decay()
+    }
     for name, value in model.named_parameters():
         if not value.requires_grad:
             continue
@@ -44,16 +49,6 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
         inner, lr=optim.learning_rate, weight_decay=optim.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
     return Optimizers(muon, adamw)
-
-
-def _spared(model: nn.Module) -> set[str]:
-    """Returns the names of the parameters that modules exempt from weight decay."""
-    return {
-        f"{prefix}.{name}" if prefix else name
-        for prefix, module in model.named_modules()
-        if hasattr(module, "no_weight_decay")
-        for name in module.no_weight_decay()
-    }
 
 
 def _inner(name: str, value: Tensor) -> bool:

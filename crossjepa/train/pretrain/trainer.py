@@ -113,7 +113,8 @@ class Trainer:
         options, main = self.options, self.process.is_main
         last = min(self.steps, self.step + options.stop_after) if options.stop_after else self.steps
         self.model.train()
-        with self._log() if main else nullcontext() as log, self._bar() as bar:
+        sinks: Any = {"tensorboard": options.tensorboard, "wandb": options.wandb}
+        with RunLog(self.run, self.step, **sinks) if main else nullcontext() as log, self._bar() as bar:
             for step in range(self.step, last):
                 figures = self.update(step)
                 self.step = step + 1
@@ -123,7 +124,11 @@ class Trainer:
                 bar.set_postfix({"loss": f"{figures['loss']:.4f}", "samples/s": speed}, refresh=False)
                 bar.update()
                 if log and (self.step % options.log_every == 0 or ended):
-                    log.write(step=self.step, **self.meter.read(), learning_rate=self._rate(step))
+                    log.write(
+                        step=self.step,
+                        **self.meter.read(),
+                        learning_rate=self._rate(step),
+                    )
                 if options.probe_every and (self.step % options.probe_every == 0 or ended):
                     scores = self.evaluate()
                     if log:
@@ -234,9 +239,6 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         return learning_rate(self.rate, step, self.steps)
-
-    def _log(self) -> RunLog:
-        return RunLog(self.run, self.step, tensorboard=self.options.tensorboard, wandb=self.options.wandb)
 
     def _bar(self) -> Any:
         from tqdm.auto import tqdm

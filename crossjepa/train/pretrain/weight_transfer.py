@@ -98,9 +98,13 @@ def _take_checkpoint(
     # With other targets the last layers of the predictor and of the object head change so that they predict
     # the same embeddings. The readout of the contrast stays, since its length and offset have no meaning; so
     # do all layers with a learnable teacher and from older versions, which stored no scaling.
-    if "targets" in state and model.teacher_layer is None and not _equal(state["targets"], targets):
+    before: State = state.get("targets", {})
+    same = before.keys() == targets.keys() and all(
+        torch.equal(value.cpu(), targets[name].cpu()) for name, value in before.items()
+    )
+    if "targets" in state and model.teacher_layer is None and not same:
         for layer in ("predictor.head.", "object_head."):
-            weights = _rescaled(weights, layer, state["targets"], targets)
+            weights = _rescaled(weights, layer, before, targets)
     model.load_state_dict(weights, strict=True)
 
 
@@ -111,10 +115,6 @@ def _rescaled(weights: State, layer: str, before: State, after: State) -> State:
         return weights
     head = to_targets(to_teacher({own: weights[name] for own, name in names.items()}, before), after)
     return {**weights, **{name: head[own] for own, name in names.items()}}
-
-
-def _equal(one: State, other: State) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name].cpu(), other[name].cpu()) for name in one)
 
 
 def _other_teacher(found: ViewPredictionConfig, wanted: ViewPredictionConfig) -> str:

@@ -111,10 +111,6 @@ class Projection:
         return cls(views, samples, pixel_BP2, depth_BP)
 
 
-def _distances(generator: np.random.Generator, count: int) -> NDArray[np.float64]:
-    return FITTING_DISTANCE * generator.uniform(0.95, 1.1, count)
-
-
 def _blender_view(azimuth: float, elevation: float, share: float) -> View:
     return View(azimuth, elevation, 0.0, BLENDER_DISTANCE * share, BLENDER_FIELD_OF_VIEW)
 
@@ -142,7 +138,8 @@ def _sphere(generator: np.random.Generator) -> list[View]:
 def _orbit8(generator: np.random.Generator) -> list[View]:
     azimuth = (45.0 * np.arange(8) + generator.uniform(0, 360) + generator.uniform(-15, 15, 8)) % 360
     elevation = generator.uniform(5, 40, 8)
-    return [View(a, e, 0.0, d) for a, e, d in zip(azimuth, elevation, _distances(generator, 8), strict=True)]
+    distance = FITTING_DISTANCE * generator.uniform(0.95, 1.1, 8)
+    return [View(a, e, 0.0, d) for a, e, d in zip(azimuth, elevation, distance, strict=True)]
 
 
 RIGS: dict[str, Callable[[np.random.Generator], list[View]]] = {

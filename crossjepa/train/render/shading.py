@@ -70,7 +70,8 @@ def render_mesh(
     for first in range(0, len(views), at_once):
         seen = Projection.of(vertices_P3, views[first : first + at_once], size * supersample, device)
         pixels = _render_views(vertices_P3, faces, seen, paint, background)
-        image = _average(pixels, supersample).expand(-1, -1, -1, 3)
+        blocks = pixels.view(len(pixels), size, supersample, size, supersample, -1)
+        image = blocks.mean(dim=(2, 4)).expand(-1, -1, -1, 3)
         images.append((image * 255).round().byte().cpu())
     return np.asarray(torch.cat(images).numpy())
 
@@ -133,9 +134,3 @@ def shade(normal_X3: Tensor) -> Tensor:
     key_3 = torch.nn.functional.normalize(torch.tensor(KEY_DIRECTION, device=normal_X3.device), dim=0)
     head_X, key_X = normal_X3[..., 2].clamp_min(0), (normal_X3 @ key_3).clamp_min(0)
     return (AMBIENT + HEAD_LIGHT * head_X + KEY_LIGHT * key_X).clamp_max(1)
-
-
-def _average(pixels_BHWX: Tensor, block: int) -> Tensor:
-    batch, height, width, channels = pixels_BHWX.shape
-    blocks = pixels_BHWX.view(batch, height // block, block, width // block, block, channels)
-    return blocks.mean(dim=(2, 4))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from crossjepa.train.common.rng import CloudRng
-from crossjepa.train.pretrain.augment import augment, sample_points
+from crossjepa.train.pretrain.batches import augment, sample_points
 from crossjepa.train.render import View, render_mesh
 
 
