@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from crossjepa.config import ModelConfig
 from crossjepa.errors import WeightsError
@@ -116,23 +116,14 @@ def _verify(checkpoint: Checkpoint, files: Sequence[str]) -> None:
 def _download(repo: str, files: Sequence[str], options: HubOptions) -> Path:
     from huggingface_hub import hf_hub_download
 
-    revision, cache_dir = options.get("revision"), options.get("cache_dir")
-    path, commit = "", revision
+    revision, settings, path = options.get("revision"), dict[str, Any](options), ""
     for name in files:
         try:
-            path = hf_hub_download(
-                repo,
-                name,
-                revision=commit,
-                cache_dir=None if cache_dir is None else Path(cache_dir),
-                token=options.get("token"),
-                local_files_only=options.get("local_files_only", False),
-                force_download=options.get("force_download", False),
-            )
+            path = hf_hub_download(repo, name, **settings)
         except Exception as error:  # of the client, or of its HTTP library, which depends on its version
             raise WeightsError(repo, _failure(error, name, revision)) from error
         # The weights come from the commit of the config, so that a push in between cannot mix two versions.
-        commit = Path(path).parent.name
+        settings["revision"] = Path(path).parent.name
     return Path(path).parent
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,15 +48,12 @@ class EvaluationContext:
     jobs: int = 1
     progress: bool | None = None
     feature_seconds: float = 0.0
-    _kept: dict[tuple[str, str, str], Features] = field(default_factory=dict)
-    _division: Division | None = None
+    _kept: dict[tuple[str, str, str], Features] = field(default_factory=dict, init=False)
 
-    @property
+    @cached_property
     def division(self) -> Division:
         """How the data set is divided."""
-        if self._division is None:
-            self._division = divide(self.dataset, self.seed, self.holdout)
-        return self._division
+        return divide(self.dataset, self.seed, self.holdout)
 
     def learnable(self) -> list[Partition]:
         """Returns the partitions, each with only the classes that occur on both sides."""
@@ -113,4 +111,4 @@ class EvaluationContext:
 
     def fold(self, dataset: Dataset) -> EvaluationContext:
         """Returns the context of another data set with the same settings."""
-        return replace(self, dataset=dataset, feature_seconds=0.0, _kept={}, _division=None)
+        return replace(self, dataset=dataset, feature_seconds=0.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,20 +91,21 @@ def as_transform(disturbance: Disturbance, seed: int) -> Transform:
 
 def disturbances(up_axis: Axis) -> list[Disturbance]:
     """Lists the rows of the table for clouds whose up axis is known."""
-    rows = [
-        Disturbance("rotation", "any angle about the vertical", _turn_about(up_axis)),
-        *(
-            Disturbance("rotation", f"tilt of {degrees} degrees", _tilt(degrees, up_axis))
-            for degrees in (15, 30)
-        ),
-        Disturbance("rotation", "any", turn_any),
-    ]
-    rows += [Disturbance("jitter", f"deviation {sigma}", _jitter(sigma)) for sigma in (0.01, 0.02, 0.05)]
-    rows += [
-        Disturbance("dropout", f"{share:.0%} of the points", _drop(share)) for share in (0.25, 0.5, 0.75)
-    ]
-    rows += [Disturbance("occlusion", f"{share:.0%} cut off one side", _cut(share)) for share in (0.25, 0.5)]
-    rows += [Disturbance("point count", f"{count}", _keep(count)) for count in (64, 128, 256, 512)]
+    up = "xyz".index(up_axis)
+    rows = [Disturbance("rotation", "any angle about the vertical", partial(_turn_about, up=up))]
+    for degrees in (15, 30):
+        rows += [
+            Disturbance("rotation", f"tilt of {degrees} degrees", partial(_tilt, degrees=degrees, up=up))
+        ]
+    rows += [Disturbance("rotation", "any", turn_any)]
+    for sigma in (0.01, 0.02, 0.05):
+        rows += [Disturbance("jitter", f"deviation {sigma}", partial(_jitter, sigma=sigma))]
+    for share in (0.25, 0.5, 0.75):
+        rows += [Disturbance("dropout", f"{share:.0%} of the points", partial(_drop, share=share))]
+    for share in (0.25, 0.5):
+        rows += [Disturbance("occlusion", f"{share:.0%} cut off one side", partial(_cut, share=share))]
+    for count in (64, 128, 256, 512):
+        rows += [Disturbance("point count", f"{count}", partial(_keep, count=count))]
     return rows
 
 
@@ -127,48 +129,34 @@ def rotation_about(axis_3: Points, angle: float) -> Points:
     return np.asarray(np.eye(3) + np.sin(angle) * cross_33 + (1 - np.cos(angle)) * cross_33 @ cross_33)
 
 
-def _turn_about(up_axis: Axis) -> Change:
-    up_3 = np.eye(3)["xyz".index(up_axis)]
-    return lambda points_N3, generator: points_N3 @ rotation_about(up_3, generator.uniform(0, 2 * np.pi)).T
+def _turn_about(points_N3: Points, generator: np.random.Generator, up: int) -> Points:
+    return np.asarray(points_N3 @ rotation_about(np.eye(3)[up], generator.uniform(0, 2 * np.pi)).T)
 
 
-def _tilt(degrees: float, up_axis: Axis) -> Change:
+def _tilt(points_N3: Points, generator: np.random.Generator, degrees: float, up: int) -> Points:
     """Turns by a fixed angle about a random horizontal axis."""
-    up = "xyz".index(up_axis)
-
-    def change(points_N3: Points, generator: np.random.Generator) -> Points:
-        axis_3 = generator.normal(size=3)
-        axis_3[up] = 0
-        return np.asarray(points_N3 @ rotation_about(_unit(axis_3), np.deg2rad(degrees)).T)
-
-    return change
+    axis_3 = generator.normal(size=3)
+    axis_3[up] = 0
+    return np.asarray(points_N3 @ rotation_about(_unit(axis_3), np.deg2rad(degrees)).T)
 
 
-def _jitter(sigma: float) -> Change:
+def _jitter(points_N3: Points, generator: np.random.Generator, sigma: float) -> Points:
     """Moves every point by normal noise, as a share of the cloud's radius."""
-    return lambda points_N3, generator: points_N3 + generator.normal(scale=sigma, size=points_N3.shape)
+    return points_N3 + generator.normal(scale=sigma, size=points_N3.shape)
 
 
-def _drop(share: float) -> Change:
-    return lambda points_N3, generator: _sample(points_N3, round(len(points_N3) * (1 - share)), generator)
+def _drop(points_N3: Points, generator: np.random.Generator, share: float) -> Points:
+    return _keep(points_N3, generator, round(len(points_N3) * (1 - share)))
 
 
-def _keep(count: int) -> Change:
-    return lambda points_N3, generator: _sample(points_N3, count, generator)
-
-
-def _cut(share: float) -> Change:
+def _cut(points_N3: Points, generator: np.random.Generator, share: float) -> Points:
     """Removes the points that are farthest in a random direction."""
-
-    def change(points_N3: Points, generator: np.random.Generator) -> Points:
-        depth_N = points_N3 @ _unit(generator.normal(size=3))
-        kept = max(1, round(len(points_N3) * (1 - share)))
-        return points_N3[np.sort(np.argsort(depth_N, kind="stable")[:kept])]
-
-    return change
+    depth_N = points_N3 @ _unit(generator.normal(size=3))
+    kept = max(1, round(len(points_N3) * (1 - share)))
+    return points_N3[np.sort(np.argsort(depth_N, kind="stable")[:kept])]
 
 
-def _sample(points_N3: Points, count: int, generator: np.random.Generator) -> Points:
+def _keep(points_N3: Points, generator: np.random.Generator, count: int) -> Points:
     kept = min(max(1, count), len(points_N3))
     return points_N3[np.sort(generator.choice(len(points_N3), kept, replace=False))]
 
