@@ -1,7 +1,5 @@
 """Features of 3D point clouds and meshes from pretrained CrossJEPA encoders."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING

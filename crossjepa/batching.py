@@ -3,8 +3,6 @@
 n inputs, B clouds of a batch, N points, W width of a row
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized

@@ -1,7 +1,5 @@
 """Where to compute: names of devices, checked before anything is moved to them."""
 
-from __future__ import annotations
-
 import torch
 
 

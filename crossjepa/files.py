@@ -1,7 +1,5 @@
 """Files that are written completely or not at all, and locks."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

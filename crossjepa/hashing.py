@@ -1,7 +1,5 @@
 """Checksums and fingerprints of files, recipes and weights."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

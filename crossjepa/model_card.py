@@ -1,7 +1,5 @@
 """The README.md of a repository on the Hub, made from the config."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from crossjepa.config import ModelConfig

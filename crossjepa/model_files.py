@@ -1,7 +1,5 @@
 """config.json and *.safetensors: read strictly and without pickle, written completely or not at all."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

@@ -3,8 +3,6 @@
 V vertices, F faces, N points of the network, M original points
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Any, TypeAlias

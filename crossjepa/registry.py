@@ -4,8 +4,6 @@ It names only what exists. The facts about a checkpoint are in the config.json b
 they cannot drift apart; this table says where that file is.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from fnmatch import fnmatch

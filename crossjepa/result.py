@@ -1,7 +1,5 @@
 """The one result of all protocols: what was done, with what, and what came out."""
 
-from __future__ import annotations
-
 import json
 import platform
 from collections.abc import Mapping

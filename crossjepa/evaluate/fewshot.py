@@ -3,8 +3,6 @@
 n support clouds, m queries, E embedding width
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

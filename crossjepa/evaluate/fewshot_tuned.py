@@ -1,7 +1,5 @@
 """Few-shot classification by fine-tuning the whole encoder on the support of every fold."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -3,8 +3,6 @@
 n train clouds, m test clouds, E embedding width
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Label efficiency: the accuracy of a probe that sees only a share of the training labels."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -3,8 +3,6 @@
 n train clouds, m test clouds, E embedding width
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

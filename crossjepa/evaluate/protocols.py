@@ -1,7 +1,5 @@
 """The protocols and their names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

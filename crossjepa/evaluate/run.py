@@ -1,7 +1,5 @@
 """Runs a protocol, and finds the source of its features by name."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import time

@@ -3,8 +3,6 @@
 B clouds, N points, G groups, C encoder width, Q query points
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

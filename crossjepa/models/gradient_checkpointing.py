@@ -1,7 +1,5 @@
 """Gradient checkpointing: what lies between a module's input and output is computed again, not kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 

@@ -7,8 +7,6 @@ B clouds, N points, Q query points, G groups, C encoder width, E = 2C, D = 3C, H
 P parts of all classes
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple, TypeAlias
 
 import torch

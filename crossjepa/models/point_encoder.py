@@ -3,8 +3,6 @@
 B clouds, N points, G groups, K neighbors, C encoder width
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

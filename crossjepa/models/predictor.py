@@ -3,8 +3,6 @@
 B clouds, V views, G tokens, C encoder width, P predictor width, D teacher width, S = B*V sequences
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

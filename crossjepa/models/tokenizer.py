@@ -3,8 +3,6 @@
 B clouds, N points, G groups, K neighbors, M = B*G*K rows, C encoder width
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -3,8 +3,6 @@
 B clouds, G tokens, C width
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange

@@ -3,8 +3,6 @@
 S objects, V views, D teacher width
 """
 
-from __future__ import annotations
-
 import os
 import zlib
 from pathlib import Path

@@ -3,8 +3,6 @@
 S objects
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

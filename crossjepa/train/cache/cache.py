@@ -6,8 +6,6 @@ A cache is a folder of memory-mapped arrays and a manifest. Every object has a c
 when the cache is finished.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

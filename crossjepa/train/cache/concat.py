@@ -3,8 +3,6 @@
 B objects asked for, V views, P stored points, D teacher width
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

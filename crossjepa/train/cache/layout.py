@@ -6,8 +6,6 @@ While it is being made, its folder has the suffix `.partial` and `done.npy` mark
 killed run resumes with the others.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Mapping, Sequence

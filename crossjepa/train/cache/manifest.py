@@ -1,7 +1,5 @@
 """The manifest of a cache (names, recipe, checksums) and the folder of an unfinished one."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

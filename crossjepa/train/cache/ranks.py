@@ -1,7 +1,5 @@
 """The processes that torchrun starts to make one cache."""
 
-from __future__ import annotations
-
 import os
 
 from torch.distributed.rendezvous import rendezvous

@@ -3,8 +3,6 @@
 V views, H x W pixels, K patches, D teacher width
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

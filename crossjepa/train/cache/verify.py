@@ -3,8 +3,6 @@
 S objects, V views, D teacher width
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -3,8 +3,6 @@
 S objects, V views, P stored points, D teacher width
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

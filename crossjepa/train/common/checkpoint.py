@@ -1,7 +1,5 @@
 """Checkpoints of a run: written atomically, the last few kept."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -3,8 +3,6 @@
 M rows, C channels
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """Learning rate schedule, the check of a step, and optimizers that step together."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Fine-tuning: a head on the encoder, for classes of clouds or parts of points."""
 
-from __future__ import annotations
-
 from crossjepa.train.finetune.config import FinetuneConfig, FinetuneOptions
 from crossjepa.train.finetune.finetune import FinetuneRun, finetune
 

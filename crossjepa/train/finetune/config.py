@@ -4,8 +4,6 @@ The names of options are unique over all sections: recipe.json, `FinetuneConfig.
 no sections.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 

@@ -3,8 +3,6 @@
 n clouds, N points, M sampled points
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From labeled files to a model that knows their classes or parts, in one call."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -3,8 +3,6 @@
 n clouds, B clouds of a batch
 """
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

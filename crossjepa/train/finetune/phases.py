@@ -1,7 +1,5 @@
 """The phases of a run, and what learns in each of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

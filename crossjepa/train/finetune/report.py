@@ -3,8 +3,6 @@
 n test clouds, K classes
 """
 
-from __future__ import annotations
-
 import csv
 import logging
 from pathlib import Path

@@ -3,8 +3,6 @@
 n clouds, K classes
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 B clouds
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from pathlib import Path

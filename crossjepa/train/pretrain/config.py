@@ -3,8 +3,6 @@
 The names of options are unique over all sections: the command line and checkpoints need no sections.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Literal

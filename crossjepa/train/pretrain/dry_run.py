@@ -3,8 +3,6 @@
 S objects, B clouds, N points, P stored points, V views, H histogram bins, D teacher width
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """From a run to weights that `from_pretrained` loads."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Mapping, Sequence

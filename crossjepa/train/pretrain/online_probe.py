@@ -3,8 +3,6 @@
 n clouds, N points, E embedding width
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which parameters the optimizers of pretraining get."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

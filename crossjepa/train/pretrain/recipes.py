@@ -1,7 +1,5 @@
 """Recipes as YAML files and as checkpoints record them."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 B clouds, V views, D teacher width, R embeddings for the statistics
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -3,8 +3,6 @@
 B clouds, V views, D teacher width, M objects of the cache
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from contextlib import nullcontext

@@ -3,8 +3,6 @@
 B clouds, V views, P predictor width, D teacher width
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Mapping

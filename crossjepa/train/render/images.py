@@ -3,8 +3,6 @@
 V views, N images, H x W pixels
 """
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

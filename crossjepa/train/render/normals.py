@@ -3,8 +3,6 @@
 N points, Q queries, K neighbors
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

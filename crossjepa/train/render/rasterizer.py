@@ -7,8 +7,6 @@ so samples are enumerated without testing any that lie outside. And the inverse 
 the image, so a sample costs one multiply-add; the nearest one wins by a maximum over (inverse depth, face).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

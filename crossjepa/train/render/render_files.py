@@ -3,8 +3,6 @@
 V views, H x W pixels
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

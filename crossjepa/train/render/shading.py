@@ -3,8 +3,6 @@
 B views at once, V views, P vertices, F faces, H x W pixels
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -9,8 +9,6 @@ known: the disc then faces the camera, as the side of a rod does. And medians of
 slivers of discs that cut through others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

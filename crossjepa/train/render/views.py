@@ -3,8 +3,6 @@
 V views, P stored points, H x W pixels
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

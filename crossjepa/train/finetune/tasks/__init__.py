@@ -1,7 +1,5 @@
 """The tasks of fine-tuning."""
 
-from __future__ import annotations
-
 from crossjepa.train.finetune.config import FinetuneConfig
 from crossjepa.train.finetune.tasks.classification import ClassificationTask
 from crossjepa.train.finetune.tasks.partseg import PartSegmentationTask

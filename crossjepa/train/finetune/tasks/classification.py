@@ -3,8 +3,6 @@
 n clouds, B clouds of a batch, K classes
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path

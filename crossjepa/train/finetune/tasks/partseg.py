@@ -3,8 +3,6 @@
 B clouds, N points, Q query points, G groups, C encoder width, P parts of all classes
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path

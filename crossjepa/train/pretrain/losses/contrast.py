@@ -3,8 +3,6 @@
 B clouds, A clouds of all processes, D teacher width, M objects of the cache
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@
 B clouds, N points, G tokens, C channels, K nodes along an axis, L = K * K * K nodes
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -3,8 +3,6 @@
 B clouds, C channels of the pooled tokens
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 

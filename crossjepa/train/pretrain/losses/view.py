@@ -3,8 +3,6 @@
 B clouds, V views, D teacher width
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
