@@ -5,7 +5,7 @@ n samples, N points
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,19 +92,13 @@ def from_blocks(
     *,
     up_axis: Axis = "y",
     part_names: Sequence[str] = (),
-    class_parts: Mapping[int, tuple[int, ...]] | None = None,
     other_files: Iterable[Path] = (),
 ) -> Dataset:
     """Makes a data set of files that were read into memory.
 
     Args:
-        name: registered name.
-        layout: which layout was found.
-        classes: names of the classes.
+        name, layout, classes, up_axis, part_names: as in `Dataset`.
         blocks: the files, all labeled or all unlabeled.
-        up_axis: the axis that points up.
-        part_names: names of the parts.
-        class_parts: numbers of the parts of every class.
         other_files: lists and the like, which count for the checksum.
 
     Raises:
@@ -132,5 +126,4 @@ def from_blocks(
         classes=tuple(classes),
         up_axis=up_axis,
         part_names=tuple(part_names),
-        class_parts=class_parts or {},
     )

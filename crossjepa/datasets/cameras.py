@@ -20,6 +20,13 @@ from numpy.typing import NDArray
 from crossjepa.io import PointCloudError
 
 METADATA, VIEWS_NAME = "rendering_metadata.txt", "views.json"
+# The numbers of a pose, in their order wherever poses are kept.
+POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
+# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a largest
+# distance from objects whose bounding box has a diagonal of 1, a radius of 0.5.
+BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
+BLENDER_LENGTH = 1.75
+BLENDER_DISTANCE = BLENDER_LENGTH / 0.5
 # Names of the pictures in a folder and their (V, 5) poses.
 Cameras: TypeAlias = tuple[list[str], NDArray[np.float32]]
 
@@ -39,13 +46,7 @@ class Layout:
     parse: Callable[[Path], Cameras]
 
     def read(self, folder: Path) -> Cameras:
-        """Reads the cameras of an object.
-
-        Args:
-            folder: of its pictures.
-
-        Returns:
-            The names of the pictures, and their (V, 5) poses, V >= 1.
+        """Returns the names of the pictures in the folder of an object, and their (V, 5) poses, V >= 1.
 
         Raises:
             PointCloudError: the table is missing or damaged.
@@ -68,7 +69,7 @@ def _parse_r2n2(path: Path) -> Cameras:
     """3D-R2N2: `azimuth elevation in-plane distance-share field-of-view`, one line per view."""
     table = _table(path, 5)
     # Blender's camera turned about its z axis, after objects were turned from y up to z up.
-    return _pictures(len(table)), _poses(90 - table[:, 0], table[:, 1], table[:, 2], table[:, 3])
+    return _views(90 - table[:, 0], table[:, 1], table[:, 2], table[:, 3])
 
 
 def _parse_disn(path: Path) -> Cameras:
@@ -78,8 +79,15 @@ def _parse_disn(path: Path) -> Cameras:
     """
     table = _table(path, 10)
     shift_V3 = table[:, [7, 9, 8]] * (1, 1, -1)
-    azimuth, elevation, share = _around(table[:, 0], table[:, 1], table[:, 3], shift_V3)
-    return _pictures(len(table)), _poses(90 - azimuth, elevation, table[:, 2], share)
+    turn_V, rise_V = np.radians(table[:, 0]), np.radians(table[:, 1])
+    direction_V3 = np.stack(
+        [np.cos(rise_V) * np.cos(turn_V), np.sin(rise_V), np.cos(rise_V) * np.sin(turn_V)], axis=1
+    )
+    place_V3 = BLENDER_LENGTH * table[:, 3, None] * direction_V3 - shift_V3
+    distance_V = np.linalg.norm(place_V3, axis=1)
+    azimuth_V = np.degrees(np.arctan2(place_V3[:, 2], place_V3[:, 0]))
+    elevation_V = np.degrees(np.arcsin(place_V3[:, 1] / distance_V))
+    return _views(90 - azimuth_V, elevation_V, table[:, 2], distance_V / BLENDER_LENGTH)
 
 
 def _parse_own(path: Path) -> Cameras:
@@ -123,46 +131,11 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
-def _pictures(count: int) -> list[str]:
-    return [f"{number:02d}.png" for number in range(count)]
-
-
-def _poses(
+def _views(
     azimuth_V: NDArray[Any], elevation_V: NDArray[Any], roll_V: NDArray[Any], share_V: NDArray[Any]
-) -> NDArray[np.float32]:
+) -> Cameras:
     distance_V = share_V * BLENDER_DISTANCE
     # 3D-R2N2's file says 25, which is about half the angle of its lens.
     fov_V = np.full(len(share_V), BLENDER_FIELD_OF_VIEW)
-    return np.stack([azimuth_V % 360, elevation_V, roll_V, distance_V, fov_V], axis=1).astype(np.float32)
-
-
-def _around(
-    azimuth_V: NDArray[Any], elevation_V: NDArray[Any], share_V: NDArray[Any], shift_V3: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Returns azimuths, elevations and distance shares of cameras relative to the shifted objects."""
-    turn_V, rise_V = np.radians(azimuth_V), np.radians(elevation_V)
-    direction_V3 = np.stack(
-        [np.cos(rise_V) * np.cos(turn_V), np.sin(rise_V), np.cos(rise_V) * np.sin(turn_V)], axis=1
-    )
-    place_V3 = BLENDER_LENGTH * share_V[:, None] * direction_V3 - shift_V3
-    distance_V = np.linalg.norm(place_V3, axis=1)
-    return (
-        np.degrees(np.arctan2(place_V3[:, 2], place_V3[:, 0])),
-        np.degrees(np.arcsin(place_V3[:, 1] / distance_V)),
-        distance_V / BLENDER_LENGTH,
-    )
-
-
-# The numbers of a pose, in their order wherever poses are kept.
-POSE_FIELDS = ("azimuth", "elevation", "roll", "distance", "fov")
-
-
-# The renderings of 3D-R2N2 and DISN: a lens of 35 mm before a sensor of 32 mm, and shares of a largest
-# distance from objects whose bounding box has a diagonal of 1, a radius of 0.5.
-BLENDER_FIELD_OF_VIEW = math.degrees(2 * math.atan(32 / 2 / 35))
-
-
-BLENDER_LENGTH = 1.75
-
-
-BLENDER_DISTANCE = BLENDER_LENGTH / 0.5
+    poses_V5 = np.stack([azimuth_V % 360, elevation_V, roll_V, distance_V, fov_V], axis=1)
+    return [f"{number:02d}.png" for number in range(len(share_V))], poses_V5.astype(np.float32)

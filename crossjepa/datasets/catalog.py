@@ -57,9 +57,9 @@ class Source:
 
 _MODELNET_LAYOUT = """\
 modelnet40_ply_hdf5_2048/  shape_names.txt train_files.txt test_files.txt ply_data_train0.h5 ...
-or modelnet40_normal_resampled/  modelnet40_shape_names.txt modelnet40_train.txt modelnet40_test.txt
-                                 airplane/airplane_0001.txt ... or modelnet40_train_8192pts_fps.dat ...
-or ModelNet40/  airplane/train/airplane_0001.off ... (also npy, npz or any readable file)
+or modelnet40_normal_resampled/  {name}_shape_names.txt {name}_train.txt {name}_test.txt
+                                 airplane/airplane_0001.txt ... or {name}_train_8192pts_fps.dat ...
+or {meshes}_0001.off ... (also npy, npz or any readable file)
 or one npz with points, labels, split, classes"""
 _STANFORD = "https://shapenet.cs.stanford.edu/media"
 _POINT_BERT = "the DATASET.md of https://github.com/Julie-tang00/Point-BERT"
@@ -109,7 +109,9 @@ SOURCES: dict[str, Source] = {
             description="ModelNet40, 40 classes of CAD models, train and test",
             where=f"{_STANFORD}/modelnet40_ply_hdf5_2048.zip (md5 c9ab8e6dfb16f67afdab25e155c79e59), "
             f"{_STANFORD}/modelnet40_normal_resampled.zip, or the meshes at https://modelnet.cs.princeton.edu",
-            layout=_MODELNET_LAYOUT,
+            layout=_MODELNET_LAYOUT.format(
+                name="modelnet40", meshes="ModelNet40/  airplane/train/airplane"
+            ),
             loader=load_modelnet40,
             counts={"train": (9843, 9840), "test": (2468,)},
             num_classes=40,
@@ -120,10 +122,7 @@ SOURCES: dict[str, Source] = {
             name="modelnet10",
             description="ModelNet10, 10 classes of CAD models, train and test",
             where="https://modelnet.cs.princeton.edu, or taken out of ModelNet40's ply_hdf5_2048",
-            layout=_MODELNET_LAYOUT.replace("modelnet40_shape", "modelnet10_shape")
-            .replace("modelnet40_train", "modelnet10_train")
-            .replace("modelnet40_test", "modelnet10_test")
-            .replace("ModelNet40/  airplane/train/airplane", "ModelNet10/  chair/train/chair"),
+            layout=_MODELNET_LAYOUT.format(name="modelnet10", meshes="ModelNet10/  chair/train/chair"),
             loader=load_modelnet10,
             counts={"train": (3991, 3990, 3989, 3988), "test": (908,)},
             num_classes=10,

@@ -6,10 +6,8 @@ V views
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from crossjepa.datasets.dataset import THREADS, Dataset
 from crossjepa.datasets.renderings import RenderingReader, file_sizes, read_picture
@@ -81,18 +79,12 @@ def _check_object(reader: RenderingReader, row: int) -> tuple[int, str]:
     """Returns the bytes of an object's pictures, and what is wrong with it."""
     folder = reader.folders[row]
     try:
-        files, _ = reader.read_cameras(row)
-        size = _picture_bytes(folder, files)
+        files, sizes = reader.read_cameras(row)[0], file_sizes(folder)
+        for file in files:
+            if not sizes.get(file):
+                raise PointCloudError(folder / file, "empty" if file in sizes else "no such file")
         read_picture(folder / files[0])
         read(reader.shapes[row])
     except (PointCloudError, OSError) as error:
         return 0, str(error)
-    return size, ""
-
-
-def _picture_bytes(folder: Path, files: Sequence[str]) -> int:
-    sizes = file_sizes(folder)
-    for file in files:
-        if not sizes.get(file):
-            raise PointCloudError(folder / file, "empty" if file in sizes else "no such file")
-    return sum(sizes[file] for file in files)
+    return sum(sizes[file] for file in files), ""

@@ -76,9 +76,11 @@ def concat(parts: Sequence[Dataset]) -> Dataset:
     Raises:
         ValueError: there is none, or their axes or numbers of views differ.
     """
-    if len(parts) == 1:
-        return parts[0]
+    if not parts:
+        raise ValueError("give at least one data set")
     first = parts[0]
+    if len(parts) == 1:
+        return first
     for what, found in (
         ("axes that point up", {part.up_axis for part in parts}),
         ("views per object", {part.views for part in parts}),

@@ -105,7 +105,7 @@ class Dataset:
         up_axis: the axis that points up in its coordinates.
         sampling: how points of meshes are sampled, None if the files hold points.
         part_names: names of the parts, () if there are none.
-        class_parts: numbers of the parts of every class.
+        class_parts: numbers of the parts of every class, by default those named "Class/part".
         indices_n: (n,) int64 rows of the samples in the complete data set.
         selection: "all", or which samples of the complete data set these are: splits, or a digest of rows.
     """
@@ -129,6 +129,12 @@ class Dataset:
     def __post_init__(self) -> None:
         if not len(self.indices_n) and self.names:
             object.__setattr__(self, "indices_n", np.arange(len(self.names)))
+        if self.part_names and not self.class_parts:
+            known: dict[int, tuple[int, ...]] = {}
+            for number, shape in enumerate(self.classes):
+                parts = [part for part, name in enumerate(self.part_names) if name.startswith(f"{shape}/")]
+                known |= {number: tuple(parts)} if parts else {}
+            object.__setattr__(self, "class_parts", known)
         lengths = {len(self.names), len(self.splits), len(self.indices_n)}
         if len(lengths | ({len(self.labels)} if self.labels is not None else set())) > 1:
             raise ValueError(f"{self.name}: labels, names and splits differ in number")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossjepa.datasets.arrays import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset
@@ -43,10 +42,9 @@ def find_folds(path: Path) -> dict[tuple[int, int], list[Path]]:
 
 
 def load_fold(path: Path) -> Dataset:
-    """Reads one fold: `{"train": [(points, label, class of ModelNet40), ...], "test": [...]}`.
+    """Reads one fold, a file such as `5way_10shot/0.pkl`.
 
-    Args:
-        path: a file such as `5way_10shot/0.pkl`.
+    It holds `{"train": [(points, label, class of ModelNet40), ...], "test": [...]}`.
 
     Returns:
         Its support as split "train" and its queries as split "test".
@@ -68,16 +66,11 @@ def load_fold(path: Path) -> Dataset:
 def _block(path: Path, split: str, items: Any) -> Block:
     try:
         points = [as_array(item[0]) for item in items]
-        labels = np.array([_number(item[1]) for item in items], np.int64)
-        normals: list[NDArray[Any]] | None = [cloud[:, 3:6] for cloud in points]
-        if not points or points[0].shape[1] < 6:
-            normals = None
+        labels = np.array([int(as_array(item[1]).reshape(())) for item in items], np.int64)
+        has_normals = points and points[0].shape[1] >= 6
+        normals = [cloud[:, 3:6] for cloud in points] if has_normals else None
         return Block(path, split, points, labels, normals=normals)
     except PointCloudError:
         raise
     except (ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
         raise PointCloudError(path, f"{split!r} is not a list of (points, label, class) ({error})") from error
-
-
-def _number(value: Any) -> int:
-    return int(as_array(value).reshape(()))

@@ -1,22 +1,20 @@
-"""Data sets with a file for every shape; the files are read when they are asked for.
-
-n samples
-"""
+"""Data sets with a file for every shape; the files are read when they are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from crossjepa.config import Axis
 from crossjepa.datasets.dataset import Dataset, Reader
 from crossjepa.datasets.sample import Sample, Sampling
 from crossjepa.hashing import text_digest
 from crossjepa.io import PointCloudError, read
+from crossjepa.io.text import read_text_file
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,13 @@ class FileReader(Reader):
         return path.stat().st_size if path.exists() else 0
 
     def facts(self, dataset: Dataset) -> dict[str, Any]:
-        return self._named(dataset, dataset.names)
+        without = {} if self.color else {"color": False}
+        names = text_digest(dataset.names)
+        return {"kind": "files", **without, "up_axis": dataset.up_axis, "names": names}
 
     def contents(self, dataset: Dataset, prints: Sequence[int]) -> dict[str, Any]:
         sizes = zip(dataset.names, prints, strict=True)
-        return self._named(dataset, (f"{name} {size}" for name, size in sizes))
-
-    def _named(self, dataset: Dataset, names: Iterable[str]) -> dict[str, Any]:
-        without = {} if self.color else {"color": False}
-        return {"kind": "files", **without, "up_axis": dataset.up_axis, "names": text_digest(names)}
+        return {**self.facts(dataset), "names": text_digest(f"{name} {size}" for name, size in sizes)}
 
 
 def from_files(
@@ -72,39 +68,30 @@ def from_files(
     parse: Callable[[Path], Sample] | None = None,
     *,
     listed_in: Path | None = None,
-    up_axis: Axis = "y",
     sampling: Sampling | None = None,
     part_names: Sequence[str] = (),
-    class_parts: Mapping[int, tuple[int, ...]] | None = None,
     other_files: Iterable[Path] = (),
 ) -> Dataset:
     """Makes a labeled data set with a file for every shape.
 
     Args:
-        name: registered name.
-        layout: which layout was found.
-        classes: names of the classes.
+        name, layout, classes, sampling, part_names: as in `Dataset`.
         entries: the files.
         parse: reads one; by default as `crossjepa.io.read` does.
         listed_in: the list that names the files, for errors.
-        up_axis: the axis that points up.
-        sampling: how points of meshes are sampled.
-        part_names: names of the parts.
-        class_parts: numbers of the parts of every class.
         other_files: lists and the like, which count for the checksum.
 
     Raises:
         PointCloudError: there is no file, or one of them is missing.
     """
-    place = listed_in or Path(layout)
-    if not entries:
+    place, paths = listed_in or Path(layout), tuple(entry.path for entry in entries)
+    if not paths:
         raise PointCloudError(place, "names no shape")
-    missing = [entry.path for entry in entries if not entry.path.is_file()]
+    missing = [path for path in paths if not path.is_file()]
     if missing:
         raise PointCloudError(
-            missing[0], f"no such file; {len(missing)} of {len(entries)} named in {place} are missing"
+            missing[0], f"no such file; {len(missing)} of {len(paths)} named in {place} are missing"
         )
-    paths = tuple(entry.path for entry in entries)
     return Dataset(
         name=name,
         layout=layout,
@@ -114,10 +101,8 @@ def from_files(
         files=(*paths, *other_files),
         labels=np.array([entry.label for entry in entries], np.int64),
         classes=tuple(classes),
-        up_axis=up_axis,
         sampling=sampling,
         part_names=tuple(part_names),
-        class_parts=class_parts or {},
     )
 
 
@@ -127,15 +112,20 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         PointCloudError: it is missing, is not text, or is empty.
     """
-    if not path.is_file():
-        raise PointCloudError(path, "no such file")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise PointCloudError(path, f"not a text file (byte {error.start} is not UTF-8)") from error
-    except OSError as error:
-        raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
-    entries = [line.strip() for line in lines if line.strip()]
+    entries = [line.strip() for line in read_text_file(path).splitlines() if line.strip()]
     if not entries:
         raise PointCloudError(path, "is empty")
     return entries
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        PointCloudError: it is missing or is not JSON.
+    """
+    text = read_text_file(path)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise PointCloudError(path, f"not JSON ({error})") from error

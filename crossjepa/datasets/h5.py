@@ -20,21 +20,16 @@ _MAX_COMPRESSION, _SMALL = 100, 1 << 20
 
 
 def read_h5(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
-    """Reads arrays of numbers.
-
-    Args:
-        path: the file.
-        required: names of arrays that must exist.
-        optional: names of arrays that are read if they exist.
-
-    Returns:
-        The arrays by name.
+    """Reads arrays of numbers by their names, `optional` ones if they exist.
 
     Raises:
         PointCloudError: the file is missing or damaged, or lacks an array; the message names it.
         ImportError: h5py is missing; install `crossjepa[data]`.
     """
-    h5py = _import_h5py()
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError("HDF5 files need h5py: pip install 'crossjepa[data]'") from error
     if not path.is_file():
         raise PointCloudError(path, "no such file")
     try:
@@ -43,14 +38,16 @@ def read_h5(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -
             if missing:
                 raise PointCloudError(path, f"has no array {missing}; it has {sorted(file)}")
             names = [*required, *(name for name in optional if name in file)]
-            return {name: _read(h5py, file, name, path) for name in names}
+            return {name: _read(file, name, path) for name in names}
     except PointCloudError:
         raise
     except Exception as error:  # the HDF5 library raises many types for damaged files
         raise PointCloudError(path, f"not a complete HDF5 file ({error})") from error
 
 
-def _read(h5py: Any, file: Any, name: str, path: Path) -> NDArray[Any]:
+def _read(file: Any, name: str, path: Path) -> NDArray[Any]:
+    import h5py
+
     array = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     # Links, external and virtual storage would read other files.
     if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
@@ -61,11 +58,3 @@ def _read(h5py: Any, file: Any, name: str, path: Path) -> NDArray[Any]:
     if needed > max(_SMALL, _MAX_COMPRESSION * path.stat().st_size):
         raise PointCloudError(path, f"{name!r} claims {needed} bytes, more than the file can hold")
     return np.asarray(array[()])
-
-
-def _import_h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError("HDF5 files need h5py: pip install 'crossjepa[data]'") from error
-    return h5py

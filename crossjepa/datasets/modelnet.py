@@ -1,24 +1,20 @@
-"""ModelNet40 and ModelNet10 in the four layouts in which they are distributed.
-
-n samples, N points
-"""
+"""ModelNet40 and ModelNet10 in the four layouts in which they are distributed."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from crossjepa.datasets.arrays import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset
-from crossjepa.datasets.files import Entry, from_files, read_lines
+from crossjepa.datasets.files import Entry, from_files, read_json, read_lines
 from crossjepa.datasets.folder import load_folder
 from crossjepa.datasets.h5 import read_h5
 from crossjepa.datasets.npz import load_arrays
 from crossjepa.datasets.sample import Sample, cloud_sample
 from crossjepa.datasets.unpickle import as_array, read_pickle
 from crossjepa.io import PointCloudError
-from crossjepa.io.text import parse_numbers, read_text_file
+from crossjepa.io.text import read_numbers
 
 MODELNET10 = (
     "bathtub", "bed", "chair", "desk", "dresser", "monitor", "night_stand", "sofa", "table", "toilet",
@@ -26,13 +22,7 @@ MODELNET10 = (
 
 
 def load_modelnet40(path: Path, num_points: int, seed: int) -> Dataset:
-    """Reads ModelNet40: `ply_hdf5_2048`, `normal_resampled`, a tree of files, or an npz.
-
-    Args:
-        path: the folder, or the npz.
-        num_points: points sampled on a mesh.
-        seed: seed of that sampling.
-    """
+    """Reads ModelNet40: `ply_hdf5_2048`, `normal_resampled`, a tree of files, or an npz."""
     return _load(path, 40, num_points, seed)
 
 
@@ -76,10 +66,7 @@ def _original_names(file: Path, count: int) -> list[str] | None:
     path = file.with_name(f"{file.stem[:-1]}_{file.stem[-1]}_id2file.json")
     if not path.is_file():
         return None
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PointCloudError(path, f"not JSON ({error})") from error
+    names = read_json(path)
     if not isinstance(names, list) or len(names) != count:
         raise PointCloudError(path, f"expected a list of {count} names")
     return [Path(str(name)).stem for name in names]
@@ -137,5 +124,5 @@ def _listed(name: str, path: Path) -> tuple[list[str], list[Entry], list[Path]]:
 
 def _read_text(path: Path) -> Sample:
     """Reads x,y,z,nx,ny,nz lines."""
-    table = parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
+    table = read_numbers(path)
     return cloud_sample(str(path), table, table[:, 3:6] if table.shape[1] >= 6 else None)

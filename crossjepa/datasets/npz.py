@@ -1,7 +1,4 @@
-"""Clouds in one npz: `points`, and what else is known of them.
-
-n samples, N points
-"""
+"""Clouds in one npz: `points`, and what else is known of them."""
 
 from __future__ import annotations
 
@@ -31,9 +28,8 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = T
     "Class/part" belongs to that class.
 
     Args:
-        name: registered name.
+        name, up_axis: as in `Dataset`.
         path: the npz file.
-        up_axis: the axis that points up.
         labeled: False to read only `points`, `names` and `split`, whose words are then taken as they are.
 
     Raises:
@@ -63,24 +59,7 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = T
         arrays.get("normals"),
         arrays.get("part_labels"),
     )
-    return from_blocks(
-        name,
-        "npz",
-        classes,
-        [block],
-        up_axis=up_axis,
-        part_names=part_names,
-        class_parts=parts_by_prefix(classes, part_names),
-    )
-
-
-def parts_by_prefix(classes: Sequence[str], part_names: Sequence[str]) -> dict[int, tuple[int, ...]]:
-    """Returns the numbers of the parts of every class, by part names of the form "Class/part"."""
-    return {
-        number: parts
-        for number, shape in enumerate(classes)
-        if (parts := tuple(part for part, text in enumerate(part_names) if text.startswith(f"{shape}/")))
-    }
+    return from_blocks(name, "npz", classes, [block], up_axis=up_axis, part_names=part_names)
 
 
 def holds_many_clouds(path: Path) -> bool:

@@ -42,30 +42,22 @@ def open_dataset(
     Raises:
         PointCloudError, ValueError: a path cannot be used; the message names it and the reason.
     """
-    return concat([_open(Path(path), split, up_axis, shapes, difficulty, skip_bad) for path in paths])
 
-
-def _open(
-    path: Path,
-    split: str | None,
-    up_axis: Axis,
-    shapes: str | os.PathLike[str] | None,
-    difficulty: str,
-    skip_bad: bool,
-) -> Dataset:
-    if not path.exists():
-        raise PointCloudError(path, "no such file or folder")
-    if path.is_dir():
-        rendered = open_renderings(
+    def read(path: Path) -> Dataset:
+        if not path.exists():
+            raise PointCloudError(path, "no such file or folder")
+        if path.suffix.lower() == ".npz" and path.is_file() and holds_many_clouds(path):
+            return _choose(load_arrays("clouds", path, up_axis, labeled=False), path, split)
+        rendered = path.is_dir() and open_renderings(
             path, shapes, up_axis=up_axis, difficulty=difficulty, skip_unpaired=skip_bad
         )
-        return rendered or _files(path, path, find_files(path), up_axis)
-    if path.suffix.lower() == ".npz" and holds_many_clouds(path):
-        return _split(load_arrays("clouds", path, up_axis, labeled=False), path, split)
-    return _files(path, path.parent, [path], up_axis)
+        return rendered or _files(path, up_axis)
+
+    return concat([read(Path(path)) for path in paths])
 
 
-def _files(path: Path, root: Path, files: Sequence[Path], up_axis: Axis) -> Dataset:
+def _files(path: Path, up_axis: Axis) -> Dataset:
+    root, files = (path, find_files(path)) if path.is_dir() else (path.parent, [path])
     if not files:
         raise PointCloudError(path, "no point cloud or mesh file in this folder")
     return Dataset(
@@ -80,7 +72,7 @@ def _files(path: Path, root: Path, files: Sequence[Path], up_axis: Axis) -> Data
     )
 
 
-def _split(dataset: Dataset, path: Path, split: str | None) -> Dataset:
+def _choose(dataset: Dataset, path: Path, split: str | None) -> Dataset:
     known = dataset.split_names
     if known == ("all",) and split not in (None, "all"):
         raise ValueError(f"{path} has no splits, so it has no split {split!r}")

@@ -22,22 +22,13 @@ VARIANTS = {
 
 
 def load_scanobjectnn(name: str, path: Path) -> Dataset:
-    """Reads one variant.
+    """Reads one of `VARIANTS` out of the folder `h5_files`, the one around it, or the one of the variant.
 
     OBJ-BG and OBJ-ONLY have files of the same name in different folders, so the folder must keep its name.
-
-    Args:
-        name: one of `VARIANTS`.
-        path: the folder `h5_files`, the one around it, or the one of the variant.
-
-    Raises:
-        PointCloudError: a file is missing or damaged; the message names it.
     """
     folder_name, ending = VARIANTS[name]
-    candidates = [path / folder_name, path / "h5_files" / folder_name]
-    if path.name == folder_name:
-        candidates.insert(0, path)
-    folder = next((candidate for candidate in candidates if candidate.is_dir()), None)
+    candidates = [path, path / folder_name, path / "h5_files" / folder_name]
+    folder = next((each for each in candidates if each.name == folder_name and each.is_dir()), None)
     if folder is None:
         raise PointCloudError(path, f"has no folder {folder_name}")
     blocks = []

@@ -12,14 +12,7 @@ NAME = "shapenet55"
 
 
 def load_shapenet55(path: Path) -> Dataset:
-    """Reads `shapenet_pc/synset-name.npy` and the lists in `ShapeNet-55`; classes are synsets.
-
-    Args:
-        path: the folder `ShapeNet55-34`.
-
-    Raises:
-        PointCloudError: a list or a file is missing or damaged; the message names it.
-    """
+    """Reads `shapenet_pc/synset-name.npy` and the lists in `ShapeNet-55`; classes are synsets."""
     lists = [path / "ShapeNet-55" / f"{split}.txt" for split in ("train", "test")]
     found = [(file.stem, item) for file in lists for item in _items(file)]
     classes = sorted({item.split("-")[0] for _, item in found})

@@ -1,21 +1,16 @@
-"""ShapeNetPart: the HDF5 files of PointNet, and the text benchmark with normals.
-
-n samples, N points
-"""
+"""ShapeNetPart: the HDF5 files of PointNet, and the text benchmark with normals."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from crossjepa.datasets.arrays import Block, from_blocks
 from crossjepa.datasets.dataset import Dataset
-from crossjepa.datasets.files import Entry, from_files, read_lines
+from crossjepa.datasets.files import Entry, from_files, read_json, read_lines
 from crossjepa.datasets.h5 import read_h5
 from crossjepa.datasets.sample import Sample, cloud_sample
 from crossjepa.io import PointCloudError
-from crossjepa.io.text import parse_numbers, read_text_file
+from crossjepa.io.text import read_numbers
 
 # The 50 parts are numbered through the classes in this order, in both layouts.
 PART_COUNTS = {
@@ -29,14 +24,7 @@ _MAP = "synsetoffset2category.txt"
 
 
 def load_shapenetpart(path: Path) -> Dataset:
-    """Reads ShapeNetPart.
-
-    Args:
-        path: the folder `hdf5_data`, or `shapenetcore_partanno_segmentation_benchmark_v0_normal`.
-
-    Raises:
-        PointCloudError: a file is missing or damaged; the message names it.
-    """
+    """Reads `hdf5_data`, or `shapenetcore_partanno_segmentation_benchmark_v0_normal`."""
     if (path / "hdf5_data").is_dir():
         path = path / "hdf5_data"
     if (path / _MAP).is_file() or (path / "train_test_split").is_dir():
@@ -55,10 +43,7 @@ def _load_h5(path: Path) -> Dataset:
         for file in (path / Path(line).name for line in read_lines(lists[-1])):
             arrays = read_h5(file, ("data", "label", "pid"))
             blocks.append(Block(file, split, arrays["data"], arrays["label"], parts=arrays["pid"]))
-    return from_blocks(
-        "shapenetpart", "hdf5_data", classes, blocks,
-        part_names=PART_NAMES, class_parts=_class_parts(classes), other_files=lists,
-    )  # fmt: skip
+    return from_blocks("shapenetpart", "hdf5_data", classes, blocks, part_names=PART_NAMES, other_files=lists)
 
 
 def _load_text(path: Path) -> Dataset:
@@ -75,7 +60,7 @@ def _load_text(path: Path) -> Dataset:
             entries.append(Entry(path / synset / f"{name}.txt", numbers[synset], split, item))
     return from_files(
         "shapenetpart", "benchmark_v0_normal", classes, entries, _read_text, listed_in=lists[1],
-        part_names=PART_NAMES, class_parts=_class_parts(classes), other_files=lists,
+        part_names=PART_NAMES, other_files=lists,
     )  # fmt: skip
 
 
@@ -92,12 +77,7 @@ def _synsets(path: Path) -> dict[str, str]:
 
 def _split_list(path: Path) -> list[str]:
     """Reads a JSON list of "shape_data/synset/name" and returns "synset/name"."""
-    if not path.is_file():
-        raise PointCloudError(path, "no such file")
-    try:
-        items: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PointCloudError(path, f"not JSON ({error})") from error
+    items = read_json(path)
     if not isinstance(items, list) or not all(
         isinstance(item, str) and item.count("/") == 2 for item in items
     ):
@@ -105,20 +85,9 @@ def _split_list(path: Path) -> list[str]:
     return [item.split("/", 1)[1] for item in items]
 
 
-def _class_parts(classes: list[str]) -> dict[int, tuple[int, ...]]:
-    starts, total = {}, 0
-    for shape, count in PART_COUNTS.items():
-        starts[shape] = total
-        total += count
-    return {
-        number: tuple(range(starts[shape], starts[shape] + PART_COUNTS[shape]))
-        for number, shape in enumerate(classes)
-    }
-
-
 def _read_text(path: Path) -> Sample:
     """Reads "x y z nx ny nz part" lines."""
-    table = parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
+    table = read_numbers(path)
     if table.shape[1] != 7:
         raise PointCloudError(path, f"{table.shape[1]} numbers per line, expected x y z nx ny nz part")
     return cloud_sample(str(path), table, table[:, 3:6], table[:, 6], len(PART_NAMES))

@@ -50,25 +50,27 @@ def divide(dataset: Dataset, seed: int = 0, holdout: bool = False) -> Division:
     Raises:
         ValueError: there is nothing to fit on or nothing to test on.
     """
-    splits = np.array(dataset.splits, dtype=str)
-    folds = sorted({split for split in dataset.splits if split.startswith("fold")})
+    everything_n = np.arange(len(dataset), dtype=np.int64)
+    folds = [split for split in dataset.split_names if split.startswith("fold")]
     if folds and not holdout:
-        partitions = [Partition(fold, _places(splits != fold), _places(splits == fold)) for fold in folds]
+        tests = [(fold, dataset.where(fold)) for fold in folds]
+        partitions = [Partition(fold, np.setdiff1d(everything_n, test_m), test_m) for fold, test_m in tests]
         return Division(f"every one of {len(folds)} folds once as test", tuple(partitions))
-    own_m = _places(splits == "test")
-    train_n = _places(splits != "test")
-    if len(own_m) and not holdout:
-        _require(dataset, train_n, own_m)
-        names = sorted(set(splits[train_n].tolist()))
-        return Division(
-            f"fitted on {' and '.join(names)}, tested on test", (Partition("test", train_n, own_m),)
+    test_m = dataset.where("test")
+    train_n = np.setdiff1d(everything_n, test_m)
+    if len(test_m) and not holdout:
+        name, others = "test", [split for split in dataset.split_names if split != "test"]
+        rule = f"fitted on {' and '.join(others)}, tested on test"
+    else:
+        name, where = "holdout", "the training split" if len(test_m) else "the data"
+        rule = (
+            f"tested on {HOLDOUT:.0%} of {where}, drawn by class with seed {seed}, fitted on the rest of it"
         )
-    drawn_m = draw_per_class(dataset.labels_n, train_n, HOLDOUT, seed)
-    kept_n = np.setdiff1d(train_n, drawn_m)
-    _require(dataset, kept_n, drawn_m)
-    where = "the training split" if len(own_m) else "the data"
-    rule = f"tested on {HOLDOUT:.0%} of {where}, drawn by class with seed {seed}, fitted on the rest of it"
-    return Division(rule, (Partition("holdout", kept_n, drawn_m),))
+        test_m = draw_per_class(dataset.labels_n, train_n, HOLDOUT, seed)
+        train_n = np.setdiff1d(train_n, test_m)
+    if not len(train_n) or not len(test_m):
+        raise ValueError(f"{dataset.name}: {len(train_n)} clouds to fit on and {len(test_m)} to test on")
+    return Division(rule, (Partition(name, train_n, test_m),))
 
 
 def draw_per_class(
@@ -98,11 +100,8 @@ def draw_count(
 
 def limit(dataset: Dataset, per_class: int, seed: int = 0) -> Dataset:
     """Keeps up to `per_class` samples of every class in every split."""
-    splits = np.array(dataset.splits, dtype=str)
-    kept = [
-        draw_count(dataset.labels_n, _places(splits == split), per_class, seed)
-        for split in dataset.split_names
-    ]
+    places = map(dataset.where, dataset.split_names)
+    kept = [draw_count(dataset.labels_n, places_m, per_class, seed) for places_m in places]
     return dataset.select(np.sort(np.concatenate(kept)))
 
 
@@ -126,12 +125,3 @@ def _draw(
         order = np.random.default_rng([seed, label]).permutation(len(members))
         drawn.append(members[order[: count(len(members))]])
     return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)
-
-
-def _places(mask_n: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.flatnonzero(mask_n).astype(np.int64)
-
-
-def _require(dataset: Dataset, train_n: NDArray[np.int64], test_m: NDArray[np.int64]) -> None:
-    if not len(train_n) or not len(test_m):
-        raise ValueError(f"{dataset.name}: {len(train_n)} clouds to fit on and {len(test_m)} to test on")

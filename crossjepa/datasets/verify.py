@@ -86,14 +86,6 @@ def check_loaded(dataset: Dataset, source: Source) -> Check:
         counts=dict(sorted(Counter(dataset.splits).items())),
         checksum=dataset.checksum(),
     )
-    _compare_counts(result, source)
-    _compare_checksums(result, dataset, source)
-    _read_all(result, dataset)
-    del result.problems[MAX_PROBLEMS:]
-    return result
-
-
-def _compare_counts(result: Check, source: Source) -> None:
     if source.num_classes not in (None, result.classes):
         result.problems.append(f"{result.classes} classes, expected {source.num_classes}")
     for split, counts in source.counts.items():
@@ -101,25 +93,19 @@ def _compare_counts(result: Check, source: Source) -> None:
         if found not in counts:
             expected = " or ".join(f"{count:,}" for count in counts)
             result.problems.append(f"{found:,} samples in split {split}, expected {expected}")
-
-
-def _compare_checksums(result: Check, dataset: Dataset, source: Source) -> None:
     for path in dataset.files:
-        expected = source.md5.get(path.name)
-        if expected is None:
-            continue
-        if file_digest(path, "md5") == expected:
+        digest = source.md5.get(path.name)
+        if digest and file_digest(path, "md5") == digest:
             result.verified += 1
-        else:
-            result.problems.append(f"{path}: not the published file (its MD5 should be {expected})")
-
-
-def _read_all(result: Check, dataset: Dataset) -> None:
-    found = [_count_points(dataset, index) for index in range(len(dataset))]
-    sizes = [size for size in found if isinstance(size, int)]
-    result.problems += [problem for problem in found if isinstance(problem, str)]
+        elif digest:
+            result.problems.append(f"{path}: not the published file (its MD5 should be {digest})")
+    read = [_count_points(dataset, index) for index in range(len(dataset))]
+    result.problems += [problem for problem in read if isinstance(problem, str)]
+    sizes = [size for size in read if isinstance(size, int)]
     if sizes:
         result.points = (min(sizes), max(sizes))
+    del result.problems[MAX_PROBLEMS:]
+    return result
 
 
 def _count_points(dataset: Dataset, index: int) -> int | str:

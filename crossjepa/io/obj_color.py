@@ -112,8 +112,6 @@ def _materials(path: Path, text: str) -> dict[str, Material]:
 
 
 def _read_library(library: Path) -> dict[str, Material]:
-    if not library.is_file():
-        raise PointCloudError(library, "no such file")
     materials: dict[str, Material] = {}
     for block in re.split(r"^[ \t]*newmtl[ \t]+", read_text_file(library), flags=re.MULTILINE)[1:]:
         name, _, body = block.partition("\n")

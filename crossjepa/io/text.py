@@ -22,12 +22,16 @@ def read_text_file(path: Path) -> str:
     """Reads the text of a file.
 
     Raises:
-        PointCloudError: the file is not UTF-8 text.
+        PointCloudError: the file is missing or is not UTF-8 text.
     """
+    if not path.is_file():
+        raise PointCloudError(path, "no such file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise PointCloudError(path, f"not a text file (byte {error.start} is not UTF-8)") from error
+    except OSError as error:
+        raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
     if "\0" in text:
         raise PointCloudError(path, "not a text file (it contains zero bytes)")
     return text
@@ -69,6 +73,11 @@ def _header(path: Path, lines: list[str]) -> tuple[int, list[int], int | None]:
             columns = [names.index(axis) for axis in "xyz"]
         return number + 1, columns, None
     return len(lines), columns, None
+
+
+def read_numbers(path: Path) -> NDArray[np.float64]:
+    """Reads a file of lines of numbers into a table, as `parse_numbers` does."""
+    return parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
 
 
 def _separator(line: str) -> str | None:
