@@ -43,7 +43,11 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
             mode = primitive.get("mode", _TRIANGLES)
             if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN):
                 continue
-            vertices_V3 = _positions(tree, primitive, matrix_44)
+            positions = read_accessor(tree, primitive["attributes"]["POSITION"])
+            if positions.shape[1] != 3:
+                raise ValueError(f"positions have {positions.shape[1]} components instead of 3")
+            with np.errstate(all="ignore"):
+                vertices_V3 = positions @ matrix_44[:3, :3].T + matrix_44[:3, 3]
             if mode == _POINTS:
                 points.append(vertices_V3)
             else:
@@ -109,14 +113,6 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
     matrix_44[:3, :3] *= np.array(node.get("scale", (1, 1, 1)), np.float64).reshape(1, 3)
     matrix_44[:3, 3] = np.array(node.get("translation", (0, 0, 0)), np.float64).reshape(3)
     return matrix_44
-
-
-def _positions(tree: Tree, primitive: dict[str, Any], matrix_44: NDArray[np.float64]) -> NDArray[np.float64]:
-    positions = read_accessor(tree, primitive["attributes"]["POSITION"])
-    if positions.shape[1] != 3:
-        raise ValueError(f"positions have {positions.shape[1]} components instead of 3")
-    with np.errstate(all="ignore"):
-        return np.asarray(positions @ matrix_44[:3, :3].T + matrix_44[:3, 3], np.float64)
 
 
 def _faces(

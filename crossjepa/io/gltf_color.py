@@ -6,6 +6,7 @@ V vertices, F faces
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,13 +38,12 @@ class Painter:
 
     def paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64]) -> Appearance:
         """Returns the appearance of a primitive; colors that cannot be read are logged and stay white."""
-        white = Appearance.of_corners(np.ones((len(faces_F3), 3, 3), np.float32))
         try:
             with np.errstate(all="ignore"):
                 return self._paint(primitive, faces_F3)
         except _DAMAGE as error:
             logger.warning("%s: the colors of a part are ignored (%s)", self.tree.path, error)
-            return white
+            return Appearance.of_corners(np.ones((len(faces_F3), 3, 3), np.float32))
 
     def finished(self, parts: list[Appearance]) -> Appearance | None:
         """Concatenates the parts; None if none of them has any color."""
@@ -60,7 +60,10 @@ class Painter:
         attributes = primitive["attributes"]
         colors_F33 = np.ones((len(faces_F3), 3, 3))
         if "COLOR_0" in attributes:
-            colors_F33 = colors_F33 * _linear_colors(self.tree, attributes["COLOR_0"])[faces_F3]
+            colors = read_accessor(self.tree, attributes["COLOR_0"])
+            if colors.dtype.kind == "u":
+                colors = colors / np.iinfo(colors.dtype).max
+            colors_F33 = colors_F33 * np.asarray(colors[:, :3], np.float64)[faces_F3]
             self.used = True
         if "material" not in primitive:
             return Appearance.of_corners(np.clip(colors_F33, 0, 1) ** GAMMA)
@@ -70,19 +73,13 @@ class Painter:
         painted = Appearance.of_corners(np.clip(colors_F33 * factor_4[:3], 0, 1) ** GAMMA)
         mode = material.get("alphaMode", "OPAQUE")
         if mode != "OPAQUE" and factor_4[3] < 0.05:
-            return self._textured(painted, self._invisible(), painted.uv_F32)
-        if texture is None:
+            number, uv_F32 = self._add((-1, "invisible"), np.zeros((1, 1, 4), np.uint8)), painted.uv_F32
+        elif texture is None:
             return painted
-        uv_V2 = self._places(attributes, texture)
-        number = self._texture(texture, mode, float(material.get("alphaCutoff", 0.5)))
-        return self._textured(painted, number, uv_V2[faces_F3]) if number >= 0 else painted
-
-    @staticmethod
-    def _textured(painted: Appearance, number: int, uv_F32: NDArray[np.float32]) -> Appearance:
-        return Appearance(painted.colors_F33, np.full(len(uv_F32), number, np.int64), uv_F32)
-
-    def _invisible(self) -> int:
-        return self._add((-1, "invisible"), np.zeros((1, 1, 4), np.uint8))
+        else:
+            uv_F32 = self._places(attributes, texture)[faces_F3]
+            number = self._texture(texture, mode, float(material.get("alphaCutoff", 0.5)))
+        return replace(painted, texture_F=np.full(len(faces_F3), number, np.int64), uv_F32=uv_F32)
 
     def _add(self, key: tuple[int, str], texels_HW4: NDArray[np.uint8]) -> int:
         if key not in self.numbers:
@@ -99,7 +96,12 @@ class Painter:
         if key in self.numbers:
             return self.numbers[key]
         try:
-            texels_HW4 = read_texture(self._image(int(image)), opaque=mode == "OPAQUE")
+            found = item(self.tree, "images", int(image))
+            if "bufferView" in found:
+                content = read_view(self.tree, found["bufferView"])
+            else:
+                content = read_uri(self.tree.path, str(found["uri"]))
+            texels_HW4 = read_texture(content, opaque=mode == "OPAQUE")
         except ValueError as error:
             logger.warning("%s: image %s: %s", self.tree.path, image, error)
             return -1
@@ -107,12 +109,6 @@ class Painter:
             hole = cutoff if mode == "MASK" else HOLE
             texels_HW4[..., 3] = np.where(texels_HW4[..., 3] < 255 * hole, 0, 255)
         return self._add(key, texels_HW4)
-
-    def _image(self, index: int) -> bytes:
-        image = item(self.tree, "images", index)
-        if "bufferView" in image:
-            return read_view(self.tree, image["bufferView"])
-        return read_uri(self.tree.path, str(image["uri"]))
 
     def _places(self, attributes: dict[str, Any], texture: dict[str, Any]) -> NDArray[np.float32]:
         moved = texture.get("extensions", {}).get("KHR_texture_transform", {})
@@ -139,10 +135,3 @@ def _base(material: dict[str, Any]) -> tuple[NDArray[np.float64], dict[str, Any]
         texture = material.get("emissiveTexture")
         factor_4[:3] = glow_3 if texture else np.maximum(factor_4[:3], glow_3)
     return factor_4, texture
-
-
-def _linear_colors(tree: Tree, accessor: object) -> NDArray[np.float64]:
-    colors = read_accessor(tree, accessor)
-    if colors.dtype.kind == "u":
-        colors = colors / np.iinfo(colors.dtype).max
-    return np.asarray(colors[:, :3], np.float64)

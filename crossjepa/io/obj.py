@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.obj_color import FACE, Groups, obj_appearance
-from crossjepa.io.shapes import Mesh, PointCloud, triangulate, validate_mesh, validate_points
-from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
+from crossjepa.io.obj_color import FACE, obj_appearance
+from crossjepa.io.shapes import Groups, Mesh, PointCloud, triangulate, validate_mesh, validate_points
+from crossjepa.io.text import line_of, parse_numbers, parse_polygons, read_text_file
 
 VERTEX = re.compile(r"^[ \t]*v(?=\s)([^\n#]*)", re.MULTILINE)
 _TEXTURE_AND_NORMAL = re.compile(r"/\S*")
@@ -32,7 +32,7 @@ def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     rows = VERTEX.findall(text)
     if not rows:
         raise PointCloudError(path, "no vertices")
-    vertices_V3 = parse_numbers(path, rows, lambda index: _line_of(text, index), columns=(0, 1, 2))
+    vertices_V3 = parse_numbers(path, rows, line_of(text, VERTEX), columns=(0, 1, 2))
     if len(vertices_V3) != len(rows):
         raise PointCloudError(path, "a vertex is not three numbers")
     groups = _faces(path, text)
@@ -42,12 +42,6 @@ def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     if not color:
         return mesh
     return replace(mesh, appearance=obj_appearance(path, text, rows, mesh.faces_F3, groups))
-
-
-def _line_of(text: str, vertex: int) -> int:
-    """Returns the line number of a vertex, for errors."""
-    starts = [match.start(1) for match in VERTEX.finditer(text)]
-    return text.count("\n", 0, starts[vertex]) + 1
 
 
 def _faces(path: Path, text: str) -> Groups | None:

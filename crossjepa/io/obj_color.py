@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, read_texture, unit_colors
-from crossjepa.io.shapes import triangle_rows, triangulate
+from crossjepa.io.shapes import Groups, triangle_rows, triangulate
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 logger = logging.getLogger(__name__)
-
-# Rows of polygons in the file, and the polygons, for each number of corners.
-Groups = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 FACE = re.compile(r"^[ \t]*f(?=\s)([^\n#]*)", re.MULTILINE)
 _LIBRARY = re.compile(r"^[ \t]*mtllib[ \t]+([^\n]+)", re.MULTILINE)
@@ -45,7 +42,7 @@ class Material:
 def obj_appearance(
     path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
 ) -> Appearance | None:
-    """Collects the colors of an OBJ file.
+    """Collects the colors of an OBJ file; None if there are none or, with a warning, if they are damaged.
 
     Args:
         path: the file.
@@ -53,9 +50,6 @@ def obj_appearance(
         vertex_rows: the text after each "v".
         faces_F3: (F, 3) triangles.
         groups: rows and polygons that the triangles were cut from.
-
-    Returns:
-        The colors; None if there are none, or if they are damaged, which is logged as a warning.
     """
     try:
         with np.errstate(all="ignore"):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, unit_colors
 from crossjepa.io.shapes import (
+    Groups,
     Mesh,
     PointCloud,
     check_count,
@@ -52,11 +53,15 @@ def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
             raise PointCloudError(path, "ends before the counts of vertices and faces")
         fields, body = lines[body[0]].split(), body[1:]
     vertex_count, face_count = _counts(path, fields, len(body))
-    table = _vertices(path, lines, body[:vertex_count])
+    body, face_lines = body[:vertex_count], body[vertex_count : vertex_count + face_count]
+    if not body:
+        raise PointCloudError(path, "no points")
+    table = parse_numbers(path, [lines[number] for number in body], lambda index: body[index] + 1)
+    if table.shape[1] < 3:
+        raise PointCloudError(path, f"line {body[0] + 1}: a vertex needs three numbers, not {table.shape[1]}")
     vertices_V3, colors_V3 = table[:, :3], _vertex_colors(keyword[0], table) if color else None
     if face_count == 0:
         return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
-    face_lines = body[vertex_count : vertex_count + face_count]
     groups = _faces(path, lines, face_lines)
     mesh = validate_mesh(vertices_V3, triangulate([polygons for _, polygons in groups]), str(path))
     if colors_V3 is not None:
@@ -79,24 +84,13 @@ def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:
     return vertex_count, face_count
 
 
-def _vertices(path: Path, lines: list[str], body: list[int]) -> NDArray[np.float64]:
-    if not body:
-        raise PointCloudError(path, "no points")
-    table = parse_numbers(path, [lines[number] for number in body], lambda index: body[index] + 1)
-    if table.shape[1] < 3:
-        raise PointCloudError(path, f"line {body[0] + 1}: a vertex needs three numbers, not {table.shape[1]}")
-    return table
-
-
 def _vertex_colors(keyword: str, table: NDArray[np.float64]) -> NDArray[np.float32] | None:
     first = 6 if "N" in keyword else 3
     known = "C" in keyword and table.shape[1] >= first + 3
     return unit_colors(table[:, first : first + 3]) if known else None
 
 
-def _face_colors(
-    lines: list[str], body: list[int], groups: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
-) -> Appearance | None:
+def _face_colors(lines: list[str], body: list[int], groups: Groups) -> Appearance | None:
     """Returns the colors, three or four numbers, that may follow the corners of every face."""
     fields = [lines[number].split() for number in body]
     extra = [line[1 + int(line[0]) : 4 + int(line[0])] for line in fields]
@@ -106,13 +100,10 @@ def _face_colors(
         return None
     if colors_P3.ndim != 2 or colors_P3.shape[1] != 3:
         return None
-    rows_F = triangle_rows(groups)
-    return Appearance.of_faces(unit_colors(colors_P3)[rows_F])
+    return Appearance.of_faces(unit_colors(colors_P3)[triangle_rows(groups)])
 
 
-def _faces(
-    path: Path, lines: list[str], body: list[int]
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _faces(path: Path, lines: list[str], body: list[int]) -> Groups:
     faces = [lines[number] for number in body]
     corners = []
     for number, line in zip(body, faces, strict=True):

@@ -25,8 +25,6 @@ _TYPES = {
 _ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
 _MAX_HEADER = 1 << 20
 _END = re.compile(rb"[\r\n][ \t]*end_header[ \t]*(\r\n|\n|\r|$)")
-
-
 _COLOR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
 
 
@@ -50,7 +48,10 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
         else:
             columns = reader.scalars(element)
             if element.name == "vertex":
-                vertices_V3 = _positions(path, columns)
+                missing = [axis for axis in "xyz" if axis not in columns]
+                if missing:
+                    raise PointCloudError(path, f"its vertices have no property {missing[0]}")
+                vertices_V3 = np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
                 colors_V3 = _colors(element, columns) if color else None
     if vertices_V3 is None:
         raise PointCloudError(path, "has no element named vertex with properties that are not lists")
@@ -97,13 +98,6 @@ def _add_list(element: Element, name: str, count_type: str, item_type: str) -> N
     if "f" in count_type or ("f" in item_type and name in FACE_LISTS):
         raise ValueError("vertex numbers must be integers")
     element.list_types[name] = (count_type, item_type)
-
-
-def _positions(path: Path, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
-    missing = [axis for axis in "xyz" if axis not in columns]
-    if missing:
-        raise PointCloudError(path, f"its vertices have no property {missing[0]}")
-    return np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
 
 
 def _colors(element: Element, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float32] | None:

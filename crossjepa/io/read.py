@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from crossjepa.errors import PointCloudError
@@ -18,7 +17,7 @@ from crossjepa.io.shapes import Mesh, PointCloud
 from crossjepa.io.stl import read_stl
 from crossjepa.io.text import read_points_text
 
-_READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
+_READERS: dict[str, Callable[..., PointCloud | Mesh]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".ply": read_ply,
@@ -34,13 +33,7 @@ _READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
     ".pcd": read_pcd,
 }
 READABLE_SUFFIXES = tuple(_READERS)
-_COLORED_READERS: dict[str, Callable[[Path], PointCloud | Mesh]] = {
-    ".ply": partial(read_ply, color=True),
-    ".off": partial(read_off, color=True),
-    ".obj": partial(read_obj, color=True),
-    ".glb": partial(read_gltf, color=True),
-    ".gltf": partial(read_gltf, color=True),
-}
+_COLORED = (read_ply, read_off, read_obj, read_gltf)
 
 
 def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | Mesh:
@@ -65,8 +58,7 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
     file = Path(path)
     if file.is_dir():
         raise PointCloudError(path, "is a folder")
-    suffix = file.suffix.lower()
-    reader = (_COLORED_READERS if color and suffix in _COLORED_READERS else _READERS).get(suffix)
+    reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise PointCloudError(path, f"unknown format; readable formats are {' '.join(READABLE_SUFFIXES)}")
     if not file.exists():
@@ -76,7 +68,7 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
     try:
         if file.stat().st_size == 0:
             raise PointCloudError(path, "is empty")
-        return reader(file)
+        return reader(file, color=True) if color and reader in _COLORED else reader(file)
     except OSError as error:
         raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
     except MemoryError as error:

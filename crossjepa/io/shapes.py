@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
 
 MAX_POINTS = 20_000_000
+# (P,) rows of polygons in a file and the (P, k) polygons, for each number of corners k.
+Groups: TypeAlias = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,10 @@ def validate_mesh(vertices: NDArray[Any], faces: NDArray[Any], source: str) -> M
             f"face {first} refers to vertices {faces[first].tolist()}, but there are {len(vertices_V3)}",
         )
     faces_F3 = np.ascontiguousarray(faces, dtype=np.int64)
-    if not _has_area(vertices_V3, faces_F3):
+    edges_F23 = vertices_V3[faces_F3[:, 1:]] - vertices_V3[faces_F3[:, :1]]
+    with np.errstate(over="ignore"):
+        has_area_F = (np.cross(edges_F23[:, 0], edges_F23[:, 1]) != 0).any(axis=1)
+    if not has_area_F.any():
         raise PointCloudError(source, "all faces have zero area")
     return Mesh(vertices_V3, faces_F3)
 
@@ -143,18 +148,7 @@ def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(fans) if fans else np.zeros((0, 3), np.int64)
 
 
-def triangle_rows(groups: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
-    """Returns, for each of the F triangles of `triangulate`, the row of its polygon.
-
-    Args:
-        groups: pairs of (P,) rows and (P, k) polygons, one for each number of corners k.
-    """
+def triangle_rows(groups: Groups) -> NDArray[np.int64]:
+    """Returns, for each of the F triangles of `triangulate`, the row of its polygon."""
     rows = [np.repeat(rows_P[:, None], polygons_Pk.shape[1], axis=1) for rows_P, polygons_Pk in groups]
     return np.asarray(triangulate(rows)[:, 0])
-
-
-def _has_area(vertices_V3: NDArray[np.float64], faces_F3: NDArray[np.int64]) -> bool:
-    corners_F33 = vertices_V3[faces_F3]
-    edges_F23 = corners_F33[:, 1:] - corners_F33[:, :1]
-    with np.errstate(over="ignore"):
-        return bool((np.cross(edges_F23[:, 0], edges_F23[:, 1]) != 0).any())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.shapes import Mesh, validate_mesh, validate_points
-from crossjepa.io.text import parse_numbers, read_text_file
+from crossjepa.io.text import line_of, parse_numbers, read_text_file
 
 _HEADER = 84
 _RECORD = np.dtype([("normal", "<f4", (3,)), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -50,16 +50,10 @@ def _ascii(path: Path) -> NDArray[np.float64]:
     if not text[text.rfind("\n") + 1 :].lstrip().lower().startswith("endsolid"):
         raise PointCloudError(path, "truncated: no endsolid at the end")
     rows = _VERTEX.findall(text)
-    corners_K3 = parse_numbers(path, rows, lambda index: _line_of(text, index), columns=(0, 1, 2))
+    corners_K3 = parse_numbers(path, rows, line_of(text, _VERTEX), columns=(0, 1, 2))
     if len(corners_K3) != len(rows) or len(rows) != 3 * len(_FACET.findall(text)):
         raise PointCloudError(path, "a facet does not have three vertices of three numbers")
     return corners_K3
-
-
-def _line_of(text: str, vertex: int) -> int:
-    """Returns the line number of a vertex, for errors."""
-    starts = [match.start(1) for match in _VERTEX.finditer(text)]
-    return text.count("\n", 0, starts[vertex]) + 1
 
 
 def _merge(corners_K3: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.shapes import PointCloud, validate_points
+from crossjepa.io.shapes import Groups, PointCloud, validate_points
 
 
 def read_text_file(path: Path) -> str:
@@ -75,6 +75,16 @@ def _header(path: Path, lines: list[str]) -> tuple[int, list[int], int | None]:
     return len(lines), columns, None
 
 
+def line_of(text: str, pattern: re.Pattern[str]) -> Callable[[int], int]:
+    """Returns what maps the index of a match of a pattern to its line number in the text, for errors."""
+
+    def number(index: int) -> int:
+        starts = [match.start(1) for match in pattern.finditer(text)]
+        return text.count("\n", 0, starts[index]) + 1
+
+    return number
+
+
 def read_numbers(path: Path) -> NDArray[np.float64]:
     """Reads a file of lines of numbers into a table, as `parse_numbers` does."""
     return parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
@@ -114,9 +124,7 @@ def parse_numbers(
         raise PointCloudError(path, reason or str(error)) from error
 
 
-def parse_polygons(
-    path: Path, lines: list[str], corners: list[int], start: int = 0
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def parse_polygons(path: Path, lines: list[str], corners: list[int], start: int = 0) -> Groups:
     """Parses lines of vertex numbers, all lines with the same number of corners at once.
 
     Args:
@@ -133,16 +141,13 @@ def parse_polygons(
     """
     corners_P = np.array(corners, np.int64)
     groups = []
-    for count in np.unique(corners_P).tolist():
+    for count in np.unique(corners_P[corners_P > 0]).tolist():
         of_count_P = np.flatnonzero(corners_P == count)
         some = lines if len(of_count_P) == len(lines) else [lines[index] for index in of_count_P]
-        if count == 0:
-            continue
         try:
-            polygons_Pk = _load(some, np.int64, None, range(start, start + count))
+            groups.append((of_count_P, _load(some, np.int64, None, range(start, start + count))))
         except ValueError as error:
             raise PointCloudError(path, f"a face is not a row of vertex numbers ({error})") from error
-        groups.append((of_count_P, polygons_Pk))
     return groups
 
 
