@@ -14,7 +14,7 @@ from crossjepa.errors import WeightsError
 from crossjepa.hashing import file_digest
 from crossjepa.model_card import model_card
 from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
-from crossjepa.registry import CHECKPOINTS, Checkpoint
+from crossjepa.registry import CHECKPOINTS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -83,9 +83,17 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
         if options.get("revision") is not None:
             kind = "comes with the package" if bundled else "is a folder"
             raise WeightsError(text, f"{kind} and has no revisions")
-        folder = _complete(bundled.folder if bundled else Path(text), files)
-        if bundled:
-            _verify(bundled, files)
+        folder = bundled.folder if bundled else Path(text)
+        for file in files:
+            if not (folder / file).is_file():
+                reason = f"has no {file}"
+                raise WeightsError(folder, no_predictor(reason) if file == PREDICTOR_NAME else reason)
+        sums = {WEIGHTS_NAME: bundled.sha256, PREDICTOR_NAME: bundled.predictor_sha256} if bundled else {}
+        for file in set(files) & set(sums):
+            if file_digest(folder / file) != sums[file]:
+                raise WeightsError(
+                    folder / file, f"damaged: its SHA-256 is not {sums[file]}; reinstall crossjepa"
+                )
         return folder
     if not _HUB_ID.fullmatch(text):
         raise WeightsError(text, f"neither a folder, nor an org/repo, nor one of {sorted(CHECKPOINTS)}")
@@ -95,22 +103,6 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
 def no_predictor(reason: str) -> str:
     """Says that weights are those of an encoder alone."""
     return f"these weights have no predictor: {reason}; CrossJEPAEncoder loads the encoder alone"
-
-
-def _complete(folder: Path, files: Sequence[str]) -> Path:
-    for name in files:
-        if not (folder / name).is_file():
-            reason = f"has no {name}"
-            raise WeightsError(folder, no_predictor(reason) if name == PREDICTOR_NAME else reason)
-    return folder
-
-
-def _verify(checkpoint: Checkpoint, files: Sequence[str]) -> None:
-    expected = {WEIGHTS_NAME: checkpoint.sha256, PREDICTOR_NAME: checkpoint.predictor_sha256}
-    for name in set(files) & set(expected):
-        path = checkpoint.folder / name
-        if file_digest(path) != expected[name]:
-            raise WeightsError(path, f"damaged: its SHA-256 is not {expected[name]}; reinstall crossjepa")
 
 
 def _download(repo: str, files: Sequence[str], options: HubOptions) -> Path:

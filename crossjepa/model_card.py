@@ -11,6 +11,17 @@ def model_card(config: ModelConfig, repo: str) -> str:
     front = ["---", "library_name: crossjepa", "pipeline_tag: feature-extraction"]
     front += [f"license: {license}"] if license else []
     front += ["tags: [point-cloud, 3d, self-supervised, crossjepa]", "---"]
+    width = config.encoder.width * (2 if config.encoder.pool == "max+mean" else 1)
+    prediction = []
+    if config.predictor:
+        prediction = [
+            "",
+            f'model = crossjepa.CrossJEPA.from_pretrained("{repo}")',
+            'cloud_N3 = model.encoder.preprocess("chair.obj")',
+            f"# what {config.predictor.teacher} would see in a picture from the front",
+            "embedding = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)  # (1, "
+            f"{config.predictor.network.target_width}) float32",
+        ]
     usage = [
         f"# {repo.split('/')[-1]}",
         "",
@@ -20,8 +31,8 @@ def model_card(config: ModelConfig, repo: str) -> str:
         "import crossjepa",
         "",
         f'encoder = crossjepa.CrossJEPAEncoder.from_pretrained("{repo}")',
-        'features = encoder.encode(["chair.obj"])  # (1, ' + _feature_width(config) + ") float32",
-        *_prediction_usage(config, repo),
+        f'features = encoder.encode(["chair.obj"])  # (1, {width}) float32',
+        *prediction,
         "```",
         "",
         "| | |",
@@ -29,24 +40,6 @@ def model_card(config: ModelConfig, repo: str) -> str:
     ]
     rows = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in config.provenance.items()]
     return "\n".join([*front, "", *usage, *rows, ""])
-
-
-def _prediction_usage(config: ModelConfig, repo: str) -> list[str]:
-    """Returns the lines of the example that need a predictor."""
-    if config.predictor is None:
-        return []
-    return [
-        "",
-        f'model = crossjepa.CrossJEPA.from_pretrained("{repo}")',
-        'cloud_N3 = model.encoder.preprocess("chair.obj")',
-        f"# what {config.predictor.teacher} would see in a picture from the front",
-        "embedding = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)  # (1, "
-        f"{config.predictor.network.target_width}) float32",
-    ]
-
-
-def _feature_width(config: ModelConfig) -> str:
-    return str(config.encoder.width * (2 if config.encoder.pool == "max+mean" else 1))
 
 
 def _plain(value: object) -> str:

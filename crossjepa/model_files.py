@@ -113,11 +113,10 @@ def save_weights(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
+    states = {WEIGHTS_NAME: state} | ({} if predictor is None else {PREDICTOR_NAME: predictor})
+    _replace(target, states, config)
     if predictor is None:
-        _replace(target, {WEIGHTS_NAME: state}, config)
         (target / PREDICTOR_NAME).unlink(missing_ok=True)
-    else:
-        _replace(target, {WEIGHTS_NAME: state, PREDICTOR_NAME: predictor}, config)
 
 
 def save_predictor(

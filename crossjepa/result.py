@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
@@ -63,12 +63,12 @@ class Result:
 
     def to_text(self) -> str:
         """Returns the result as text for people."""
-        lines = [
-            f"{self.protocol}: {self.description}",
-            _facts("model", self.model),
-            _facts("data", self.data),
-        ]
-        lines += [_facts("settings", self.settings)] if self.settings else []
+        lines = [f"{self.protocol}: {self.description}"]
+        for title, values in (("model", self.model), ("data", self.data), ("settings", self.settings)):
+            simple = {name: value for name, value in values.items() if not isinstance(value, (dict, list))}
+            if values:
+                facts = ", ".join(f"{name} {_number(value)}" for name, value in simple.items())
+                lines.append(f"{title}: {facts}")
         for name, values in self.settings.items():
             lines += [f"{name}: {value}" for value in values] if isinstance(values, list) else []
         if self.table:
@@ -80,21 +80,11 @@ class Result:
 
 def versions() -> dict[str, str]:
     """Returns the versions that a result depends on."""
-    found = {package: _version(package) for package in ("numpy", "torch", "scikit-learn")}
-    own = {"crossjepa": __version__, "python": platform.python_version()}
-    return {**own, **{package: version for package, version in found.items() if version}}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def _facts(title: str, values: Mapping[str, Any]) -> str:
-    simple = {name: value for name, value in values.items() if not isinstance(value, (dict, list))}
-    return f"{title}: " + ", ".join(f"{name} {_number(value)}" for name, value in simple.items())
+    found = {"crossjepa": __version__, "python": platform.python_version()}
+    for package in ("numpy", "torch", "scikit-learn"):
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def _number(value: Any) -> str:
