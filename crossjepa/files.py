@@ -36,11 +36,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 
 def remove_partials(folder: str | os.PathLike[str]) -> None:
-    """Removes the temporary files that killed processes left in a folder.
-
-    Args:
-        folder: where `atomic_write` wrote; files that other processes are still writing stay.
-    """
+    """Removes what killed processes left of `atomic_write` in a folder; what others still write stays."""
     for path in Path(folder).glob(".*.partial"):
         with suppress(OSError), path.open("r+b") as file:
             if _take(file):
@@ -73,11 +69,8 @@ def lock_file(path: str | os.PathLike[str]) -> Path:
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     """Holds a lock, so that no other process on this machine changes the same file or folder.
 
-    The lock is on a hidden file beside it; the system releases it when the process ends, even if it is
-    killed.
-
-    Args:
-        path: the file or folder to change; it need not exist.
+    The lock is on a hidden file beside it, which need not exist itself; the system releases it when the
+    process ends, even if it is killed.
     """
     try:
         import fcntl
@@ -93,10 +86,6 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays as `np.savez` does, but atomically and under any names.
 
     `np.savez` takes the names as keyword arguments, so it cannot store an array named "file".
-
-    Args:
-        path: the npz file.
-        arrays: the arrays by name.
     """
 
     def write(file: BinaryIO) -> None:

@@ -58,7 +58,7 @@ class PushOptions(TypedDict, total=False):
 
 
 def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: Unpack[HubOptions]) -> Path:
-    """Finds the folder with config.json and model.safetensors, downloading it if needed.
+    """Returns the folder with config.json and model.safetensors, downloading it if needed.
 
     Bundled files are compared with the checksums of the registry.
 
@@ -66,9 +66,6 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
         name: a registered name, a folder, or an "org/repo" on the Hub.
         predictor: whether predictor.safetensors must be there, too.
         **options: how to download, see `HubOptions`.
-
-    Returns:
-        The folder.
 
     Raises:
         WeightsError: there are no weights of that name, or the bundled ones are damaged.

@@ -72,9 +72,6 @@ class CrossJEPA(nn.Module):
             dtype: float32, bfloat16 or float16.
             **options: as in `CrossJEPAEncoder.from_pretrained`.
 
-        Returns:
-            The model.
-
         Raises:
             WeightsError: the weights cannot be found, are damaged, do not match their config, or have no
                 predictor; the message says which.

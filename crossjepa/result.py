@@ -32,9 +32,7 @@ class Result:
     Attributes:
         protocol: name of the protocol.
         description: what was done, in words.
-        metrics: figures by name; accuracies and means are fractions from 0 to 1.
-        table: rows of a detailed table.
-        settings: everything that was fixed or selected, and how.
+        metrics, table, settings: as in `Outcome`.
         model: the model that made the features, with a checksum of its weights.
         data: data set, checksum, counts and splits.
         versions: versions of the software.

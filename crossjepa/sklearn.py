@@ -77,14 +77,11 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.progress = progress
 
     def fit(self, X: Sequence[Source], y: Sequence[Any] | NDArray[Any]) -> CrossJEPAClassifier:
-        """Learns from labeled clouds.
+        """Learns from labeled clouds, and returns itself.
 
         Args:
             X: files, (N, 3) arrays or tensors of any sizes, `PointCloud`s or `Mesh`es.
             y: (n,) their labels, strings or numbers.
-
-        Returns:
-            Itself.
 
         Raises:
             ValueError: the numbers of clouds and labels differ, there is only one class, or the method is

@@ -81,11 +81,6 @@ def write_features(path: Path, features: dict[str, NDArray[np.float32]], *, per_
 
     With one feature per file: an array `features` (n, E) and the names in `files` (npz) or, as JSON, in the
     metadata (safetensors). With one per point: one array (N, C) per file, under the name of the file.
-
-    Args:
-        path: a .npz or .safetensors file.
-        features: what to write, by the name of the file.
-        per_point: whether there is one feature per point.
     """
     names = list(features)
     arrays = features if per_point else {"features": np.stack(list(features.values()))}

@@ -59,22 +59,22 @@ def evaluate(
     """
     if protocol == "list":
         listed = {each.name: each.description for each in evaluation.PROTOCOLS.values()}
-        print("\n".join(f"{name}\t{text}" for name, text in listed.items())) if not json else (
+        if json:
             options.print_json(listed)
-        )
+        else:
+            print("\n".join(f"{name}\t{text}" for name, text in listed.items()))
         return 0
     if path is None:
         raise ValueError("say which data set: crossjepa eval PROTOCOL DATA")
-    if output and not output.absolute().parent.is_dir():
-        raise ValueError(f"{output}: the folder does not exist")
+    if output:
+        options.check_output(output)
     find_protocol(protocol)  # a mistake is found before hours of work
     name, place, pairs = data_set or datasets.detect(path), str(resolve_device(device)), _pairs(settings)
+    features = None if no_cache else evaluation.FeatureCache(cache or evaluation.default_cache())
+    shown = False if quiet or no_progress else None
     common: dict[str, Any] = {
-        "seed": seed,
-        "cache": None if no_cache else evaluation.FeatureCache(cache or evaluation.default_cache()),
-        "batch_size": batch_size,
-        "progress": False if quiet or no_progress else None,
-    }
+        "seed": seed, "cache": features, "batch_size": batch_size, "progress": shown,
+    }  # fmt: skip
     if name == "modelnet40-fewshot" and protocol in ("fewshot", "fewshot-finetuned"):
         if folds or pairs:
             raise ValueError("split files leave no folds and settings to choose: name one of their folders")

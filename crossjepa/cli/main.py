@@ -81,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line, `sys.argv` by default.
 
     Returns:
-        The exit code: 0 if all went well, 1 if some inputs failed or a check found problems, 2 if nothing
-        could be done, 130 after an interruption.
+        The exit code, see the help.
     """
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))

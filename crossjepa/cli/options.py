@@ -112,13 +112,13 @@ def list_inputs(inputs: Sequence[str]) -> list[Path]:
     return files
 
 
-def check_output(path: Path, suffixes: Sequence[str]) -> None:
+def check_output(path: Path, suffixes: Sequence[str] = ()) -> None:
     """Refuses an output that could not be written, before any work is done.
 
     Raises:
         ValueError: the file has none of the suffixes, or its folder does not exist.
     """
-    if path.suffix not in suffixes:
+    if suffixes and path.suffix not in suffixes:
         raise ValueError(f"{path}: output must end in {' or '.join(suffixes)}")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: the folder does not exist")
@@ -136,10 +136,7 @@ def print_problems(problems: Sequence[object], word: str = "") -> None:
 
 
 def finish(done: int, errors: Sequence[Exception]) -> int:
-    """Reports the inputs that failed.
-
-    Returns:
-        The exit code: 0 if all went well, 1 if some inputs failed.
+    """Reports the inputs that failed; returns the exit code, 0 if all went well and 1 if some failed.
 
     Raises:
         ValueError: all inputs failed.

@@ -67,13 +67,10 @@ def predict(
     if not has_parts:
         rows = [[answer["probabilities"][name] for name in encoder.classes] for answer in answers]
         arrays = {
-            name: np.array(each, dtype=str)
-            for name, each in (
-                ("files", [answer["file"] for answer in answers]),
-                ("classes", encoder.classes),
-            )
+            "files": np.array([answer["file"] for answer in answers], dtype=str),
+            "classes": np.array(encoder.classes, dtype=str),
+            "probabilities": np.array(rows, np.float32),
         }
-        arrays["probabilities"] = np.array(rows, np.float32)
     if output:
         write_npz(output, arrays)
     return code

@@ -51,9 +51,6 @@ def check_renderings(dataset: Dataset, *, progress: bool = False) -> TreeReport:
         dataset: renderings, paired with shapes, as `open_renderings` returns them.
         progress: show a progress bar.
 
-    Returns:
-        What was found.
-
     Raises:
         ValueError: the data set has no renderings.
     """

@@ -64,14 +64,11 @@ class ConcatReader(Reader):
 
 
 def concat(parts: Sequence[Dataset]) -> Dataset:
-    """Puts data sets one after the other.
+    """Puts data sets one after the other; a single one is returned as it is.
 
     Args:
         parts: data sets with the same axis up. The result is labeled if all are labeled by the same classes,
             and has part labels if all have the same parts; otherwise it has none.
-
-    Returns:
-        The only data set, or one of all.
 
     Raises:
         ValueError: there is none, or their axes or numbers of views differ.

@@ -46,9 +46,6 @@ def load(
             as in `encode`.
         up_axis: the axis that points up, if it is not the one known of this data set.
 
-    Returns:
-        The data set.
-
     Raises:
         ValueError: the name is unknown.
         DatasetNotFoundError: there is nothing at the path; the message says where to get the data.

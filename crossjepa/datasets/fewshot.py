@@ -18,13 +18,10 @@ _SETTING = re.compile(r"(\d+)way_?(\d+)shot")
 
 
 def find_folds(path: Path) -> dict[tuple[int, int], list[Path]]:
-    """Finds the files of all settings.
+    """Returns the files of every (way, shot), in the order of their numbers.
 
     Args:
         path: the folder `ModelNetFewshot`, one of its settings such as `5way_10shot`, or one fold.
-
-    Returns:
-        The files of every (way, shot), in the order of their numbers.
 
     Raises:
         PointCloudError: there are none.
@@ -42,12 +39,9 @@ def find_folds(path: Path) -> dict[tuple[int, int], list[Path]]:
 
 
 def load_fold(path: Path) -> Dataset:
-    """Reads one fold, a file such as `5way_10shot/0.pkl`.
+    """Reads one fold, such as `5way_10shot/0.pkl`: its support as split "train", its queries as "test".
 
     It holds `{"train": [(points, label, class of ModelNet40), ...], "test": [...]}`.
-
-    Returns:
-        Its support as split "train" and its queries as split "test".
 
     Raises:
         PointCloudError: the file is missing, damaged, or holds more than arrays.

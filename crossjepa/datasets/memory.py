@@ -24,13 +24,7 @@ from crossjepa.processor import Source, load
 
 @dataclass(frozen=True, eq=False)
 class SourceReader(Reader):
-    """Reads what `encode` takes.
-
-    Attributes:
-        sources: files, (N, 3) arrays or tensors, `PointCloud`s or `Mesh`es.
-        labels_n: (n,) numbers of their classes.
-        rule: how meshes are sampled.
-    """
+    """Reads what `encode` takes; `rule` says how meshes are sampled."""
 
     sources: tuple[Source, ...]
     labels_n: NDArray[np.int64]
@@ -75,7 +69,7 @@ def from_sources(
     processor: ProcessorConfig | None = None,
     up_axis: Axis | None = None,
 ) -> Dataset:
-    """Makes a data set of what `encode` takes.
+    """Makes a data set, without splits, of what `encode` takes; files are read when they are asked for.
 
     Args:
         sources: files, (N, 3) arrays or tensors, `PointCloud`s or `Mesh`es.
@@ -83,9 +77,6 @@ def from_sources(
         classes: names of the classes.
         processor: how meshes are sampled: as `encode` does with the same settings.
         up_axis: the axis that points up; the one of the weights by default.
-
-    Returns:
-        The data set, without splits. Files are read when they are asked for.
 
     Raises:
         ValueError: there is another number of labels than of sources, or a label is no class.

@@ -25,7 +25,7 @@ def open_dataset(
     difficulty: str = "easy",
     skip_bad: bool = False,
 ) -> Dataset:
-    """Opens what can be cached without asking for labels, and puts several sources together.
+    """Opens what can be cached without asking for labels, as one unlabeled data set.
 
     Args:
         paths: archives of clouds (npz), folders of renderings or of files, or files.
@@ -35,9 +35,6 @@ def open_dataset(
         shapes: clouds or meshes for renderings, see `open_renderings`.
         difficulty: of DISN's renderings.
         skip_bad: leave out renderings without a shape.
-
-    Returns:
-        One unlabeled data set.
 
     Raises:
         PointCloudError, ValueError: a path cannot be used; the message names it and the reason.

@@ -75,9 +75,6 @@ def part_scores(
         labels: class of every shape.
         class_parts: parts of every class.
 
-    Returns:
-        The scores.
-
     Raises:
         ValueError: there are no shapes, or as `shape_iou`.
     """
@@ -101,14 +98,11 @@ def part_scores(
 
 
 def most_likely_parts(scores_NP: NDArray[np.floating], parts: Sequence[int]) -> NDArray[np.int64]:
-    """Picks the best part of the shape's own class, which the field's protocol takes as known.
+    """Returns the (N,) best parts of the shape's own class, which the field's protocol takes as known.
 
     Args:
         scores_NP: (N, P) scores of all parts.
         parts: parts of the class.
-
-    Returns:
-        (N,) int64 parts.
     """
     allowed = np.asarray(parts, np.int64)
     return np.asarray(allowed[scores_NP[:, allowed].argmax(axis=1)])

@@ -190,13 +190,7 @@ def _pair(
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Reads a picture and puts it on white where it is transparent.
-
-    Args:
-        path: an image file.
-
-    Returns:
-        (H, W, 3) uint8.
+    """Reads a picture, (H, W, 3) uint8, and puts it on white where it is transparent.
 
     Raises:
         PointCloudError: it is missing or damaged.

@@ -100,11 +100,7 @@ def known_split(text: str) -> str | None:
 
 
 def read_split(text: str, source: str | os.PathLike[str]) -> str:
-    """Returns the name of a split as a file has it, "all" if it has none.
-
-    Args:
-        text: what the file says.
-        source: file, for errors.
+    """Returns the name of the split that a text in a file means, "all" for an empty one.
 
     Raises:
         PointCloudError: it is no split; a typo must not turn test clouds into training clouds.
@@ -117,16 +113,13 @@ def read_split(text: str, source: str | os.PathLike[str]) -> str:
 
 
 def whole_numbers(values: NDArray[Any], limit: int, source: str, what: str) -> NDArray[np.int64]:
-    """Validates labels.
+    """Validates labels, and returns them as (n,) int64.
 
     Args:
         values: (n,) or (n, 1) integers, or floating-point numbers without a fraction, as in text files.
         limit: one more than the largest valid one.
         source: file, for errors.
         what: what to call them in an error.
-
-    Returns:
-        (n,) int64.
 
     Raises:
         PointCloudError: the shape is another, or a value is not a whole number from 0 to `limit` - 1.
@@ -151,13 +144,10 @@ def cloud_sample(
     parts: NDArray[Any] | None = None,
     num_parts: int = 0,
 ) -> Sample:
-    """Validates the arrays of a cloud.
+    """Validates the (N, 3) or wider points of a cloud, its (N, 3) normals and its (N,) parts.
 
     Args:
         source: file, and place in it, for errors.
-        points: (N, 3) or wider.
-        normals: (N, 3).
-        parts: (N,) numbers of parts.
         num_parts: parts of the data set.
 
     Raises:

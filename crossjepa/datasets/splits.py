@@ -80,13 +80,10 @@ def draw_per_class(
 
     Args:
         labels_n: (n,) classes of all samples.
-        places_m: (m,) places to choose from.
+        places_m: (m,) places to choose from; the chosen ones are returned, sorted.
         share: from 0 to 1.
         seed: seed of the random choice.
         at_least: smallest number of a class.
-
-    Returns:
-        The chosen places, sorted.
     """
     return _draw(labels_n, places_m, lambda size: max(at_least, int(share * size + 1e-9)), seed)
 

@@ -22,8 +22,7 @@ from crossjepa.io import PointCloudError
 def read_pickle(path: Path) -> Any:
     """Reads a pickle of lists, tuples, dicts, numbers, texts and numeric numpy arrays.
 
-    Returns:
-        Its content; `as_array` makes arrays of what stands in place of arrays and scalars.
+    What stands in place of arrays and scalars, `as_array` makes arrays of.
 
     Raises:
         PointCloudError: the file is missing or damaged, or names anything else, which is not run.

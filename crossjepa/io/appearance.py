@@ -64,14 +64,11 @@ def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def read_texture(source: Path | bytes, *, opaque: bool) -> NDArray[np.uint8]:
-    """Decodes an image and shrinks it to at most `MAX_TEXTURE_SIDE` texels per side.
+    """Decodes an image to (H, W, 4) uint8 and shrinks it to at most `MAX_TEXTURE_SIDE` texels per side.
 
     Args:
         source: the file or its content.
         opaque: whether to ignore its opacity.
-
-    Returns:
-        (H, W, 4) uint8.
 
     Raises:
         ValueError: the image is missing or cannot be decoded.

@@ -90,9 +90,6 @@ def validate_mesh(vertices: NDArray[Any], faces: NDArray[Any], source: str) -> M
         faces: (F, 3) integers.
         source: name of the input, for error messages.
 
-    Returns:
-        The mesh.
-
     Raises:
         PointCloudError: `validate_points` rejects the vertices, a face refers to a vertex that does not
             exist, or all faces have zero area.
@@ -132,13 +129,10 @@ def check_count(count: int, source: str, what: str = "points") -> None:
 
 
 def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Splits polygons into fans of triangles.
+    """Splits polygons into fans of (F, 3) triangles.
 
     Args:
         polygons: arrays of shape (F_k, k), one for each number of corners k; those with k < 3 are dropped.
-
-    Returns:
-        (F, 3) int64.
     """
     fans = [
         polygon[:, [0, corner, corner + 1]]

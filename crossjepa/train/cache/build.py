@@ -18,7 +18,7 @@ from crossjepa.train.cache.manifest import MANIFEST, partial_folder
 from crossjepa.train.cache.ranks import Ranks
 from crossjepa.train.cache.recipe import CacheConfig, fitted, make_recipe, with_contents
 from crossjepa.train.cache.teacher import Teacher
-from crossjepa.train.cache.work import ERRORS, Run, Share, one_thread
+from crossjepa.train.cache.work import ERRORS, Run, one_thread
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.render import rig
 
@@ -64,20 +64,14 @@ def make_cache(
         if finished is not None:
             return finished
         start_cache(
-            folder,
-            dataset.names,
-            recipe,
-            views=dataset.views or len(rig(config.render.rig)),
-            points=config.render.stored_points,
-            width=teacher.width,
-            parts=teacher.parts,
-            about={"timm": teacher.timm_version},
-            finished=finished_recipe,
-        )
+            folder, dataset.names, recipe, views=dataset.views or len(rig(config.render.rig)),
+            points=config.render.stored_points, width=teacher.width, parts=teacher.parts,
+            about={"timm": teacher.timm_version}, finished=finished_recipe,
+        )  # fmt: skip
     run = Run(folder, dataset, config, device, progress and ranks.rank == 0)
     if workers == 1:
         with one_thread(device):
-            run.work(Share(ranks.rank, ranks.world), teacher)
+            run.work(ranks.rank, ranks.world, teacher)
     else:
         del teacher
         run.spawn(workers, ranks.rank, ranks.world)

@@ -6,12 +6,7 @@ from torch.distributed.rendezvous import rendezvous
 
 
 class Ranks:
-    """This process among those that torchrun started; without torchrun it is the only one.
-
-    Attributes:
-        rank: its number.
-        world: how many there are.
-    """
+    """This process, number `rank` of the `world` that torchrun started, or the only one."""
 
     def __init__(self) -> None:
         self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -19,11 +14,7 @@ class Ranks:
         self._store = next(rendezvous("env://"))[0] if self.world > 1 else None
 
     def is_last(self, work: str) -> bool:
-        """Records that this process has finished its share; returns whether all others have.
-
-        Args:
-            work: name of the shared work.
-        """
+        """Records that this process has finished its share of some work; returns whether all others have."""
         if self._store is None:
             return True
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")

@@ -27,14 +27,6 @@ ERRORS = "errors"
 
 
 @dataclass(frozen=True)
-class Share:
-    """Which rows a process makes: every `parts`-th one from `part`."""
-
-    part: int = 0
-    parts: int = 1
-
-
-@dataclass(frozen=True)
 class Run:
     """The work at one cache, in this process or in several."""
 
@@ -58,16 +50,14 @@ class Run:
                 reason = str(error).strip().splitlines()[-1]
                 raise ChildProcessError(f"{self.folder}: a worker ended: {reason}") from error
 
-    def work(self, share: Share, teacher: Teacher) -> None:
-        """Makes the rows of a share that are missing, damaged, or whose files have changed."""
+    def work(self, part: int, parts: int, teacher: Teacher) -> None:
+        """Makes every `parts`-th row from `part` that is missing, damaged, or whose file has changed."""
         cache = open_cache(partial_folder(self.folder), writable=True)
-        mine = (share.part, share.parts)
-        cache.done_S[cache.damaged_rows(*mine) + cache.bad_rows(*mine)] = False
-        cache.done_S[cache.changed_rows(self.dataset.fingerprint, *mine)] = False
-        rows = list(cache.missing_rows(share.part, share.parts))
-        shown = self.progress and share.part == 0 and parent_process() is None
+        cache.done_S[cache.damaged_rows(part, parts) + cache.bad_rows(part, parts)] = False
+        cache.done_S[cache.changed_rows(self.dataset.fingerprint, part, parts)] = False
+        shown = self.progress and part == 0 and parent_process() is None
         with _bar(shown, len(cache), int(cache.done_S.sum())) as bar:
-            for row in rows:
+            for row in list(cache.missing_rows(part, parts)):
                 self._make_row(cache, row, teacher)
                 bar.update(int(cache.done_S.sum()) - bar.n)
                 parent = parent_process()
@@ -95,7 +85,7 @@ def _work(worker: int, run: Run, rank: int, world: int, workers: int) -> None:
     config = run.config
     with one_thread(run.device):
         teacher = Teacher(config.teacher, config.render.image_size, run.device, embedding=config.embedding)
-        run.work(Share(rank * workers + worker, world * workers), teacher)
+        run.work(rank * workers + worker, world * workers, teacher)
 
 
 @contextmanager
