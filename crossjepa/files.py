@@ -69,7 +69,7 @@ def lock_file(path: str | os.PathLike[str]) -> Path:
 def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     """Holds a lock, so that no other process on this machine changes the same file or folder.
 
-    The lock is on a hidden file beside it, which need not exist itself; the system releases it when the
+    The lock is on a hidden file beside the path, which need not exist; the system releases it when the
     process ends, even if it is killed.
     """
     try:

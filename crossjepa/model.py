@@ -67,10 +67,7 @@ class CrossJEPA(nn.Module):
         """Loads a trained encoder with its predictor, completely or not at all, in evaluation mode.
 
         Args:
-            name: a name of `crossjepa.list_models()`, a folder, or an "org/repo" on the Hub.
-            device: where to put the model; "auto" for a GPU if there is one, the CPU by default.
-            dtype: float32, bfloat16 or float16.
-            **options: as in `CrossJEPAEncoder.from_pretrained`.
+            name, device, dtype, **options: as in `CrossJEPAEncoder.from_pretrained`.
 
         Raises:
             WeightsError: the weights cannot be found, are damaged, do not match their config, or have no
@@ -98,12 +95,7 @@ class CrossJEPA(nn.Module):
         return replace(config, provenance={**config.provenance, "predictor": self.provenance})
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
-        """Writes config.json, model.safetensors and predictor.safetensors, which `from_pretrained` reads.
-
-        Args:
-            folder: where to; created if it does not exist.
-            dtype: type of the stored floating-point tensors, the one of the model by default.
-        """
+        """Writes what `CrossJEPAEncoder.save_pretrained` does, and predictor.safetensors."""
         encoder, predictor = (
             model_files.converted(part.state_dict(), dtype) for part in (self.encoder, self.predictor)
         )

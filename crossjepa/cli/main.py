@@ -86,7 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except (CrossJEPAError, ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"crossjepa: error: {_message(error)}", file=sys.stderr)
+        message = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            message = f"{error.filename}: {error.strerror}"
+        print(f"crossjepa: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("crossjepa: error: interrupted", file=sys.stderr)
@@ -156,12 +159,6 @@ def _print_completion(words: list[str]) -> int:
     except SystemExit as stop:
         return int(bool(stop.code)) * 2
     return 0
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
 
 
 if __name__ == "__main__":

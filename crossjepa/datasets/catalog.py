@@ -10,7 +10,7 @@ from pathlib import Path
 from crossjepa.datasets.dataset import Dataset
 from crossjepa.datasets.fewshot import load_fold
 from crossjepa.datasets.folder import load_folder, load_table
-from crossjepa.datasets.modelnet import load_modelnet10, load_modelnet40
+from crossjepa.datasets.modelnet import load_modelnet, load_modelnet10
 from crossjepa.datasets.npz import load_arrays
 from crossjepa.datasets.scanobjectnn import load_scanobjectnn
 from crossjepa.datasets.shapenet55 import load_shapenet55
@@ -112,7 +112,7 @@ SOURCES: dict[str, Source] = {
             layout=_MODELNET_LAYOUT.format(
                 name="modelnet40", meshes="ModelNet40/  airplane/train/airplane"
             ),
-            loader=load_modelnet40,
+            loader=partial(load_modelnet, "modelnet40"),
             counts={"train": (9843, 9840), "test": (2468,)},
             num_classes=40,
             md5=_MODELNET_MD5,

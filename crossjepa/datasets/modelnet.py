@@ -21,21 +21,16 @@ MODELNET10 = (
 )  # fmt: skip
 
 
-def load_modelnet40(path: Path, num_points: int, seed: int) -> Dataset:
-    """Reads ModelNet40: `ply_hdf5_2048`, `normal_resampled`, a tree of files, or an npz."""
-    return _load(path, 40, num_points, seed)
-
-
 def load_modelnet10(path: Path, num_points: int, seed: int) -> Dataset:
     """Reads ModelNet10, or its ten classes out of a folder of ModelNet40's ply_hdf5_2048."""
-    dataset = _load(path, 10, num_points, seed)
+    dataset = load_modelnet("modelnet10", path, num_points, seed)
     if not set(MODELNET10) < set(dataset.classes):
         return dataset
     return dataset.keep_classes([dataset.classes.index(shape) for shape in MODELNET10])
 
 
-def _load(path: Path, count: int, num_points: int, seed: int) -> Dataset:
-    name = f"modelnet{count}"
+def load_modelnet(name: str, path: Path, num_points: int, seed: int) -> Dataset:
+    """Reads ModelNet40 or 10: `ply_hdf5_2048`, `normal_resampled`, a tree of files, or an npz."""
     if path.suffix.lower() == ".npz":
         return load_arrays(name, path, "z")
     if (path / "shape_names.txt").is_file() or any(path.glob("ply_data_*.h5")):

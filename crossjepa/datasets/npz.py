@@ -36,7 +36,11 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = T
         PointCloudError: the file is missing or damaged, or an array does not fit; the message names it.
     """
     if not labeled:
-        return _load_unlabeled(name, path, up_axis)
+        arrays = _read_arrays(path, ("points",), ("names", "split"), texts="USiu")
+        if not arrays["points"].size:
+            raise PointCloudError(path, f"no points: their shape is {arrays['points'].shape}")
+        block = Block(path, _texts(arrays, "split") or "all", arrays["points"], names=_names(arrays))
+        return from_blocks(name, "npz", (), [block], up_axis=up_axis)
     arrays = _read_arrays(path, ("points", "labels"), (*_TEXTS, "normals", "part_labels"))
     labels = arrays["labels"]
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
@@ -78,14 +82,6 @@ def holds_many_clouds(path: Path) -> bool:
         raise
     except Exception as error:  # zipfile and zlib raise many types for damaged archives
         raise PointCloudError(path, f"not a readable npz archive ({error})") from error
-
-
-def _load_unlabeled(name: str, path: Path, up_axis: Axis) -> Dataset:
-    arrays = _read_arrays(path, ("points",), ("names", "split"), texts="USiu")
-    if not arrays["points"].size:
-        raise PointCloudError(path, f"no points: their shape is {arrays['points'].shape}")
-    block = Block(path, _texts(arrays, "split") or "all", arrays["points"], names=_names(arrays))
-    return from_blocks(name, "npz", (), [block], up_axis=up_axis)
 
 
 def _read_arrays(

@@ -22,7 +22,7 @@ from crossjepa.io import PointCloudError
 def read_pickle(path: Path) -> Any:
     """Reads a pickle of lists, tuples, dicts, numbers, texts and numeric numpy arrays.
 
-    What stands in place of arrays and scalars, `as_array` makes arrays of.
+    `as_array` makes arrays of what it returns in place of arrays and scalars.
 
     Raises:
         PointCloudError: the file is missing or damaged, or names anything else, which is not run.

@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.obj_color import FACE, obj_appearance
+from crossjepa.io.obj_color import FACE, count_before_faces, obj_appearance
 from crossjepa.io.shapes import Groups, Mesh, PointCloud, triangulate, validate_mesh, validate_points
 from crossjepa.io.text import line_of, parse_numbers, parse_polygons, read_text_file
 
@@ -53,7 +52,8 @@ def _faces(path: Path, text: str) -> Groups | None:
     if "/" in plain:
         rows = _TEXTURE_AND_NORMAL.sub("", plain).split("\n")
     groups = parse_polygons(path, rows, [len(row.split()) for row in rows])
-    seen_F = _vertices_before_faces(text) if "-" in plain else None
+    # Negative numbers of vertices count back from the face.
+    seen_F = count_before_faces(text, VERTEX) if "-" in plain else None
     polygons = []
     for rows_P, numbers_Pk in groups:
         corners_Pk = numbers_Pk - 1
@@ -66,10 +66,3 @@ def _faces(path: Path, text: str) -> Groups | None:
             )
         polygons.append((rows_P, corners_Pk))
     return polygons
-
-
-def _vertices_before_faces(text: str) -> NDArray[np.int64]:
-    """Returns the number of vertices before each face, from which negative vertex numbers count back."""
-    vertices = np.array([match.start() for match in VERTEX.finditer(text)])
-    faces = np.array([match.start() for match in FACE.finditer(text)])
-    return np.searchsorted(vertices, faces).astype(np.int64)

@@ -62,9 +62,9 @@ def obj_appearance(
 def _appearance(
     path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
 ) -> Appearance | None:
-    rows_F = triangle_rows(groups)
     materials = _materials(path, text)
-    used, used_F = _used_materials(text, rows_F)
+    used = ["", *(name.strip() for name in _USE.findall(text))]
+    used_F = count_before_faces(text, _USE)[triangle_rows(groups)]
     colors_V3 = _vertex_colors(path, vertex_rows)
     if colors_V3 is None and not any(name in materials for name in used):
         return None
@@ -85,13 +85,10 @@ def _appearance(
     )
 
 
-def _used_materials(text: str, rows_F: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
-    """Returns the names of the materials in use, "" first, and the number of each triangle's material."""
-    switches = list(_USE.finditer(text))
-    names = ["", *((switch[1] or "").strip() for switch in switches)]
-    starts = np.array([switch.start() for switch in switches], np.int64)
-    rows = np.array([match.start() for match in FACE.finditer(text)], np.int64)
-    return names, np.searchsorted(starts, rows)[rows_F]
+def count_before_faces(text: str, pattern: re.Pattern[str]) -> NDArray[np.int64]:
+    """Returns the number of matches of a pattern before each face."""
+    found, faces = ([match.start() for match in each.finditer(text)] for each in (pattern, FACE))
+    return np.searchsorted(np.array(found, np.int64), np.array(faces, np.int64)).astype(np.int64)
 
 
 def _materials(path: Path, text: str) -> dict[str, Material]:
@@ -165,9 +162,7 @@ def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None
     except PointCloudError as error:
         logger.warning("%s; textures are ignored", error)
         return None
-    seen = np.searchsorted(
-        [match.start() for match in _PLACE.finditer(text)], [match.start() for match in FACE.finditer(text)]
-    )
+    seen = count_before_faces(text, _PLACE)
     numbers = [
         np.where(numbers_Pk < 0, numbers_Pk + 1 + seen[rows_P, None], numbers_Pk)
         for rows_P, numbers_Pk in polygons

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, unit_colors
@@ -59,7 +58,10 @@ def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     table = parse_numbers(path, [lines[number] for number in body], lambda index: body[index] + 1)
     if table.shape[1] < 3:
         raise PointCloudError(path, f"line {body[0] + 1}: a vertex needs three numbers, not {table.shape[1]}")
-    vertices_V3, colors_V3 = table[:, :3], _vertex_colors(keyword[0], table) if color else None
+    first_color = 6 if "N" in keyword[0] else 3
+    has_colors = color and "C" in keyword[0] and table.shape[1] >= first_color + 3
+    colors_V3 = unit_colors(table[:, first_color : first_color + 3]) if has_colors else None
+    vertices_V3 = table[:, :3]
     if face_count == 0:
         return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
     groups = _faces(path, lines, face_lines)
@@ -82,12 +84,6 @@ def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:
         needed = f"{vertex_count} vertices and {face_count} faces"
         raise PointCloudError(path, f"its header promises {needed}, but only {available} lines follow")
     return vertex_count, face_count
-
-
-def _vertex_colors(keyword: str, table: NDArray[np.float64]) -> NDArray[np.float32] | None:
-    first = 6 if "N" in keyword else 3
-    known = "C" in keyword and table.shape[1] >= first + 3
-    return unit_colors(table[:, first : first + 3]) if known else None
 
 
 def _face_colors(lines: list[str], body: list[int], groups: Groups) -> Appearance | None:

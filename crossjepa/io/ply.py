@@ -79,7 +79,10 @@ def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
                 elements.append(Element(words[1], int(words[2])))
                 check_count(elements[-1].count, str(path), f"of element {words[1]}")
             elif words[0] == "property" and words[1] == "list":
-                _add_list(elements[-1], words[4], _TYPES[words[2]], _TYPES[words[3]])
+                count_type, item_type = _TYPES[words[2]], _TYPES[words[3]]
+                if "f" in count_type or ("f" in item_type and words[4] in FACE_LISTS):
+                    raise ValueError("vertex numbers must be integers")
+                elements[-1].list_types[words[4]] = (count_type, item_type)
                 elements[-1].names.append(words[4])
                 elements[-1].types.append("list")
             elif words[0] == "property":
@@ -92,12 +95,6 @@ def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
     if not order:
         raise PointCloudError(path, "its header names no format")
     return order, elements, end.end()
-
-
-def _add_list(element: Element, name: str, count_type: str, item_type: str) -> None:
-    if "f" in count_type or ("f" in item_type and name in FACE_LISTS):
-        raise ValueError("vertex numbers must be integers")
-    element.list_types[name] = (count_type, item_type)
 
 
 def _colors(element: Element, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float32] | None:
