@@ -10,10 +10,7 @@ from tests.conftest import REPOSITORY
 PACKAGE = Path(crossjepa.__file__).parent
 # Modules that are parts of others, and the file that tests them through these.
 ELSEWHERE = {
-    "datasets/arrays.py": "datasets/test_damaged.py",
-    "datasets/cameras.py": "datasets/test_renderings.py",
     "datasets/catalog.py": "datasets/test_published.py",
-    "datasets/concat.py": "datasets/test_open.py",
     "datasets/dataset.py": "datasets/test_own.py",
     "datasets/detect.py": "datasets/test_published.py",
     "datasets/fewshot.py": "datasets/test_published.py",
@@ -23,7 +20,6 @@ ELSEWHERE = {
     "datasets/memory.py": "datasets/test_own.py",
     "datasets/modelnet.py": "datasets/test_published.py",
     "datasets/npz.py": "datasets/test_own.py",
-    "datasets/sample.py": "datasets/test_own.py",
     "datasets/scanobjectnn.py": "datasets/test_published.py",
     "datasets/shapenet55.py": "datasets/test_published.py",
     "datasets/shapenetpart.py": "datasets/test_published.py",

@@ -1,17 +1,14 @@
-"""Archives of clouds and folders of files, opened without labels and put together."""
+"""Archives of clouds and folders of files, opened without labels."""
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crossjepa import PointCloudError
-from crossjepa.datasets import concat, load, open_dataset
-from crossjepa.evaluate import evaluate
-from crossjepa.evaluate.baselines import ShapeDistributions
+from crossjepa.datasets import load, open_dataset
 from crossjepa.io import Mesh, PointCloud, read
 from tests.conftest import SAMPLES
 from tests.helpers import dataset_writers as writers
@@ -134,28 +131,3 @@ def test_a_labeled_folder_is_read_without_colors_and_says_so(tmp_path: Path) -> 
     expected = read(SAMPLES / "horse.obj", color=True)
     assert isinstance(expected, Mesh)
     assert (shape.appearance is None) == (expected.appearance is None)
-
-
-def test_data_sets_with_and_without_labels_together(tmp_path: Path) -> None:
-    for name, classes in (("a", ("x", "y")), ("b", ("x", "y")), ("c", ("y", "x"))):
-        np.savez(
-            tmp_path / f"{name}.npz",
-            points=writers.clouds(2, seed=ord(name)),
-            labels=np.array([0, 1]),
-            classes=np.array(classes),
-            part_labels=np.zeros((2, 16), int),
-        )
-    a, b, c = (load("clouds", tmp_path / f"{name}.npz") for name in "abc")
-    both = concat([a, b])
-    assert (both.classes, both.labels_n.tolist(), len(both.subset("all"))) == (("x", "y"), [0, 1, 0, 1], 4)
-    assert both[3].parts_N is not None
-    assert both.checksum() not in (a.checksum(), concat([b, a]).checksum())
-    np.testing.assert_array_equal(both.select([3, 0])[0].points_N3, b[1].points_N3)
-    other = concat([a, c])
-    assert (other.labels, other[2].label, other[2].parts_N) == (None, None, None)
-    with pytest.raises(ValueError, match=r"clouds\+clouds \(several\) has no labels"):
-        evaluate("linear", other, ShapeDistributions("d2"))
-    with pytest.raises(ValueError, match="different axes that point up"):
-        concat([a, load("clouds", tmp_path / "b.npz", up_axis="z")])
-    copy = pickle.loads(pickle.dumps(both))  # as for the processes that make a cache
-    np.testing.assert_array_equal(copy[2].points_N3, both[2].points_N3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from pathlib import Path
@@ -279,31 +278,3 @@ def test_our_own_pictures_from_other_cameras_are_other_contents(tmp_path: Path) 
     first = contents(0)
     assert contents(1) != first
     assert contents(0) == first
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"azimuth": float("nan")}, "camera of view 1 is not finite"),
-        ({"distance": 1e300}, "camera of view 1 is not finite"),
-        ({"distance": 0}, "the distance of view 1 is not positive"),
-        ({"elevation": "12"}, "elevation is '12', not a number"),
-        ({"elevation": None}, "elevation is None, not a number"),
-        ({"roll": True}, "roll is True, not a number"),
-        ({"fov": 10**400}, "cannot be read"),
-        ({"image": None}, "cannot be read"),
-    ],
-)
-def test_cameras_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, object], reason: str) -> None:
-    config = RenderConfig(rig="mvcnn12", image_size=16, stored_points=32)
-    for name in ("chair", "horse"):
-        render_files([SAMPLES / f"{name}.obj"], tmp_path, config)
-    path = tmp_path / "chair" / "views.json"
-    described = json.loads(path.read_text())
-    described["views"][1].update(change)
-    path.write_text(json.dumps(described))
-    dataset = open_dataset([tmp_path])
-    with pytest.raises(PointCloudError, match=reason) as raised:
-        dataset[0]
-    assert str(path) in str(raised.value)
-    assert dataset[1].renderings is not None
