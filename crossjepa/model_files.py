@@ -40,11 +40,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     """Fills a module from a safetensors file, completely or not at all.
 
     Names and shapes are compared with the module before anything is read; floating-point tensors are
-    converted to the module's dtype.
-
-    Args:
-        module: the module to fill; it may be on the meta device, and is on the CPU afterwards.
-        path: a safetensors file.
+    converted to the module's dtype. The module may be on the meta device, and is on the CPU afterwards.
 
     Raises:
         WeightsError: the file is damaged, or names or shapes do not match; the message lists them.
@@ -103,13 +99,8 @@ def save_weights(
 ) -> None:
     """Writes config.json, model.safetensors and, if there is a predictor, predictor.safetensors.
 
-    All of them are written completely or none is; same tensors, same bytes.
-
-    Args:
-        folder: where to; created if it does not exist. The predictor of an older release in it is removed.
-        state: the tensors of the encoder by name.
-        config: what describes them.
-        predictor: the tensors of the predictor by name.
+    All of them are written completely or none is; same tensors, same bytes. The folder is created if it does
+    not exist; the predictor of an older release in it is removed.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -25,15 +25,12 @@ class UsageError(ValueError):
 
 
 def bind(function: functools.partial[int], words: Sequence[str], command: str) -> Callable[[], int]:
-    """Parses the words of a command.
+    """Returns a command with its options, ready to run, or after `--help` one that does nothing.
 
     Args:
         function: the command, whose parameters are the options, with defaults of its own for some of them.
         words: what follows its name on the command line.
         command: what the user typed before them, such as "crossjepa encode".
-
-    Returns:
-        The command with its options, ready to run; after `--help` has been printed, one that does nothing.
 
     Raises:
         UsageError: an option is unknown, missing or impossible.

@@ -38,14 +38,7 @@ _MODEL = re.compile(r"(?:^|/)(\d{8})[/-]([^/]+?)(?=/|\.[^/.]+$|$)")
 
 @dataclass(frozen=True, eq=False)
 class RenderingReader(Reader):
-    """Reads objects with pictures.
-
-    Attributes:
-        folders: the folder of each object's pictures.
-        layout: how their cameras are written down.
-        shapes: file with the points or surface of each object.
-        views: pictures of each object.
-    """
+    """Reads objects, each with a folder of pictures and a file with its points or surface."""
 
     folders: tuple[Path, ...]
     layout: Layout
@@ -129,12 +122,11 @@ def open_renderings(
         }
         if found:
             return _dataset(found, layout, _pair(root, found, shapes, skip_unpaired), up_axis)
-    folders = ((path.parent.relative_to(root), path.parent) for path in root.rglob(OWN.table))
     # Hidden ones are what a `crossjepa render` that was killed has left.
     own = {
-        place.as_posix(): folder
-        for place, folder in folders
-        if not any(part.startswith(".") for part in place.parts)
+        path.parent.relative_to(root).as_posix(): path.parent
+        for path in root.rglob(OWN.table)
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
     }
     if own:
         return _dataset(own, OWN, {name: path / POINTS_NAME for name, path in own.items()}, "y")

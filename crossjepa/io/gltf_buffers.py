@@ -24,14 +24,7 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 @dataclass
 class Tree:
-    """A parsed file.
-
-    Attributes:
-        path: path of the file.
-        json: its JSON tree.
-        chunk: the binary chunk of a glb file.
-        buffers: the buffers read so far.
-    """
+    """A parsed file: its JSON tree, the binary chunk of a glb file, and the buffers read so far."""
 
     path: Path
     json: dict[str, Any]

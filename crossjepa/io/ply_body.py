@@ -20,11 +20,9 @@ FACE_LISTS = ("vertex_indices", "vertex_index")
 
 @dataclass
 class Element:
-    """A block of `count` records. Each record has the same properties, some of which may be lists.
+    """A block of `count` records, such as vertices, with the same properties, some of which may be lists.
 
     Attributes:
-        name: name of the element, such as "vertex".
-        count: number of records that the header promises.
         names: names of the properties, in order.
         types: NumPy's names for their types; "list" for lists.
         list_types: types of the count and of the items of each list, by its name.

@@ -133,9 +133,6 @@ def parse_polygons(path: Path, lines: list[str], corners: list[int], start: int 
         corners: number of corners of each line.
         start: column of the first corner; columns after the last corner are ignored.
 
-    Returns:
-        For each number of corners k, the (P,) indices of its lines and its (P, k) polygons.
-
     Raises:
         PointCloudError: a corner is missing or is not an integer.
     """
