@@ -2,8 +2,8 @@
 
     python examples/finetune_folder.py FOLDER MODEL [FILE ...]
 
-FOLDER has a folder of files for every class; MODEL is where the result goes. The same command again goes on
-with a run that was cut, and answers at once when it has ended.
+FOLDER has a folder of files for every class; MODEL is where the result goes. The same command again
+resumes an interrupted run, and answers at once after the run has ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crossjepa import CrossJEPAEncoder, Prediction
+from crossjepa import CrossJEPAEncoder
 from crossjepa.train.finetune import FinetuneConfig, finetune
 
 
@@ -38,7 +38,6 @@ def main() -> None:
     print(f"it knows {', '.join(model.classes)}")
     for file in options.files:
         answer = model.predict(file)
-        assert isinstance(answer, Prediction)
         print(f"{file.name} is a {answer.label} ({answer.probability:.0%})")
 
 

@@ -17,11 +17,13 @@ from crossjepa.io import find_files
 def main(folder: Path) -> None:
     """Prints each file and the one whose feature is most like it."""
     files = find_files(folder)
+    if not files:
+        sys.exit(f"{folder}: no point cloud or mesh file in this folder")
     encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
     features = encoder.encode(files)
     print(f"{len(files)} files -> features of shape {features.shape}")
 
-    # Centering removes what all objects share; cosines of raw features are all close to one.
+    # Centering removes what all objects share; without it, every pair has a positive cosine.
     centered = features - features.mean(axis=0)
     centered /= np.linalg.norm(centered, axis=1, keepdims=True)
     similarity = centered @ centered.T

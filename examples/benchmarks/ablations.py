@@ -2,9 +2,9 @@
 
     python examples/benchmarks/ablations.py CACHE RUNS --probe CLOUDS.npz --probe-up-axis z [--steps 400]
 
-RUNS/NAME holds each run; finished ones are not repeated and a cut one goes on. CLOUDS.npz holds `points`,
-`labels` and `split`; only rows of its training split are read, a fifth of them to score. One run of 400 steps
-says what helps early, not what wins in the end.
+RUNS/NAME holds each run; finished ones are not repeated, and an interrupted one is resumed. CLOUDS.npz holds
+`points`, `labels` and `split`; only rows of its training split are read, a fifth of them to score. One run of
+400 steps says what helps early, not what wins in the end.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def base_recipe(cache: str, steps: int) -> PretrainConfig:
 
 
 def run_variant(recipe: PretrainConfig, run: Path, data: ProbeData) -> dict[str, float]:
-    """Trains one variant, or goes on with it, and returns its last figures."""
+    """Trains one variant, or resumes it, and returns its last figures."""
     options = RunOptions(log_every=50, save_every=100, probe_every=recipe.run.steps, keep=1)
     pretrain(recipe, run, options, data)
     last: dict[str, float] = {}

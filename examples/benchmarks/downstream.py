@@ -3,8 +3,8 @@
     python examples/benchmarks/downstream.py DATA -o RESULTS [--model crossjepa-base] [--only WORD] [--list]
 
 DATA holds modelnet40_clouds_1024.npz, psb_clouds_1024.npz, labeledpsb_parts_2048.npz, and shapedb69.npz,
-which examples/reproduce/shapedb.py writes. The JSON of every command is kept in RESULTS, and a cell that is
-there is not measured again; so a run that was interrupted resumes. At the end the tables are printed as
+which examples/reproduce/shapedb.py writes. The JSON of every command is kept in RESULTS, and a cell that
+exists is not measured again, so an interrupted run resumes. At the end the tables are printed as
 Markdown, with gaps where a cell is missing, and the label efficiency is drawn.
 """
 
@@ -48,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: a row a model."""
+    """A table with one row per model."""
 
     title: str
     rows: tuple[str, ...]
@@ -70,7 +70,7 @@ def tables(model: str) -> list[Table]:
     )
     labels = tuple(Column(share, "label-efficiency", MODELNET, f"accuracy_{share}") for share in LABEL_SHARES)
     tuned = (
-        Column("MN40, 20 a class", "classification", MODELNET, "accuracy", tuple(FEW)),
+        Column("MN40, 20 per class", "classification", MODELNET, "accuracy", tuple(FEW)),
         Column("PSB", "classification", PSB, "accuracy"),
         Column("ShapeDB, fold 0", "classification", SHAPEDB, "accuracy"),
         Column("PSB parts, instance mIoU", "partseg", PARTS, "instance_miou"),
@@ -120,7 +120,7 @@ def command(column: Column, row: str, model: str, data: Path, results: Path) -> 
 
 
 def measure(words: Sequence[str], output: Path) -> bool:
-    """Runs a command unless its result is there; what it prints goes into a log beside it."""
+    """Runs a command unless its result exists; what it prints goes into a log beside it."""
     if output.is_file():
         return True
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="measure only commands that contain this word")
     parser.add_argument("--list", action="store_true", help="print the commands and measure nothing")
     options = parser.parse_args()
-    whole = True
+    complete = True
     for table in tables(options.model):
         for column in table.columns:
             for row in table.rows:
@@ -195,13 +195,13 @@ def main() -> int:
                 if options.list:
                     print(shlex.join(words))
                 elif options.only in shlex.join(words):
-                    whole &= measure(words, result_path(column, row, options.output))
+                    complete &= measure(words, result_path(column, row, options.output))
     if options.list:
         return 0
     for table in tables(options.model):
         print(markdown(table, options.output))
     draw(tables(options.model)[1], options.output, options.output / "label_efficiency.png")
-    return 0 if whole else 1
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

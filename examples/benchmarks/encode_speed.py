@@ -42,7 +42,7 @@ def transformer_operations(config: EncoderConfig) -> int:
 
 
 def best_seconds(works: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Seconds of a call of each: the best of several rounds, so that a busy moment spoils no ratio."""
+    """Seconds per call of each, the best of several rounds, so that a busy moment spoils no ratio."""
     best = [float("inf")] * len(works)
     for number in range(rounds + 1):
         for place, work in enumerate(works):
@@ -64,7 +64,7 @@ def matmul(dtype: torch.dtype, device: str) -> Callable[[], object]:
 
 @dataclass(frozen=True)
 class Part:
-    """One row: what is timed and how many operations of a matrix product it takes a cloud."""
+    """One row: what is timed and how many matrix-product operations it takes per cloud."""
 
     name: str
     work: Callable[[], object]

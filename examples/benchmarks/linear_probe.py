@@ -38,7 +38,7 @@ def render_one(cloud: Clouds) -> NDArray[np.uint8]:
 
 
 def teacher_features(clouds: Clouds, teacher_file: str) -> Features:
-    """The teacher's embedding of one shaded view of every cloud, rendered by a process a core."""
+    """The teacher's embedding of one shaded view of every cloud, rendered by one process per core."""
     from crossjepa.train.cache.teacher import Teacher
 
     teacher = Teacher(teacher_file)

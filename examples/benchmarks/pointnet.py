@@ -79,8 +79,8 @@ class PointNet(nn.Module):
     def forward(
         self, points_BN3: Tensor, mask_BN: Tensor | None, label_B: Tensor, queries_BQ3: Tensor | None
     ) -> Tensor:
-        """Returns (B, K) scores, or (B, Q, P) where there are query points."""
-        if mask_BN is not None:  # a point twice moves no maximum, and batch norms see none that is not there
+        """Returns (B, K) scores, or (B, Q, P) if there are query points."""
+        if mask_BN is not None:  # repeated points move no maximum, and batch norms see real points only
             points_BN3 = torch.where(mask_BN.unsqueeze(-1), points_BN3, points_BN3[:, :1])
         whole_BC = self._levels(points_BN3)[-1].amax(dim=1)
         if queries_BQ3 is None:
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--per-class", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--up-axis", default="", choices=("x", "y", "z"), help="where it is not known")
+    parser.add_argument("--up-axis", default="", choices=("x", "y", "z"), help="if the data set does not say")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     others = ("data", "data_set", "output", "json")

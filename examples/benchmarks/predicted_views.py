@@ -4,7 +4,7 @@
 
 CACHE is the one that the model was trained on; scored are the objects that all runs on it held out. Every
 view of an object is predicted from its points and compared with the teacher's embedding, centered and scaled
-a channel at a time:
+channel by channel:
 
     explained    share of the variance of all views that the prediction accounts for (R squared)
     object       how often the embedding nearest to the prediction is that of the right object, among the
@@ -33,7 +33,7 @@ def held_out_rows(cache: Cache, model: CrossJEPA) -> tuple[NDArray[np.int64], ND
     """Returns the objects that the model's predictor was trained on, and those that were held out.
 
     Raises:
-        ValueError: the model was trained on another cache, so that nobody knows what it has seen.
+        ValueError: the model was trained on another cache, so it is unknown what it has seen.
     """
     provenance = model.encoder.model_config.provenance
     recipe = options_of(provenance.get("predictor", provenance)["recipe"])
@@ -76,7 +76,7 @@ def main() -> None:
         "pose and color histogram": torch.from_numpy(views.histograms_BVH),
         "pose alone": None,
     }
-    print(f"{len(rows)} objects, {cache.views} views of each, {cache.width} numbers a view")
+    print(f"{len(rows)} objects, {cache.views} views of each, {cache.width} numbers per view")
     print(f"{'told':<32} {'explained':>9} {'object':>8} {'view':>8}")
     for name, histogram in told.items():
         predicted_nVD = model.predict_view(points_nN3, azimuth_nV, elevation_nV, distance_nV, histogram)

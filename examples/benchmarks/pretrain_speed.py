@@ -1,4 +1,4 @@
-"""Samples a second of a pretraining step, from the textbook's way to ours, one change at a time.
+"""Samples per second of a pretraining step, from the textbook's way to ours, one change at a time.
 
     python examples/benchmarks/pretrain_speed.py [--size crossjepa-base] [--batch-size 32] [--repeats 3]
 
@@ -74,7 +74,7 @@ def ways(size: str, batch_size: int, depth: int) -> list[Way]:
     full = ours.change(few_share=0.0, optimizer="adamw")
     apart = full.change(joint_attention=True)
     return [
-        Way("textbook, a sequence a view", apart, embedding=True, attention=True),
+        Way("textbook, one sequence per view", apart, embedding=True, attention=True),
         Way("+ our patch embedding", apart, attention=True),
         Way("+ plain attention for few tokens", apart),
         Way("+ all views share the tokens", full),
@@ -101,7 +101,7 @@ def step_of(way: Way) -> Callable[[], None]:
 
 
 def matmul_peak(seconds: float = 1.0) -> float:
-    """Best bfloat16 rate of a square matrix product on this machine, in operations a second."""
+    """Best bfloat16 rate of a square matrix product on this machine, in operations per second."""
     left, right = (torch.randn(2048, 2048, dtype=torch.bfloat16) for _ in range(2))
     best, end = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < end:

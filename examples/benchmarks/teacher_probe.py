@@ -26,14 +26,14 @@ def read_labels(cache: Cache, clouds: str) -> NDArray[np.int64]:
     """Returns the class of every object of the cache.
 
     Raises:
-        ValueError: an object of the cache is not in the file, or is of its test split.
+        ValueError: an object of the cache is not in the file, or belongs to its test split.
     """
     with np.load(clouds) as archive:
         rows = zip(archive["names"].astype(str), archive["labels"], archive["split"], strict=True)
         label_of = {name: int(label) for name, label, split in rows if split != "test"}
     unknown = [name for name in cache.manifest["names"] if name not in label_of]
     if unknown:
-        raise ValueError(f"{clouds}: {unknown[0]} and {len(unknown) - 1} more are not of its training split")
+        raise ValueError(f"{clouds}: {unknown[0]} and {len(unknown) - 1} more are not in its training split")
     return np.array([label_of[name] for name in cache.manifest["names"]])
 
 

@@ -68,7 +68,7 @@ class Run:
 class Weights:
     """Exported weights: of a run, or the mean of a run and other weights.
 
-    `predictor` is False where the weights had none when later runs started from them.
+    `predictor` is False if the weights had none when later runs started from them.
     """
 
     run: str
