@@ -38,7 +38,7 @@ def test_golden_features(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(output.tokens.detach().numpy(), golden["tokens"], rtol=2e-3, atol=2e-3)
 
 
-def test_every_registered_checkpoint_is_whole() -> None:
+def test_every_registered_checkpoint_is_complete() -> None:
     import hashlib
 
     assert crossjepa.list_models() == sorted(CHECKPOINTS)

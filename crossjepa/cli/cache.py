@@ -74,6 +74,6 @@ def cache_info(cache: Annotated[Path, Positional, arg(metavar="FOLDER")], json: 
     else:
         for name, value in report.facts.items():
             print(f"{name}: {value if isinstance(value, str) else plain.dumps(value)}")
-        print("damaged or unfinished" if report.problems else "whole: everything checked")
+        print("damaged or unfinished" if report.problems else "complete: everything checked")
     options.print_problems([f"{cache}: {problem}" for problem in report.problems])
     return 1 if report.problems else 0

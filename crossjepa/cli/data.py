@@ -54,7 +54,7 @@ def check(
     else:
         print("\n".join(map(_describe, found)))
     options.print_problems([problem for each in found for problem in each.problems])
-    return 0 if all(each.is_whole for each in found) else 1
+    return 0 if all(each.is_valid for each in found) else 1
 
 
 def _describe(found: Check) -> str:
@@ -62,7 +62,7 @@ def _describe(found: Check) -> str:
     parts = f", {found.parts} parts" if found.parts else ""
     points = "-".join(f"{count:,}" for count in sorted(set(found.points)))
     verified = f"{found.verified} files with the published MD5\n" if found.verified else ""
-    state = "whole" if found.is_whole else "NOT AS EXPECTED"
+    state = "complete" if found.is_valid else "NOT AS EXPECTED"
     return (
         f"{found.name} ({found.layout}): {state}\n{splits}; {found.classes} classes{parts}; {points} points\n"
         f"{verified}sha256 {found.checksum}"

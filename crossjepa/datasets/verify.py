@@ -45,13 +45,13 @@ class Check:
     problems: list[str] = field(default_factory=list)
 
     @property
-    def is_whole(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether it is complete and nothing is wrong."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values."""
-        return {**asdict(self), "is_whole": self.is_whole}
+        return {**asdict(self), "is_valid": self.is_valid}
 
 
 def check(name: str, path: str | os.PathLike[str]) -> list[Check]:

@@ -24,11 +24,11 @@ def test_check(tmp_path: Path, run: Run) -> None:
     path = save(tmp_path / "boxes.npz")
     printed = run("data", "check", "clouds", path)
     assert printed.code == 0
-    assert "whole" in printed.out
+    assert "complete" in printed.out
     printed = run("data", "check", "modelnet40", path, "--json")
     assert printed.code == 1
     (found,) = printed.json
-    assert (found["counts"], found["points"], found["is_whole"]) == (
+    assert (found["counts"], found["points"], found["is_valid"]) == (
         {"test": 150, "train": 180},
         [64, 64],
         False,
