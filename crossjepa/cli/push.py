@@ -26,7 +26,7 @@ def push(
 
     Args:
         source: folder of weights, or a registered name.
-        repo: repository, made if it is not there.
+        repo: repository, created if it does not exist.
         private: make a new repository private.
         revision: branch to commit to.
         message: message of the commit.

@@ -102,7 +102,7 @@ def from_blocks(
         other_files: lists and the like, which count for the checksum.
 
     Raises:
-        PointCloudError: a label is no number of a class; the message names the file.
+        PointCloudError: a label is not the number of a class; the message names the file.
     """
     labels = [
         whole_numbers(block.labels, len(classes), str(block.file), "label")

@@ -64,7 +64,7 @@ def load(
 
 
 def require(source: Source, path: Path) -> None:
-    """Explains how to get a data set that is not there.
+    """Explains how to get a data set that does not exist.
 
     Raises:
         DatasetNotFoundError: there is nothing at the path.

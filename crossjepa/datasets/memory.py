@@ -79,8 +79,8 @@ def from_sources(
         up_axis: the axis that points up; the one of the weights by default.
 
     Raises:
-        ValueError: there is another number of labels than of sources, or a label is no class.
-        PointCloudError: a file is not there.
+        ValueError: the numbers of labels and sources differ, or a label is not a class.
+        PointCloudError: a file does not exist.
     """
     rule = processor or ProcessorConfig()
     labels = np.asarray(labels_n, np.int64)

@@ -112,7 +112,7 @@ def _listed(name: str, path: Path) -> tuple[list[str], list[Entry], list[Path]]:
         for line, entry in enumerate(read_lines(file), start=1):
             shape = entry.rsplit("_", 1)[0]
             if shape not in numbers:
-                raise PointCloudError(file, f"line {line}: {entry!r} is of no class of {lists[0].name}")
+                raise PointCloudError(file, f"line {line}: {entry!r} belongs to no class of {lists[0].name}")
             entries.append(Entry(path, numbers[shape], split, entry))
     return classes, entries, lists
 

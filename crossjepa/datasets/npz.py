@@ -18,7 +18,6 @@ from crossjepa.io import PointCloudError
 from crossjepa.io.arrays import check_unpacked_size, read_header
 
 _TEXTS = ("split", "names", "classes", "part_names")
-_NUMBERS = ("points", "labels", "normals", "part_labels")
 
 
 def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = True) -> Dataset:

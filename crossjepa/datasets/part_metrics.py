@@ -44,7 +44,7 @@ def shape_iou(predicted_N: Parts, truth_N: Parts, parts: Sequence[int]) -> float
         parts: all parts of the shape's class.
 
     Raises:
-        ValueError: the lengths differ, the class has no parts, or a true part is none of the class.
+        ValueError: the lengths differ, the class has no parts, or a true part does not belong to the class.
     """
     if len(predicted_N) != len(truth_N):
         raise ValueError(f"{len(predicted_N)} predicted parts for {len(truth_N)} points")

@@ -122,7 +122,7 @@ def open_renderings(
         }
         if found:
             return _dataset(found, layout, _pair(root, found, shapes, skip_unpaired), up_axis)
-    # Hidden ones are what a `crossjepa render` that was killed has left.
+    # Hidden ones were left by a `crossjepa render` that was killed.
     own = {
         path.parent.relative_to(root).as_posix(): path.parent
         for path in root.rglob(OWN.table)
@@ -159,7 +159,7 @@ def _usual_views(folders: Sequence[Path], layout: Layout) -> int:
             with suppress(PointCloudError):
                 counts[len(layout.read(folders[row])[0])] += 1
         if counts:
-            # Of equally many the larger number: a table is rather cut short than too long.
+            # On a tie the larger number: a table is more likely cut short than too long.
             return max(counts, key=lambda views: (counts[views], views))
     return len(layout.read(folders[0])[0])
 

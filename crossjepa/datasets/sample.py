@@ -103,7 +103,7 @@ def read_split(text: str, source: str | os.PathLike[str]) -> str:
     """Returns the name of the split that a text in a file means, "all" for an empty one.
 
     Raises:
-        PointCloudError: it is no split; a typo must not turn test clouds into training clouds.
+        PointCloudError: it is not a split; a typo must not turn test clouds into training clouds.
     """
     name = text.strip().lower()
     split = known_split(name) or (name or "all" if re.fullmatch(r"(all)?|fold\d+", name) else None)
@@ -122,7 +122,7 @@ def whole_numbers(values: NDArray[Any], limit: int, source: str, what: str) -> N
         what: what to call them in an error.
 
     Raises:
-        PointCloudError: the shape is another, or a value is not a whole number from 0 to `limit` - 1.
+        PointCloudError: the shape is different, or a value is not a whole number from 0 to `limit` - 1.
     """
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim != 1 or flat.dtype.kind not in "fiu":

@@ -56,7 +56,7 @@ def _load_text(path: Path) -> Dataset:
         for item in _split_list(lists[-1]):
             synset, _, name = item.partition("/")
             if synset not in numbers:
-                raise PointCloudError(lists[-1], f"{item!r} is of no class of {_MAP}")
+                raise PointCloudError(lists[-1], f"{item!r} belongs to no class of {_MAP}")
             entries.append(Entry(path / synset / f"{name}.txt", numbers[synset], split, item))
     return from_files(
         "shapenetpart", "benchmark_v0_normal", classes, entries, _read_text, listed_in=lists[1],

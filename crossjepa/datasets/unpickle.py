@@ -37,7 +37,7 @@ def read_pickle(path: Path) -> Any:
 
 
 def as_array(value: Any) -> NDArray[Any]:
-    """Returns numbers out of `read_pickle` as an array; raises ValueError if they are none."""
+    """Returns numbers out of `read_pickle` as an array; raises ValueError if it holds none."""
     value = [as_array(item) for item in value] if isinstance(value, (list, tuple)) else value
     array = value.array if isinstance(value, _Array) else np.asarray(value)
     if array.dtype.kind not in "biuf":

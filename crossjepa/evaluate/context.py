@@ -30,7 +30,7 @@ class EvaluationContext:
     Attributes:
         dataset: the data set.
         extractor: source of the features.
-        seed: seed of every random draw.
+        seed: seed of all random numbers.
         holdout: test on a part of the training split.
         cache: cache of features.
         batch_size: clouds per batch.

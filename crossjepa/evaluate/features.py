@@ -158,7 +158,7 @@ class FeatureCache:
     """A folder of features, under the hash of weights, data and preprocessing.
 
     Args:
-        folder: the folder, made when it is needed; `default_cache()` is the usual one.
+        folder: the folder, created when it is needed; `default_cache()` is the usual one.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

@@ -24,7 +24,7 @@ _DEVIATION = "numpy.std over folds (divided by their number)"
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One draw of classes, support and queries.
+    """One choice of classes, support and queries.
 
     Attributes:
         support_n: places of the labeled clouds.

@@ -12,7 +12,7 @@ from crossjepa.evaluate.linear import fit_fixed_svm, fit_linear_svm
 from crossjepa.evaluate.probes import Labels, folds_of
 from crossjepa.result import Outcome
 
-SHARES, DRAWS = (0.01, 0.05, 0.1, 0.5, 1.0), 3
+SHARES, SUBSETS = (0.01, 0.05, 0.1, 0.5, 1.0), 3
 # Scaling and C if no class has two labels, so that nothing can be validated. Few clouds in many channels are
 # separable, and then any C from here up gives the same machine.
 _UNVALIDATED = ("standardized", 0.1)
@@ -29,23 +29,23 @@ def run_label_efficiency(context: EvaluationContext) -> Outcome:
     rows: list[dict[str, Any]] = []
     for share in SHARES:
         scores, sizes = [], []
-        for draw in range(DRAWS if share < 1 else 1):
+        for number in range(SUBSETS if share < 1 else 1):
             everything = np.arange(len(train_n))
-            chosen = draw_per_class(train_n, everything, share, 1000 * context.seed + draw, at_least=1)
+            chosen = draw_per_class(train_n, everything, share, 1000 * context.seed + number, at_least=1)
             scores.append(_accuracy(context, train_nE[chosen], train_n[chosen], test_mE, test_m))
             sizes.append(len(chosen))
         rows.append(
             {
                 "labels": f"{share:.0%}",
                 "train": sizes[0],
-                "draws": len(scores),
+                "subsets": len(scores),
                 "accuracy": float(np.mean(scores)),
                 "deviation": float(np.std(scores)),
             }
         )
     settings = {
         "classifier": "linear SVM, scaling and C by cross-validation within the subset",
-        "subsets": "by class, at least one label each; those of one draw are nested",
+        "subsets": "by class, at least one label each; those of one seed are nested",
         "test": f"{len(test_m)} clouds of {partition.name}",
     }
     return Outcome({f"accuracy_{row['labels']}": row["accuracy"] for row in rows}, rows, settings)

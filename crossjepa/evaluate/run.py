@@ -48,9 +48,9 @@ def evaluate(
         protocol: one of `list_protocols()`.
         dataset: from `crossjepa.datasets.load`.
         extractor: an encoder, or what `find_extractor` returns.
-        seed: seed of every random draw.
+        seed: seed of all random numbers.
         holdout: leave the test split alone and test on a fifth of the training split; for development.
-        per_class: keep at most this many clouds of every class in every split; for quick trials.
+        per_class: keep at most this many clouds of every class in every split; for quick tests.
         cache: cache of features; none by default.
         batch_size: clouds per batch.
         jobs: number of parallel fits.
@@ -156,7 +156,7 @@ def _with_options(
     if not given:
         return rule.run
     if not rule.name.startswith("fewshot"):
-        raise ValueError(f"{rule.name} is no few-shot protocol: it has no {' and '.join(given)}")
+        raise ValueError(f"{rule.name} is not a few-shot protocol: it has no {' and '.join(given)}")
     numbers = [*([] if folds is None else [folds]), *(number for pair in settings or () for number in pair)]
     if min(numbers, default=0) < 1:
         raise ValueError(f"folds, ways and shots must be at least 1: {given}")

@@ -44,4 +44,4 @@ def evaluate_parts(predict: Callable[[Sample], Parts], dataset: Dataset) -> Outc
         "class_miou": scores.class_miou,
         "accuracy": scores.accuracy,
     }
-    return Outcome(metrics, rows, {"absent parts": "a part neither there nor predicted counts 1"})
+    return Outcome(metrics, rows, {"absent parts": "a part neither present nor predicted counts as 1"})

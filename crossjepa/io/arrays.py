@@ -100,7 +100,7 @@ def read_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.
     """Returns shape, whether columns come first, and type of an npy array, of which no more is read.
 
     Raises:
-        PointCloudError: it is no npy array.
+        PointCloudError: it is not an npy array.
     """
     try:
         with warnings.catch_warnings():

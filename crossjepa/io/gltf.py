@@ -131,7 +131,7 @@ def _faces(
         raise PointCloudError(source, f"a face refers to vertex {wrong}, but there are {vertex_count}")
     if mode == _TRIANGLES:
         if len(corners) % 3:
-            raise ValueError(f"{len(corners)} corners are no multiple of 3")
+            raise ValueError(f"{len(corners)} corners are not a multiple of 3")
         return corners.reshape(-1, 3)
     if mode == _FAN:
         return np.stack([np.full(max(len(corners) - 2, 0), corners[:1]), corners[1:-1], corners[2:]], axis=1)

@@ -103,7 +103,7 @@ def test_missing_list(tmp_path: Path, name: str) -> None:
     [
         ("modelnet40_test.txt", None, "no such file"),
         ("modelnet40_test.txt", "", "is empty"),
-        ("modelnet40_test.txt", "sofa_0001\n", "'sofa_0001' is of no class"),
+        ("modelnet40_test.txt", "sofa_0001\n", "'sofa_0001' belongs to no class"),
         ("modelnet40_test.txt", "bathtub_0099\n", "no such file; 1 of 7"),
         ("bathtub/bathtub_0003.txt", "1,2\n", r"\(N, 3\)"),
         ("bathtub/bathtub_0003.txt", "1,2,3\n1,2,x\n", "line 2"),

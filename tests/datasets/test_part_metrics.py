@@ -11,7 +11,7 @@ from crossjepa.evaluate import most_likely_parts, part_scores, shape_iou
 def test_iou_of_a_shape() -> None:
     truth = np.array([0, 0, 0, 1, 1, 2])
     predicted = np.array([0, 0, 1, 1, 1, 1])
-    # part 0: 2 of 3; part 1: 2 of 4; part 2: 0 of 1; part 3: neither there nor predicted
+    # part 0: 2 of 3; part 1: 2 of 4; part 2: 0 of 1; part 3: neither present nor predicted
     assert shape_iou(predicted, truth, (0, 1, 2, 3)) == pytest.approx((2 / 3 + 2 / 4 + 0 + 1) / 4)
     assert shape_iou(truth, truth, (0, 1, 2)) == 1
     # a part of another class may be predicted: it is only wrong

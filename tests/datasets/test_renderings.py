@@ -69,7 +69,7 @@ def write_disn(root: Path, views: int = 36) -> NDArray[np.float64]:
 
 
 def write_clouds(root: Path) -> None:
-    """As CrossPoint keeps them: a file an object, under its synset."""
+    """As CrossPoint keeps them: one file per object, under its synset."""
     generator = np.random.default_rng(2)
     for name in MODELS:
         path = root / f"{name}.npy"
@@ -263,7 +263,7 @@ def test_contents_follow_cameras_pictures_and_shapes(
         path.write_bytes(path.read_bytes().replace(old, new, 1))
     after = open_dataset([root])
     assert after.contents(after.fingerprints()) != contents
-    # An unfinished cache goes on with all other objects.
+    # An unfinished cache continues with all other objects.
     assert after.facts() == before.facts()
     assert [row for row, old in enumerate(prints) if after.fingerprint(row) != old] == [1]
 

@@ -141,7 +141,7 @@ def fewshot_fold(path: Path, way: int = 2, shot: int = 3, queries: int = 2, prot
 
 
 def shapenet55(folder: Path) -> Path:
-    """`ShapeNet55-34`: a npy a shape, and two lists."""
+    """`ShapeNet55-34`: one npy per shape, and two lists."""
     (folder / "shapenet_pc").mkdir(parents=True)
     for number, split in enumerate(("train", "test")):
         names = [f"{synset}-{number}{row}abc.npy" for synset in ("02691156", "04379243") for row in range(2)]

@@ -132,7 +132,7 @@ class HubServer:
         private: bool = False,
         gated: bool = False,
     ) -> str:
-        """Commits to a repository, made when it is not there, and returns the hash of the commit."""
+        """Commits to a repository, created if it does not exist, and returns the hash of the commit."""
         return self.repositories.setdefault(repo, Repository(private, gated)).commit(changes, branch)
 
     def downloads(self) -> list[str]:

@@ -72,7 +72,7 @@ def ply(
 
 
 def gltf_tree(vertices_V3: Floats, faces_F3: Ints | None, **node: Any) -> tuple[dict[str, Any], bytes]:
-    """A glTF tree with one mesh (points where there are no faces), and its only buffer, without address."""
+    """A glTF tree with one mesh (points if there are no faces), and its only buffer, without address."""
     positions = vertices_V3.astype("<f4")
     buffer = positions.tobytes()
     views = [{"buffer": 0, "byteOffset": 0, "byteLength": len(buffer)}]

@@ -50,7 +50,7 @@ def run_until_killed(words: list[str], run: Path, seconds: float) -> bool:
     """Runs a command, and kills it some time after its next checkpoint.
 
     Returns:
-        Whether it was killed; False where it had ended before.
+        Whether it was killed; False if it had ended before.
     """
     before = checkpoints(run)
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ONE_THREAD)

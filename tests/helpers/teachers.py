@@ -1,4 +1,4 @@
-"""Teachers for tests: the real one where it is present, and small ones with random weights."""
+"""Teachers for tests: the real one if it is present, and small ones with random weights."""
 
 from __future__ import annotations
 

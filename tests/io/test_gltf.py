@@ -158,7 +158,7 @@ GOOD = writers.glb(*parts())
         (changed(accessors__0__type="VEC2"), "2 components"),
         (changed(accessors__0__bufferView=...), "no data"),
         (changed(accessors__1__componentType=5126), "not integers"),
-        (changed(accessors__1__count=11), "no multiple of 3"),
+        (changed(accessors__1__count=11), "not a multiple of 3"),
         (changed(bufferViews__0__byteStride=1), "stride"),
         (changed(bufferViews__1__byteOffset=10**30), "needs"),
         (changed(buffers=[{}, {}], bufferViews__0__buffer=1), "buffer 1 has no data"),

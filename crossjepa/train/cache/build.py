@@ -103,7 +103,7 @@ def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
     if not folder.exists():
         return None
     if not (folder / MANIFEST).is_file():
-        raise ValueError(f"{folder}: is there already, and no cache")
+        raise ValueError(f"{folder}: exists, but is not a cache")
     cache = open_cache(folder)
     found = cache.manifest.get("recipe_hash")
     if found != recipe_hash(recipe):

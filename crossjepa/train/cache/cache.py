@@ -231,7 +231,7 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
         ValueError: a file of the cache is damaged.
     """
     if not (folder / MANIFEST).is_file():
-        unfinished = " (an unfinished one is there: run the same command again)"
+        unfinished = " (an unfinished one exists: run the same command again)"
         raise FileNotFoundError(f"{folder}: no cache{unfinished if partial_folder(folder).is_dir() else ''}")
 
     def array(name: str) -> Any:

@@ -78,7 +78,7 @@ def start_cache(
                 "change the name"
             )
         # The recipe of existing pictures names no rig, and they can be rendered again with another one.
-        for number, what in (("views", "views an object"), ("width", "numbers a view")):
+        for number, what in (("views", "views per object"), ("width", "numbers per view")):
             if found.get(number) != manifest[number]:
                 raise ValueError(
                     f"{partial}: unfinished cache of {found.get(number)} {what}, not {manifest[number]}; "

@@ -167,7 +167,7 @@ def _load(name: str, image_size: int) -> nn.Module:
 
 def _wrong_size(name: str, image_size: int, error: Exception) -> ValueError:
     return ValueError(
-        f"teacher {name} cannot embed pictures of {image_size} pixels a side: {_first_line(error)}"
+        f"teacher {name} cannot embed pictures of {image_size} x {image_size} pixels: {_first_line(error)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The work at a cache: rows are rendered and embedded, in this process or in several.
+"""The work on a cache: rows are rendered and embedded, in this process or in several.
 
 S objects, V views, P stored points, D teacher width
 """
@@ -28,7 +28,7 @@ ERRORS = "errors"
 
 @dataclass(frozen=True)
 class Run:
-    """The work at one cache, in this process or in several."""
+    """The work on one cache, in this process or in several."""
 
     folder: Path
     dataset: Dataset

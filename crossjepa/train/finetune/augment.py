@@ -42,24 +42,24 @@ class Augmentation:
     Attributes:
         matrix_B33: (B, 3, 3) map of row vectors.
         shift_B13: (B, 1, 3) what is added after it.
-        draws: source of the noise.
+        rng: random numbers for the noise.
         jitter: standard deviation of the noise.
     """
 
     matrix_B33: Tensor
     shift_B13: Tensor
-    draws: CloudRng
+    rng: CloudRng
     jitter: float
 
     def with_noise_of(self, generators: Sequence[np.random.Generator]) -> Augmentation:
         """Returns the same maps with noise from other generators."""
-        return replace(self, draws=CloudRng(generators))
+        return replace(self, rng=CloudRng(generators))
 
     def __call__(self, points_BN3: Tensor) -> Tensor:
         """Returns (B, N, 3) augmented points with fresh noise."""
         moved_BN3 = points_BN3 @ self.matrix_B33 + self.shift_B13
         if self.jitter:
-            moved_BN3 = moved_BN3 + self.jitter * self.draws.normal(*points_BN3.shape[1:])
+            moved_BN3 = moved_BN3 + self.jitter * self.rng.normal(*points_BN3.shape[1:])
         return moved_BN3
 
 
@@ -73,15 +73,15 @@ def draw_augmentation(
         up_axis: the axis that points up for the weights.
         generators: one per cloud.
     """
-    draws = CloudRng(generators)
-    stretch_B3 = 1 + config.scale_range * (2 * draws.uniform(3) - 1)
+    rng = CloudRng(generators)
+    stretch_B3 = 1 + config.scale_range * (2 * rng.uniform(3) - 1)
     matrix_B33 = torch.diag_embed(stretch_B3)
-    angle_B = 2 * math.pi * draws.uniform(1)[:, 0]
+    angle_B = 2 * math.pi * rng.uniform(1)[:, 0]
     if config.rotate == "up":
         first, second = _PLANES[up_axis]
         rotation_B33 = torch.eye(3).repeat(len(angle_B), 1, 1)
         rotation_B33[:, first, first] = rotation_B33[:, second, second] = angle_B.cos()
         rotation_B33[:, first, second], rotation_B33[:, second, first] = angle_B.sin(), -angle_B.sin()
         matrix_B33 = matrix_B33 @ rotation_B33
-    shift_B13 = config.translate * (2 * draws.uniform(1, 3) - 1)
-    return Augmentation(matrix_B33, shift_B13, draws, config.jitter)
+    shift_B13 = config.translate * (2 * rng.uniform(1, 3) - 1)
+    return Augmentation(matrix_B33, shift_B13, rng, config.jitter)

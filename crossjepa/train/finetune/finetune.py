@@ -112,7 +112,7 @@ class FinetuneRun:
         torch.manual_seed(config.seed)
         self.encoder.reset_classifier(head)
         self.encoder.to(own_device(self.options.device))
-        # Not before the data could be read: whoever mends a file may go on in the same folder.
+        # Not before the data could be read: whoever repairs a file may continue in the same folder.
         write_json(self.folder / RECIPE_NAME, recipe)
         train, validation = (
             self.clouds.select(places) for places in (self.split.train_n, self.split.validation_n)
@@ -233,8 +233,8 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
         changed = sorted(key for key in {*recipe, *found} if recipe.get(key) != found.get(key))
         if changed:
             raise ValueError(
-                f"{folder} was started with another {', '.join(changed)}: resume it with the same, or choose "
-                "another folder"
+                f"{folder} was started with other values of {', '.join(changed)}: resume it with the "
+                "same, or choose another folder"
             )
         ended = folder / RESULT_NAME
         return Result(**json.loads(ended.read_text(encoding="utf-8"))) if ended.is_file() else None

@@ -69,7 +69,7 @@ def split_dataset(dataset: Dataset, validation_share: float, test_share: float, 
         dataset: the data set.
         validation_share: share of the training part.
         test_share: share of all clouds if there is no test split; 0 for no test.
-        seed: seed of the random draws.
+        seed: seed of the random choice.
 
     Raises:
         ValueError: there is nothing to learn from.
@@ -92,7 +92,7 @@ def split_dataset(dataset: Dataset, validation_share: float, test_share: float, 
         labels_n = dataset.labels_n
         counts = np.bincount(labels_n[learn_n], minlength=len(dataset.classes))
         spare_n = learn_n[counts[labels_n[learn_n]] >= 2]  # at least one cloud of each class stays
-        # Another seed than that of the test part: the draws of one seed are nested, not independent.
+        # Another seed than that of the test part: subsets of one seed are nested, not independent.
         validation_n = draw_per_class(labels_n, spare_n, validation_share, seed + 1, at_least=1)
         how = f"{validation_share:.0%} of the training part of every class"
     train_n = np.setdiff1d(learn_n, validation_n)

@@ -19,8 +19,8 @@ def load_config(name: str | os.PathLike[str]) -> PretrainConfig:
     """Reads a recipe.
 
     Args:
-        name: a recipe of the package ("shapenet-paper", "bundled") or the path of a YAML file. Options that
-            the file does not name have their default values.
+        name: a recipe of the package, such as "bundled" or "shapenet-paper", or the path of a YAML file.
+            Options that the file does not name have their default values.
 
     Raises:
         FileNotFoundError: there is no such recipe; the message lists those of the package.
@@ -83,6 +83,6 @@ def check_recipe(run: Path, recipe: Mapping[str, Any], recorded: Mapping[str, An
     changed = sorted(name for name in recipe if recipe[name] != before.get(name))
     if changed:
         raise ValueError(
-            f"{run} was started with another {', '.join(changed)}: resume it with the same recipe, or choose "
-            "another folder"
+            f"{run} was started with other values of {', '.join(changed)}: resume it with the "
+            "same recipe, or choose another folder"
         )

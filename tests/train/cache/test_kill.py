@@ -82,7 +82,7 @@ def test_killed_at_random_moments_and_resumed(
     chance, interrupted, done = random.Random(KILLS), 0, 0
     for _ in range(KILLS):
         child = start(data, folder, teacher)
-        # The kills spread over the whole run, since each goes on where the one before it was killed.
+        # The kills spread over the whole run, since each resumes where the one before it was killed.
         time.sleep(chance.uniform(0, 2 * seconds / KILLS + 0.2 * seconds))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

@@ -30,7 +30,7 @@ def test_unfinished_caches_of_another_recipe_or_size_are_refused(tmp_path: Path)
     names = [f"object {row}" for row in range(3)]
     for recipe, views, reason in (
         ({"made": "elsewhere"}, 2, "unfinished cache of another recipe"),
-        ({"made": "here"}, 3, "unfinished cache of 2 views an object, not 3"),
+        ({"made": "here"}, 3, "unfinished cache of 2 views per object, not 3"),
     ):
         with pytest.raises(ValueError, match=reason):
             start_cache(tmp_path / "cache", names, recipe, views=views, points=5, width=4)

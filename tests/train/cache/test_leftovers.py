@@ -1,4 +1,4 @@
-"""What a killed process was writing goes away when its run goes on; what another is writing stays."""
+"""What a killed process was writing is removed when its run resumes; what another is writing stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are repaired or changed: a cache goes on with what is left, and knows of what it was made."""
+"""Files that are repaired or changed: a cache continues with the rest, and knows what it was made of."""
 
 from __future__ import annotations
 
@@ -154,6 +154,6 @@ def test_pictures_with_other_numbers_of_views_do_not_go_on_with_a_cache(
     with pytest.raises(ValueError, match="1 of 3 objects cannot be used"):
         make_cache(open_dataset([views]), folder, config, progress=False)
     render_files([files], views, replace(config.render, rig="orbit8"))
-    reason = f"{partial_folder(folder)}: unfinished cache of 12 views an object, not 8; remove it"
+    reason = f"{partial_folder(folder)}: unfinished cache of 12 views per object, not 8; remove it"
     with pytest.raises(ValueError, match=re.escape(reason)):
         make_cache(open_dataset([views]), folder, config, progress=False)

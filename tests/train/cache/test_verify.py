@@ -54,7 +54,7 @@ def test_unfinished_caches_are_no_caches_whatever_their_name(tmp_path: Path) -> 
         with pytest.raises(FileNotFoundError, match="an unfinished cache, 2 of 3 objects are done"):
             open_cache(folder)
         assert check_cache(folder).problems == ["unfinished: 2 of 3 objects are done"]
-    with pytest.raises(FileNotFoundError, match="an unfinished one is there"):
+    with pytest.raises(FileNotFoundError, match="an unfinished one exists"):
         open_cache(tmp_path / "cache")
 
 

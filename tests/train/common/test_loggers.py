@@ -136,7 +136,7 @@ def wandb_records(file: Path) -> Iterator[Any]:
         length, kind = struct.unpack("<HB", content[place + 4 : place + 7])
         record += content[place + 7 : place + 7 + length]
         place += 7 + length
-        if kind in (1, 4):  # a whole one, or the last part of one
+        if kind in (1, 4):  # a complete one, or the last part of one
             found = make_record()
             found.ParseFromString(record)
             yield found

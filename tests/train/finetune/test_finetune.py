@@ -181,7 +181,7 @@ def test_another_selection_of_the_same_files_is_another_run(
     dataset = load("folder", folder, num_points=64)
     first, second = dataset.select(range(0, 30, 2)), dataset.select(range(1, 30, 2))
     interrupted(first, tmp_path / "run", small, 1)
-    with pytest.raises(ValueError, match="was started with another selection"):
+    with pytest.raises(ValueError, match="was started with other values of selection"):
         finetune(second, tmp_path / "run", small, options=QUIET)
 
 
@@ -228,7 +228,7 @@ def test_bad_input_is_named(folder: Path, small: FinetuneConfig, tmp_path: Path)
     with pytest.raises(PointCloudError, match=r"horse/zz\.obj: "):
         finetune(folder, tmp_path / "model", small, options=QUIET)
     (folder / "horse" / "zz.obj").unlink()
-    assert finetune(folder, tmp_path / "model", small, options=QUIET), "mended data need no other folder"
+    assert finetune(folder, tmp_path / "model", small, options=QUIET), "repaired data need no other folder"
     (folder / "empty").mkdir()
     with pytest.raises(PointCloudError, match=r"empty: no point cloud or mesh file in this class"):
         finetune(folder, tmp_path / "model2", small, options=QUIET)
@@ -255,7 +255,7 @@ def test_command_line_errors(folder: Path, tmp_path: Path, capsys: pytest.Captur
 
 def test_folders_of_other_runs_are_left_alone(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
     interrupted(folder, tmp_path / "run", small, 2)
-    with pytest.raises(ValueError, match=r"was started with another dropout, seed"):
+    with pytest.raises(ValueError, match=r"was started with other values of dropout, seed"):
         finetune(folder, tmp_path / "run", small.change(seed=1, dropout=0.2), options=QUIET)
     with pytest.raises(ValueError, match="holds another model or run"):
         finetune(folder, tmp_path / "start", small, options=QUIET)

@@ -33,7 +33,7 @@ def test_recipes_of_version_0_1_0_resume(recipe: dict[str, Any]) -> None:
     """They were flat, in British spelling, and earlier ones knew fewer options."""
     old = {name: value for name, value in recipe.items() if name not in ("contrast_with", "frozen_steps")}
     check_recipe(RUN, recipe, {**old, "target_scaling": "standardise"})
-    with pytest.raises(ValueError, match="RUN was started with another contrast_with: resume"):
+    with pytest.raises(ValueError, match="RUN was started with other values of contrast_with: resume"):
         check_recipe(RUN, {**recipe, "contrast_with": "cache"}, old)
 
 

@@ -54,7 +54,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
     assert any(killed)
     run_to_the_end(words)
     assert_same_end(whole, parts)
-    assert not list(parts.glob(".*")), "what was cut while it was written is still there"
+    assert not list(parts.glob(".*")), "a file that was cut off while it was written is left"
 
 
 def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pretraining in two processes: the result of one, whole after a kill, one answer to what is not finite."""
+"""Pretraining in two processes: one result, complete after a kill, and one answer to what is not finite."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_two_processes_equal_one_with_the_whole_batch(
     slow = config.change(precision="float32", optimizer="adamw", learning_rate=1e-4)
     same = slow.change(**changes)
     pretrain(same.change(gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
-    for stop in ("7", "0"):  # the second call goes on where the first stopped
+    for stop in ("7", "0"):  # the second call resumes where the first stopped
         words = command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")
         run_to_the_end([*TORCHRUN, *words])
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")

@@ -117,7 +117,7 @@ class PartSegmentationTask(Task):
                 ]
         settings = {
             "class": "known, as in the field's protocol: only its own parts compete",
-            "absent parts": "a part neither there nor predicted counts 1",
+            "absent parts": "a part neither present nor predicted counts as 1",
             "points": "all original points of a cloud",
         }
         return Outcome(metrics, rows, settings)
