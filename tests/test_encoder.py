@@ -145,6 +145,7 @@ def test_the_device_is_that_of_the_weights() -> None:
     assert meta.device.type == "meta"
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_another_device_gets_its_inputs(tiny: CrossJEPAEncoder) -> None:
     cloud = np.random.default_rng(0).normal(size=(50, 3))

@@ -59,7 +59,7 @@ def test_eval_of_split_files(tmp_path: Path, capsys: Capture) -> None:
         (("eval", "linear", "{data}", "-o", "{tmp}/no/out.json"), "folder does not exist"),
         (("eval", "linear", "{data}", "--data-set", "mnist"), "unknown data set 'mnist'"),
         (("eval", "linear", "{data}", "-m", "no-such-model"), "crossjepa-base"),
-        (("eval", "knn", "{data}", "-m", "d2", "--settings", "5x10"), "no few-shot protocol"),
+        (("eval", "knn", "{data}", "-m", "d2", "--settings", "5x10"), "not a few-shot protocol"),
         (("eval", "i2p-mae", "{data}", "-m", "d2"), "fixes C only for modelnet40"),
         (("eval", "fewshot", "{data}", "-m", "d2", "--settings", "5*10"), "'5*10' is not of the form 5x10"),
     ],

@@ -81,7 +81,7 @@ def losses(run: Path) -> list[float]:
     return [line["loss"] for line in read_log(run) if "loss" in line]
 
 
-def seconds_a_step(config: PretrainConfig, run: Path) -> float:
+def seconds_per_step(config: PretrainConfig, run: Path) -> float:
     """How long a step of a run took."""
     speeds = [line["samples_per_second"] for line in read_log(run) if "loss" in line]
     return config.data.batch_size * len(speeds) / sum(speeds)

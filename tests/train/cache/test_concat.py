@@ -71,7 +71,7 @@ def test_a_run_on_both_goes_on_to_the_bit_and_with_both_alone(
     config = CONFIG.change(cache=both, contrast_with="cache", target_scaling="whiten")
     pretrain(config, tmp_path / "whole", QUIET)
     pretrain(config, tmp_path / "parts", replace(QUIET, stop_after=5))
-    with pytest.raises(ValueError, match="another cache, objects"):
+    with pytest.raises(ValueError, match="other values of cache, objects"):
         pretrain(config.change(cache=str(folders[0])), tmp_path / "parts", QUIET)
     pretrain(config, tmp_path / "parts", QUIET)
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")

@@ -152,6 +152,7 @@ def test_caches_are_as_large_as_their_files(config: PretrainConfig) -> None:
     assert cache_gigabytes(OBJECTS, VIEWS, 16) * 1e9 == pytest.approx(size + points, abs=1000)
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_memory_is_that_of_a_gpu(config: PretrainConfig) -> None:
     result = dry_run(config, device="cuda")

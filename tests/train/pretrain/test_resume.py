@@ -39,5 +39,5 @@ def test_recipes_of_version_0_1_0_resume(recipe: dict[str, Any]) -> None:
 
 def test_what_differs_is_named(config: PretrainConfig, recipe: dict[str, Any], tmp_path: Path) -> None:
     other = make_trainer(config.change(seed=1, jitter=0.1), tmp_path / "other").recipe
-    with pytest.raises(ValueError, match="another cache, jitter, seed:"):
+    with pytest.raises(ValueError, match="other values of cache, jitter, seed:"):
         check_recipe(RUN, {**other, "cache": "x"}, recipe)

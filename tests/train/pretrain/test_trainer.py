@@ -18,7 +18,15 @@ from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.export import export
 from crossjepa.train.pretrain.trainer import Meter, pretrain
 from tests.helpers.ends import assert_same_end
-from tests.helpers.runs import KILLS, QUIET, command, losses, run_to_the_end, run_until_killed, seconds_a_step
+from tests.helpers.runs import (
+    KILLS,
+    QUIET,
+    command,
+    losses,
+    run_to_the_end,
+    run_until_killed,
+    seconds_per_step,
+)
 from tests.helpers.small_cache import VIEWS
 
 
@@ -49,7 +57,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
     pretrain(longer, whole, replace(QUIET, keep=1))
     words = [sys.executable, *command(longer, parts)]
     # The kills spread over the whole run: each comes at most four checkpoints after the one before it.
-    pause, generator = 9 * seconds_a_step(longer, whole), np.random.default_rng(KILLS)
+    pause, generator = 9 * seconds_per_step(longer, whole), np.random.default_rng(KILLS)
     killed = [run_until_killed(words, parts, generator.uniform(0, pause)) for _ in range(KILLS)]
     assert any(killed)
     run_to_the_end(words)
@@ -59,7 +67,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(config: PretrainConf
 
 def test_another_recipe_does_not_go_on_with_a_run(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path, replace(QUIET, stop_after=3))
-    with pytest.raises(ValueError, match=r"another learning_rate, seed"):
+    with pytest.raises(ValueError, match=r"other values of learning_rate, seed"):
         pretrain(config.change(seed=1, learning_rate=1e-4), tmp_path, QUIET)
 
 
@@ -70,7 +78,7 @@ def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig,
     state = load_checkpoint(path)
     del state["recipe"]["contrast_with"]
     torch.save(state, path)
-    with pytest.raises(ValueError, match="another contrast_with"):
+    with pytest.raises(ValueError, match="other values of contrast_with"):
         pretrain(config.change(contrast_with="cache"), tmp_path, QUIET)
     pretrain(config, tmp_path, QUIET)
     assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == config.run.steps

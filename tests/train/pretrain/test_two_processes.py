@@ -27,7 +27,7 @@ from tests.helpers.runs import (
     losses,
     run_to_the_end,
     run_until_killed,
-    seconds_a_step,
+    seconds_per_step,
 )
 from tests.helpers.small_cache import make_cache
 
@@ -69,7 +69,7 @@ def test_two_processes_killed_together_and_resumed_end_with_the_same_bits(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run_to_the_end([*TORCHRUN, *command(longer, whole)])
     words = [*TORCHRUN, *command(longer, parts)]
-    pause, generator = 9 * seconds_a_step(longer, whole), np.random.default_rng(kills)
+    pause, generator = 9 * seconds_per_step(longer, whole), np.random.default_rng(kills)
     killed = [run_until_killed(words, parts, generator.uniform(0, pause)) for _ in range(kills)]
     assert any(killed)
     run_to_the_end(words)
