@@ -125,10 +125,6 @@ def _disn(generator: np.random.Generator) -> list[View]:
     return [*map(_blender_view, azimuth, generator.uniform(20, 30, 36), generator.uniform(0.65, 1.0, 36))]
 
 
-def _mvcnn12(generator: np.random.Generator) -> list[View]:
-    return [View(30.0 * number, 30.0) for number in range(12)]
-
-
 def _sphere(generator: np.random.Generator) -> list[View]:
     height = 1 - (2 * np.arange(20) + 1) / 20
     golden_angle = 180 * (3 - math.sqrt(5))
@@ -145,7 +141,7 @@ def _orbit8(generator: np.random.Generator) -> list[View]:
 RIGS: dict[str, Callable[[np.random.Generator], list[View]]] = {
     "r2n2": _r2n2,
     "disn": _disn,
-    "mvcnn12": _mvcnn12,
+    "mvcnn12": lambda _: [View(30.0 * number, 30.0) for number in range(12)],
     "sphere": _sphere,
     "orbit8": _orbit8,
 }
