@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tyro.conf import arg
 
 from crossjepa.cli import options
@@ -26,6 +25,8 @@ def predict(
     up_axis: options.UpAxis = None,
     device: options.Device = "auto",
     json: options.Json = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
 ) -> int:
     """Name the classes or parts of files with a fine-tuned model.
 
@@ -43,34 +44,37 @@ def predict(
     has_parts = bool(encoder.part_names)
     if label and encoder.classes and not has_parts:
         raise ValueError(f"{model} names classes; --label is for models of parts")
-    answers, errors = list[dict[str, Any]](), list[PointCloudError]()
-    arrays: dict[str, NDArray[Any]] = {"part_names": np.array(encoder.part_names, dtype=str)}
-    for path in map(str, options.list_inputs(inputs)):
-        try:
-            if has_parts:
+    files, errors = options.list_inputs(inputs), dict[int, PointCloudError]()
+    if has_parts:
+        answers, arrays = list[dict[str, Any]](), {"part_names": np.array(encoder.part_names, dtype=str)}
+        for row, path in enumerate(map(str, files)):
+            try:
                 named = encoder.predict_parts(path, label, votes=votes, up_axis=up_axis)
-                names, counts = np.unique(named.names_N, return_counts=True)
-                arrays[path], shares = named.parts_N, dict(zip(names, counts / counts.sum(), strict=True))
-                answers.append({"file": path, "parts": shares})
-            else:
-                found = encoder.predict(path, votes=votes, up_axis=up_axis)
-                shares = {found.label: found.probability}
-                answers.append({"file": path, **asdict(found)})
-        except PointCloudError as error:
-            errors.append(error)
-            continue
-        if not json:
-            print("\n".join(f"{path}\t{name}\t{share:.4f}" for name, share in shares.items()))
-    code = options.finish(len(answers), errors)
-    if json:
-        options.print_json(answers)
-    if not has_parts:
-        rows = [[answer["probabilities"][name] for name in encoder.classes] for answer in answers]
+            except PointCloudError as error:
+                errors[row] = error
+                continue
+            names, counts = np.unique(named.names_N, return_counts=True)
+            answers.append({"file": path, "parts": dict(zip(names, counts / counts.sum(), strict=True))})
+            arrays[path] = named.parts_N
+    else:
+        shown = False if quiet or no_progress else None
+        found = encoder.predict(
+            files, votes=votes, up_axis=up_axis, on_error=errors.__setitem__, progress=shown
+        )
+        usable = [each for row, each in enumerate(zip(files, found, strict=True)) if row not in errors]
+        answers = [{"file": str(path), **asdict(answer)} for path, answer in usable]
+        rows = [[answer.probabilities[name] for name in encoder.classes] for _, answer in usable]
         arrays = {
-            "files": np.array([answer["file"] for answer in answers], dtype=str),
+            "files": np.array([str(path) for path, _ in usable], dtype=str),
             "classes": np.array(encoder.classes, dtype=str),
             "probabilities": np.array(rows, np.float32),
         }
+    code = options.finish(len(answers), list(errors.values()))
+    if json:
+        options.print_json(answers)
+    for answer in [] if json else answers:
+        shares = answer["parts"] if has_parts else {answer["label"]: answer["probability"]}
+        print("\n".join(f"{answer['file']}\t{name}\t{share:.4f}" for name, share in shares.items()))
     if output:
         write_npz(output, arrays)
     return code
