@@ -12,6 +12,7 @@ from bundled_weights import BASE, BASE_MODELNET, STEPS, Run, Work
 from meshpack import write_meshpack
 
 from crossjepa.train.pretrain import load_config
+from crossjepa.registry import WEIGHTS_FOLDER
 from tests.conftest import REPOSITORY
 from tests.helpers import dataset_writers as writers
 from tests.helpers.teachers import small_teacher
@@ -38,7 +39,7 @@ def test_steps_run(tmp_path: Path) -> None:
     [("run11", BASE, ""), ("run17", BASE, "predictor"), ("run14", BASE_MODELNET, "")],
 )
 def test_last_runs_are_those_that_the_weights_name(run: str, weights: str, part: str) -> None:
-    text = (REPOSITORY / "crossjepa" / "weights" / weights / "config.json").read_text()
+    text = (WEIGHTS_FOLDER / weights / "config.json").read_text()
     provenance = json.loads(text)["provenance"]
     recipe = (provenance[part] if part else provenance)["recipe"]
     step = STEPS[run]
