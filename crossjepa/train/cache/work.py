@@ -49,6 +49,9 @@ class Run:
             except ProcessException as error:
                 reason = str(error).strip().splitlines()[-1]
                 raise ChildProcessError(f"{self.folder}: a worker ended: {reason}") from error
+            finally:  # after an interruption, Python would wait until they have made all rows
+                for process in context.processes:
+                    process.terminate()
 
     def work(self, part: int, parts: int, teacher: Teacher) -> None:
         """Makes every `parts`-th row from `part` that is missing, damaged, or whose file has changed."""

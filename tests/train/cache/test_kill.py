@@ -114,8 +114,9 @@ def command(data: Path, folder: Path, teacher: str, *options: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_two_workers_killed_with_their_parent(
-    whole: tuple[Path, float], data: Path, teacher: str, tmp_path: Path
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_two_workers_end_with_their_parent(
+    whole: tuple[Path, float], data: Path, teacher: str, tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:
     folder = tmp_path / "cache"
     arguments = [sys.executable, *command(data, folder, teacher, "--workers", "2")]
@@ -127,8 +128,10 @@ def test_two_workers_killed_with_their_parent(
         ):
             break
         time.sleep(0.02)
-    process.kill()
+    process.send_signal(sent)
     process.communicate()
+    assert process.returncode == code
+    assert open_cache(partial_folder(folder), writable=True).done_S.sum() < 16
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "16 objects, 8 views each" in result.stdout
