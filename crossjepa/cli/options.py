@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,12 +117,17 @@ def check_output(path: Path, suffixes: Sequence[str] = ()) -> None:
     """Refuses an output that could not be written, before any work is done.
 
     Raises:
-        ValueError: the file has none of the suffixes, or its folder does not exist.
+        ValueError: the file has none of the suffixes, is a folder, or its folder does not exist or cannot be
+            written to.
     """
     if suffixes and path.suffix not in suffixes:
         raise ValueError(f"{path}: output must end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: the folder does not exist")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise ValueError(f"{path}: the folder cannot be written to")
 
 
 def print_json(values: Any) -> None:

@@ -66,6 +66,8 @@ def render(
         output: folder in which each object gets a folder.
         preview: also write a contact sheet to this file.
     """
+    if preview:
+        options.check_output(preview, (preview.suffix,))
     config, place = pictures.config(), str(resolve_device(device))
     shown = sys.stderr.isatty() and not (quiet or no_progress)
     result = render_files(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,26 @@ def test_finish_reports_what_failed(capsys: Capture) -> None:
     with pytest.raises(ValueError, match="nothing was written"):
         options.finish(0, errors)
     assert capsys.readouterr().err.count("crossjepa: skipped") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("out.txt", "must end in .npz"),
+        ("folder.npz", "is a folder"),
+        ("none/out.npz", "the folder does not exist"),
+        ("locked/out.npz", "the folder cannot be written to"),
+    ],
+)
+def test_outputs_that_cannot_be_written_are_found_first(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked")  # root may write all
+    options.check_output(tmp_path / "out.npz", (".npz",))
+    with pytest.raises(ValueError, match=message):
+        options.check_output(tmp_path / name, (".npz",))
 
 
 def test_json_is_read_back(capsys: Capture) -> None:

@@ -43,6 +43,7 @@ def test_nothing_but_bad_files(run: Run, tmp_path: Path) -> None:
         (["--size", "0"], "--size must be at least 1, not 0"),
         (["--points", "-1"], "--points must be at least 1, not -1"),
         (["--rig", "circle"], "circle"),
+        (["--preview", "none/sheet.png"], "none/sheet.png: the folder does not exist"),
         (["--up-axis", "w"], "invalid choice 'w' for argument '--up-axis'"),
     ],
 )
