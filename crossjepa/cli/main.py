@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -83,8 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see the help.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not fit its encoding
     try:
-        return _run(sys.argv[1:] if arguments is None else list(arguments))
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        if sys.stdout:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at Python's end
+        return 141
     except (CrossJEPAError, ValueError, OSError, ImportError, FloatingPointError) as error:
         message = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.filename and error.strerror:
@@ -105,6 +115,8 @@ def load(name: str, words: Sequence[str] = ()) -> partial[int]:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     if words[:1] in (["-h"], ["--help"]):
         print(_help(list(COMMANDS)))
         return 0
@@ -135,8 +147,9 @@ def _unknown(words: list[str]) -> int:
         return 0
     names, given = group or list(COMMANDS), " ".join(words[: 2 if group else 1])
     near = difflib.get_close_matches(given, names, 1) if given not in ("", *words[: len(group)]) else []
+    problem = f"unknown command {given!r}" if words[len(group[:1]) :] else "the command is missing"
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-    raise ValueError(f"unknown command {given!r}: {hint} (see `crossjepa --help`)")
+    raise ValueError(f"{problem}: {hint} (see `crossjepa --help`)")
 
 
 def _print_completion(words: list[str]) -> int:

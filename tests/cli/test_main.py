@@ -88,12 +88,36 @@ def test_help_of_a_group(run: Run) -> None:
     assert "pretrain " not in printed.out
 
 
+@pytest.mark.parametrize("name", ["", "data", "encode"])
+def test_help_is_a_word_too(name: str, run: Run) -> None:
+    assert run("help", *name.split()) == run(*name.split(), "--help")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "crossjepa", "--help"]
+    env = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "chair.obj", tmp_path / "椅子.obj")
+    command = [sys.executable, "-m", "crossjepa", "encode", "椅子.obj", "-o", "特徴.npz"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "\\u7279\\u5fb4.npz: features of 1 files from crossjepa-base\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "unknown command '': known are encode, list, info, data list"),
+        ([], "the command is missing: known are encode, list, info, data list"),
         (["enocde"], "unknown command 'enocde': did you mean 'encode'?"),
-        (["data"], "unknown command 'data': known are data list, data check, data check-renderings"),
+        (["data"], "the command is missing: known are data list, data check, data check-renderings"),
         (["data", "chek"], "unknown command 'data chek': did you mean 'data check'?"),
         (["--vresion"], "unknown command '--vresion'"),
         (
