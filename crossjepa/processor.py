@@ -165,14 +165,17 @@ def load(source: Source) -> PointCloud | Mesh:
     Raises:
         PointCloudError: the input cannot be used; the message names it and the reason.
     """
-    if isinstance(source, (PointCloud, Mesh)):
-        return source
+    if isinstance(source, PointCloud):
+        return PointCloud(validate_points(np.asarray(source.points_N3), "PointCloud"))
+    if isinstance(source, Mesh):
+        return validate_mesh(np.asarray(source.vertices_V3), np.asarray(source.faces_F3), "Mesh")
     if isinstance(source, (str, os.PathLike)):
         return read(source)
     if hasattr(source, "vertices") and hasattr(source, "faces"):  # trimesh.Trimesh and its like
         return validate_mesh(np.asarray(source.vertices), np.asarray(source.faces), type(source).__name__)
     if isinstance(source, Tensor):
-        source = source.detach().to("cpu", torch.float64).numpy()
+        # NumPy has no bfloat16; other types stay, since some are refused.
+        source = source.detach().to("cpu", torch.float64 if source.is_floating_point() else None).numpy()
     if not isinstance(source, (np.ndarray, list, tuple)):
         raise PointCloudError("input", f"expected a path, array or tensor, not {type(source).__name__}")
     try:

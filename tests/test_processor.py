@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crossjepa import PointCloudError, PointCloudProcessor, ProcessorConfig
 from crossjepa.config import Axis
-from crossjepa.io import Mesh
+from crossjepa.io import Mesh, PointCloud
 from crossjepa.ops.mesh_sampling import face_areas, sample_surface
 from crossjepa.processor import rotate_up_axis
 
@@ -128,6 +128,11 @@ def test_a_single_place_is_the_origin(points: NDArray[np.float64]) -> None:
         (np.zeros(3), "shape"),
         (np.array([["a", "b", "c"]]), "real numbers"),
         ("no/such/file.ply", "no such file"),
+        (PointCloud(np.full((4, 3), np.nan)), "PointCloud: 4 of 4 points are not finite"),
+        (PointCloud(np.zeros((5, 2))), "PointCloud: .*shape"),
+        (Mesh(np.eye(3), np.array([[0, 1, 7]])), r"Mesh: face 0 refers to vertices \[0, 1, 7\]"),
+        (torch.ones(4, 3, dtype=torch.bool), "real numbers, not bool"),
+        (torch.ones(4, 3, dtype=torch.complex64), "real numbers, not complex64"),
     ],
 )
 def test_unusable_inputs_are_refused(points: object, word: str) -> None:
