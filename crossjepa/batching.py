@@ -20,16 +20,17 @@ OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[int, PointCloudError]
 
 
 class EvaluationMode:
-    """Evaluation mode within a block, training mode again after it if it was on."""
+    """Evaluation mode within a block; after it, what was in training mode is so again."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self.module, self.was_training = module, module.training
+        self.module, self.trained = module, [each for each in module.modules() if each.training]
 
     def __enter__(self) -> None:
         self.module.eval()
 
     def __exit__(self, *_: object) -> None:
-        self.module.train(self.was_training)
+        for each in self.trained:
+            each.training = True
 
 
 def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:

@@ -169,3 +169,14 @@ def test_types_need_no_asserts(tiny: CrossJEPAEncoder) -> None:
     assert_type(tiny.predict(several), list[Prediction])
     assert_type(tiny.predict(files)[0].label, str)
     assert_type(tiny.predict_proba(several), NDArray[np.float32])
+
+
+def test_what_was_in_evaluation_mode_stays_so(tiny: CrossJEPAEncoder) -> None:
+    tiny.train()
+    tiny.network.eval()
+    try:
+        tiny.encode(clouds(1))
+        assert tiny.training
+        assert not any(module.training for module in tiny.network.modules())
+    finally:
+        tiny.eval()
