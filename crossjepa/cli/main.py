@@ -72,6 +72,7 @@ exit codes:
   1    some inputs failed and the rest was written, or a check found problems
   2    nothing could be done, or the command line was wrong
   130  interrupted
+  141  the reader of the output was gone, as after `| head`
 Standard error gets errors as `crossjepa: error: MESSAGE` and inputs that failed as
 `crossjepa: skipped FILE: REASON`."""
 

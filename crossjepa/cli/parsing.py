@@ -7,6 +7,7 @@ import functools
 import io
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,10 +75,10 @@ def _one_line(report: str) -> str:
 
 @contextlib.contextmanager
 def _wide_report(words: Sequence[str]) -> Any:
-    """Keeps long words of an error whole; help keeps the width of the terminal."""
+    """Keeps long words of an error whole; help has the width of the terminal, or what it needs at least."""
     before = os.environ.get("COLUMNS")
-    if not {"-h", "--help"} & set(words):
-        os.environ["COLUMNS"] = "10000"
+    width = max(shutil.get_terminal_size().columns, 40)  # tyro never ends in a column
+    os.environ["COLUMNS"] = str(width) if {"-h", "--help"} & set(words) else "10000"
     try:
         yield
     finally:

@@ -78,7 +78,7 @@ def test_the_list_of_commands_says_what_their_help_says(name: str, run: Run) -> 
 
 
 def test_the_help_says_what_exit_codes_mean(run: Run) -> None:
-    assert re.findall(r"^  (\d+) ", run("--help").out, re.MULTILINE) == ["0", "1", "2", "130"]
+    assert re.findall(r"^  (\d+) ", run("--help").out, re.MULTILINE) == ["0", "1", "2", "130", "141"]
 
 
 def test_help_of_a_group(run: Run) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from crossjepa.cli.main import main
 from crossjepa.cli.parsing import UsageError, bind
 
 
@@ -45,3 +46,12 @@ def test_reports_are_one_line(
         "--second INT another. (default: 2) (see `add --help`)"
     )
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("columns", ["1", "40", "200"])
+def test_help_ends_in_a_terminal_of_any_width(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["encode", "--help"]) == 0
+    assert "--per-point" in capsys.readouterr().out

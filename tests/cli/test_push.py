@@ -35,6 +35,7 @@ def push(
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.slow
 def test_weights_and_card_are_uploaded(hub: HubServer, tmp_path: Path) -> None:
     make_encoder().save_pretrained(tmp_path / "weights")
     done = push(hub, tmp_path, tmp_path / "weights", REPO, "--private", "--message", "First")

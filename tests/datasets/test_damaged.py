@@ -124,7 +124,7 @@ def test_text(tmp_path: Path, name: str, content: str | None, reason: str) -> No
         ("train_test_split/shuffled_val_file_list.json", None, "no such file"),
         ("train_test_split/shuffled_val_file_list.json", "[1", "not JSON"),
         ("train_test_split/shuffled_val_file_list.json", '["a"]', "expected a list"),
-        ("train_test_split/shuffled_val_file_list.json", '["shape_data/1/a"]', "of no class"),
+        ("train_test_split/shuffled_val_file_list.json", '["shape_data/1/a"]', "belongs to no class"),
         ("03797390/object1.txt", None, "object1.txt: no such file"),
         ("03797390/object1.txt", "1 2 3 4 5 6\n", "6 numbers per line"),
         ("03797390/object1.txt", "1 2 3 4 5 6 50\n", "part label 50"),

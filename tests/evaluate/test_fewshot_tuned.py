@@ -39,6 +39,7 @@ def test_fewshot_by_finetuning(boxes: Dataset, tiny: CrossJEPAEncoder, spreads: 
         evaluate("fewshot-finetuned", boxes, spreads)
 
 
+@pytest.mark.slow
 def test_on_the_command_line(
     tmp_path: Path, tiny: CrossJEPAEncoder, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,8 +11,8 @@ import pytest
 from bundled_weights import BASE, BASE_MODELNET, STEPS, Run, Work
 from meshpack import write_meshpack
 
-from crossjepa.train.pretrain import load_config
 from crossjepa.registry import WEIGHTS_FOLDER
+from crossjepa.train.pretrain import load_config
 from tests.conftest import REPOSITORY
 from tests.helpers import dataset_writers as writers
 from tests.helpers.teachers import small_teacher

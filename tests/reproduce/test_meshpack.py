@@ -89,6 +89,7 @@ def test_what_is_packed_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(files[0].points_N3, dataset[0].points_N3)
 
 
+@pytest.mark.slow
 def test_the_cache_of_the_bundled_weights_has_the_recipe_that_they_name(shared: Path) -> None:
     dataset = concat([open_pack(shared / "data" / f"meshes_{kind}.npz") for kind in ("objects", "games")])
     assert len(dataset) == 10769

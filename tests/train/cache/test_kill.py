@@ -75,6 +75,7 @@ def start(data: Path, folder: Path, teacher: str) -> int:
     return child
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed(
     whole: tuple[Path, float], data: Path, teacher: str, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def test_sizes_that_a_teacher_does_not_take_are_named(
     words = ["cache", str(SAMPLES), "-o", str(tmp_path / "cache"), "--teacher", small_teacher(tmp_path)]
     assert main([*words, "--size", str(size)]) == 2
     message = capsys.readouterr().err
-    assert f"teacher test_vit cannot embed pictures of {size} pixels" in message
+    assert f"teacher test_vit cannot embed pictures of {size} x {size} pixels" in message
     assert reason in message
     assert len(message.splitlines()) == 1
 

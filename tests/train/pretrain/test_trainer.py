@@ -84,6 +84,7 @@ def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(config: PretrainConfig,
     assert load_checkpoint(checkpoints(tmp_path)[-1])["step"] == config.run.steps
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     start = checkpoints(tmp_path / "first")[-1]
@@ -96,6 +97,7 @@ def test_a_run_starts_from_the_weights_of_another(config: PretrainConfig, tmp_pa
     assert str(tmp_path) not in (tmp_path / "out" / "config.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_released_weights(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     released = export(tmp_path / "first", tmp_path / "out").state_dict()
@@ -110,6 +112,7 @@ def test_a_run_starts_from_released_weights(config: PretrainConfig, tmp_path: Pa
         pretrain(still.change(init_from="crossjepa-base"), tmp_path / "third", QUIET)
 
 
+@pytest.mark.slow
 def test_an_encoder_may_stay_frozen_at_first(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path / "first", QUIET)
     released = export(tmp_path / "first", tmp_path / "out").state_dict()

@@ -77,6 +77,7 @@ def test_two_processes_killed_together_and_resumed_end_with_the_same_bits(
     assert not list(parts.glob(".*"))
 
 
+@pytest.mark.slow
 def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
     config: PretrainConfig, tmp_path: Path
 ) -> None:
