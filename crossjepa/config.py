@@ -225,6 +225,10 @@ class ModelConfig(Checked):
         for name in ("encoder", "processor"):
             if not isinstance(entries.get(name), Mapping):
                 raise ValueError(f"the config has no {name!r} section")
+        facts = entries.get("provenance")
+        if isinstance(facts, Mapping) and "licence" in facts:  # 0.1.0 spelled it so
+            renamed = {"licence": "license"}
+            entries["provenance"] = {renamed.get(name, name): value for name, value in facts.items()}
         return from_dict(cls, entries)
 
 

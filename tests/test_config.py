@@ -113,3 +113,8 @@ def test_wrong_sections_are_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError) as caught:
         ModelConfig.from_dict({**ModelConfig().to_dict(), **change})
     assert words in str(caught.value)
+
+
+def test_the_license_as_the_first_version_spelled_it() -> None:
+    values = {**ModelConfig().to_dict(), "provenance": {"licence": "apache-2.0", "steps": 3}}
+    assert ModelConfig.from_dict(values).provenance == {"license": "apache-2.0", "steps": 3}
