@@ -15,6 +15,7 @@ from crossjepa import PointCloudError
 from crossjepa.datasets import concat, open_dataset
 from crossjepa.hashing import recipe_hash
 from crossjepa.io import Mesh, read
+from crossjepa.registry import WEIGHTS_FOLDER
 from crossjepa.train.cache import CacheConfig
 from crossjepa.train.cache.recipe import make_recipe
 from crossjepa.train.cache.teacher import Teacher
@@ -95,5 +96,5 @@ def test_the_cache_of_the_bundled_weights_has_the_recipe_that_they_name(shared: 
     assert len(dataset) == 10769
     config = CacheConfig("", embedding="layers", render=RenderConfig(rig="orbit8"))
     teacher = Teacher(str(shared / "teacher" / REAL), 224, embedding="layers")
-    text = (REPOSITORY / "crossjepa" / "weights" / "crossjepa-base" / "config.json").read_text()
+    text = (WEIGHTS_FOLDER / "crossjepa-base" / "config.json").read_text()
     assert f'"cache": "{recipe_hash(make_recipe(dataset, config, teacher))}"' in text

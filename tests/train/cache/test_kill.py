@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,9 @@ def test_two_workers_end_with_their_parent(
 ) -> None:
     folder = tmp_path / "cache"
     arguments = [sys.executable, *command(data, folder, teacher, "--workers", "2")]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+    # What shells start in the background ignores SIGINT, and so would this process.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, preexec_fn=heard)
     for _ in range(6000):
         manifest = partial_folder(folder) / "manifest.json"
         if process.poll() is not None or (
