@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # One thread for each process, before torch is imported: pytest runs several of them, and tests start more.
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from crossjepa import CrossJEPAEncoder, ModelConfig, ProcessorConfig
 from crossjepa.config import NAMED_SIZES
+from tests.helpers.hub_client import Client
+from tests.helpers.hub_server import HubServer
+from tests.helpers.tiny_weights import make_encoder, saved_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SAMPLES = REPOSITORY / "examples" / "files"
@@ -22,6 +26,12 @@ SAMPLES = REPOSITORY / "examples" / "files"
 if (REPOSITORY / "crossjepa").is_dir():
     inherited = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *([inherited] if inherited else [])])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes, slow tests come first: one that begins last keeps one process busy alone."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def shared_folder() -> Path | None:
@@ -63,6 +73,25 @@ def tiny() -> CrossJEPAEncoder:
     with torch.no_grad():
         encoder(torch.randn(8, 64, 3))
     return encoder.eval()
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    """A Hub on this machine."""
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client(hub: HubServer, tmp_path: Path) -> Client:
+    """The real client of that Hub, with an empty cache."""
+    return Client(hub, tmp_path / "home")
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> dict[str, bytes | None]:
+    """The files of `make_encoder()`."""
+    return saved_files(make_encoder(), tmp_path / "published")
 
 
 @pytest.fixture(autouse=True)

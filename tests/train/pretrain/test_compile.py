@@ -19,15 +19,14 @@ FOUND = any(map(shutil.which, COMPILERS))
 @pytest.mark.skipif(not FOUND, reason="no C++ compiler, which torch.compile needs")
 @pytest.mark.slow
 def test_compiled_steps_have_the_losses_of_plain_ones(config: PretrainConfig, tmp_path: Path) -> None:
-    """Two steps with few points and two with all of them; torch keeps what it compiled for the next time."""
+    """One number of points: each further one would be compiled anew, for half a minute."""
     slow = config.change(precision="float32", optimizer="adamw", learning_rate=3e-4, predictor_depth=1)
-    short = slow.change(steps=4, few_share=0.5)
-    assert short.encoder_at(1 / 4) != short.encoder_at(2 / 4)
+    short = slow.change(steps=2, few_share=0.0, object_weight=0.0, contrast_weight=0.0)
     plain = make_trainer(short, tmp_path / "plain")
     compiled = make_trainer(short.change(compile=True), tmp_path / "compiled")
     assert compiled.forward is not compiled.model
-    losses = [[trainer.update(step)["loss"] for step in range(4)] for trainer in (plain, compiled)]
+    losses = [[trainer.update(step)["loss"] for step in range(2)] for trainer in (plain, compiled)]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     norm = compiled.model.encoder.patch_embedding.norm_in
     assert norm.num_batches_tracked is not None
-    assert int(norm.num_batches_tracked) == 4
+    assert int(norm.num_batches_tracked) == 2
