@@ -8,26 +8,14 @@ import numpy as np
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.datasets import Dataset, load
-from crossjepa.datasets.splits import divide
 from crossjepa.evaluate import EncoderFeatures, evaluate
 from crossjepa.evaluate.context import EvaluationContext
 from tests.evaluate.conftest import Spreads
 
 
-def test_division_by_folds_and_without_splits(tmp_path: Path, spreads: Spreads) -> None:
+def test_every_fold_is_a_row(tmp_path: Path, spreads: Spreads) -> None:
     clouds, labels = np.random.default_rng(0).normal(size=(30, 8, 3)), np.arange(30) % 3
     np.savez(tmp_path / "folds.npz", points=clouds, labels=labels, split=np.array(["fold0", "fold1"] * 15))
-    folds = divide(load("clouds", tmp_path / "folds.npz"))
-    assert [partition.name for partition in folds.partitions] == ["fold0", "fold1"]
-    assert sorted(np.concatenate([part.test_m for part in folds.partitions])) == list(range(30))
-    np.savez(tmp_path / "all.npz", points=clouds, labels=labels)
-    dataset = load("clouds", tmp_path / "all.npz")
-    division = divide(dataset, seed=3)
-    (partition,) = division.partitions
-    assert np.bincount(labels[partition.test_m]).tolist() == [2, 2, 2]
-    assert sorted(np.concatenate([partition.train_n, partition.test_m])) == list(range(30))
-    assert "seed 3" in division.rule
-    assert divide(dataset, seed=4).partitions[0].test_m.tolist() != partition.test_m.tolist()
     result = evaluate("linear", load("clouds", tmp_path / "folds.npz"), spreads)
     assert [row["test on"] for row in result.table] == ["fold0", "fold1"]
     assert "deviation" in result.metrics

@@ -149,3 +149,11 @@ def shapenet55(folder: Path) -> Path:
         for cloud, name in zip(clouds(len(names), seed=number), names, strict=True):
             np.save(folder / "shapenet_pc" / name, cloud)
     return folder
+
+
+def fill(folder: Path, *names: str) -> Path:
+    """Writes a cloud of its own to every file and returns the folder."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / name, clouds(1, seed=number)[0])
+    return folder

@@ -1,4 +1,4 @@
-"""Data sets in the layouts in which they are distributed."""
+"""ModelNet in the layouts in which it is distributed, complete and damaged."""
 
 from __future__ import annotations
 
@@ -7,12 +7,54 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossjepa.datasets import DatasetNotFoundError, check, detect, find_folds, list_datasets, load, load_fold
+from crossjepa import PointCloudError
+from crossjepa.datasets import Dataset, detect, load
 from crossjepa.datasets.modelnet import MODELNET10
 from tests.helpers import dataset_writers as writers
 from tests.helpers.io_writers import off
 
 pytest.importorskip("h5py")
+
+
+@pytest.mark.parametrize("name", ["shape_names.txt", "train_files.txt", "test_files.txt"])
+def test_missing_list(tmp_path: Path, name: str) -> None:
+    (writers.modelnet_h5(tmp_path) / name).unlink()
+    with pytest.raises(PointCloudError, match="no such file") as caught:
+        load("modelnet40", tmp_path)
+    assert caught.value.source == str(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("modelnet40_test.txt", None, "no such file"),
+        ("modelnet40_test.txt", "", "is empty"),
+        ("modelnet40_test.txt", "sofa_0001\n", "'sofa_0001' belongs to no class"),
+        ("modelnet40_test.txt", "bathtub_0099\n", "no such file; 1 of 7"),
+        ("bathtub/bathtub_0003.txt", "1,2\n", r"\(N, 3\)"),
+        ("bathtub/bathtub_0003.txt", "1,2,3\n1,2,x\n", "line 2"),
+        ("bathtub/bathtub_0003.txt", "1,2,3\n1,2,nan\n", "not finite"),
+    ],
+)
+def test_text(tmp_path: Path, name: str, content: str | None, reason: str) -> None:
+    file = writers.modelnet_text(tmp_path) / name
+    file.unlink() if content is None else file.write_text(content)
+    with pytest.raises(PointCloudError, match=reason):
+        list(load("modelnet40", tmp_path))
+
+
+@pytest.fixture(scope="module")
+def modelnet(shared: Path) -> Dataset:
+    return load("modelnet40", shared / "data" / "modelnet40_clouds_1024.npz")
+
+
+def test_real_modelnet(modelnet: Dataset) -> None:
+    assert len(modelnet.classes) == 40
+    assert (len(modelnet.subset("train")), len(modelnet.subset("test"))) == (9843, 2468)
+    sample = modelnet[0]
+    assert sample.points_N3.shape == (1024, 3)
+    assert sample.label is not None
+    assert (modelnet.classes[sample.label], sample.name) == ("airplane", "airplane_0001")
 
 
 def test_modelnet40_h5(tmp_path: Path) -> None:
@@ -85,76 +127,3 @@ def test_modelnet_meshes(tmp_path: Path) -> None:
         dataset[0].points_N3, load("modelnet40", tmp_path, num_points=50)[0].points_N3
     )
     assert dataset.checksum() != load("modelnet40", tmp_path).checksum()
-
-
-def test_scanobjectnn(tmp_path: Path) -> None:
-    root = writers.scanobjectnn(tmp_path / "h5_files")
-    for seed, variant in enumerate(("obj-bg", "obj-only", "pb-t50-rs")):
-        for path in (root, tmp_path):
-            dataset = load(f"scanobjectnn-{variant}", path)
-            assert len(dataset.subset("train")) == len(dataset.subset("test")) == 15
-            np.testing.assert_array_equal(dataset[4].points_N3, writers.clouds(15, seed=seed)[4])
-    assert dataset.classes[4] == "chair"
-    with pytest.raises(ValueError, match="scanobjectnn-obj-only"):
-        detect(root)
-
-
-def test_shapenetpart_h5(tmp_path: Path) -> None:
-    dataset = load("shapenetpart", writers.shapenetpart_h5(tmp_path / "hdf5_data").parent)
-    assert dataset.split_names == ("test", "train", "val")
-    assert (len(dataset.part_names), len(dataset.class_parts)) == (50, 16)
-    assert dataset.class_parts[dataset.classes.index("Motorbike")] == (30, 31, 32, 33, 34, 35)
-    assert dataset.class_parts[15] == (47, 48, 49)
-    sample = dataset.subset("val")[15]
-    assert sample.parts_N is not None
-    assert set(sample.parts_N.tolist()) == {47}
-    assert dataset.part_names[47] == "Table/0"
-
-
-def test_shapenetpart_text(tmp_path: Path) -> None:
-    dataset = load("shapenetpart", writers.shapenetpart_text(tmp_path))
-    assert len(dataset) == 6
-    sample = dataset.subset("test")[1]
-    assert sample.label is not None
-    assert (dataset.classes[sample.label], sample.name) == ("Mug", "03797390/object2")
-    np.testing.assert_allclose(sample.points_N3, writers.clouds(1, seed=2)[0], atol=1e-6)
-    assert sample.parts_N is not None
-    assert set(sample.parts_N.tolist()) == {36}
-    assert detect(tmp_path) == "shapenetpart"
-
-
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_fewshot(tmp_path: Path, protocol: int) -> None:
-    for number in (10, 2):
-        writers.fewshot_fold(tmp_path / "2way_3shot" / f"{number}.pkl", protocol=protocol)
-    writers.fewshot_fold(tmp_path / "3way3shot" / "0.pkl", way=3, protocol=protocol)
-    folds = find_folds(tmp_path)
-    assert [file.stem for file in folds[2, 3]] == ["2", "10"]
-    assert list(folds) == [(2, 3), (3, 3)]
-    fold = load_fold(folds[2, 3][0])
-    assert fold.subset("train").labels_n.tolist() == [0, 0, 0, 1, 1, 1]
-    assert fold.subset("test").labels_n.tolist() == [0, 0, 1, 1]
-    np.testing.assert_array_equal(fold[4].points_N3, writers.clouds(6)[4])
-    assert len(check("modelnet40-fewshot", tmp_path)) == 3
-
-
-def test_shapenet55(tmp_path: Path) -> None:
-    dataset = load("shapenet55", writers.shapenet55(tmp_path))
-    assert dataset.classes == ("02691156", "04379243")
-    assert dataset.labels_n.tolist() == [0, 0, 1, 1] * 2
-    np.testing.assert_array_equal(dataset[5].points_N3, writers.clouds(4, seed=1)[1])
-    assert detect(tmp_path) == "shapenet55"
-
-
-@pytest.mark.parametrize("name", list_datasets())
-def test_what_is_missing_is_explained(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DatasetNotFoundError) as caught:
-        load(name, tmp_path / "nowhere")
-    message = str(caught.value)
-    for part in ("nowhere", name, "get it: ", "expected layout:", "nothing is downloaded"):
-        assert part in message
-
-
-def test_unknown_name() -> None:
-    with pytest.raises(ValueError, match="scanobjectnn-obj-bg"):
-        load("modelnet", "x")

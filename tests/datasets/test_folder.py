@@ -1,0 +1,98 @@
+"""Folders of class/file and tables of paths, complete and damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossjepa import PointCloudError
+from crossjepa.datasets import detect, load
+from tests.helpers import dataset_writers as writers
+
+
+@pytest.mark.parametrize(
+    ("names", "layout", "splits"),
+    [
+        (("a/1.npy", "b/2.npy", "b/deep/3.npy"), "class/file", ("all", "all", "all")),
+        (("a/train/1.npy", "b/train/2.npy", "b/test/3.npy"), "class/split/file", ("train", "test", "train")),
+        (("train/a/1.npy", "valid/b/2.npy", "test/b/3.npy"), "split/class/file", ("test", "train", "val")),
+    ],
+)
+def test_folders(tmp_path: Path, names: tuple[str, ...], layout: str, splits: tuple[str, ...]) -> None:
+    dataset = load("folder", writers.fill(tmp_path, *names))
+    assert (dataset.layout, dataset.splits) == (layout, splits)
+    assert dataset.classes == ("a", "b")
+    assert sorted(dataset.labels_n.tolist()) == [0, 1, 1]
+    for sample in dataset:
+        np.testing.assert_array_equal(
+            sample.points_N3, writers.clouds(1, seed=names.index(sample.name))[0].astype(np.float64)
+        )
+    assert detect(tmp_path) == "folder"
+
+
+def test_table(tmp_path: Path) -> None:
+    writers.fill(tmp_path / "clouds", "1.npy", "2.npy", "3.npy")
+    table = writers.lines(
+        tmp_path / "t.csv",
+        "path,label,split",
+        "clouds/1.npy,b,train",
+        "clouds/2.npy,a,test",
+        "clouds/3.npy,b,",
+    )
+    dataset = load("table", table)
+    assert (dataset.classes, dataset.splits) == (("a", "b"), ("train", "test", "all"))
+    assert dataset.labels_n.tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(dataset[1].points_N3, writers.clouds(1, seed=1)[0])
+    assert detect(table) == "table"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (("path,class", "1.npy,a"), "no column"),
+        (("path,label", "1.npy,"), "line 2"),
+        (("path,label", "1.npy,a,train"), "line 2"),
+        (("path,label",), "no rows"),
+        (("path,label", "9.npy,a"), "9.npy: no such file"),
+    ],
+)
+def test_damaged_tables(tmp_path: Path, rows: tuple[str, ...], reason: str) -> None:
+    writers.fill(tmp_path, "1.npy")
+    with pytest.raises(PointCloudError, match=reason):
+        load("table", writers.lines(tmp_path / "t.csv", *rows))
+
+
+def test_empty_folders(tmp_path: Path) -> None:
+    with pytest.raises(PointCloudError, match="no folders"):
+        load("folder", tmp_path)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(PointCloudError, match="no point cloud or mesh"):
+        load("folder", tmp_path)
+    writers.fill(tmp_path, "b/1.npy")
+    with pytest.raises(PointCloudError, match="a: no point cloud or mesh file in this class"):
+        load("folder", tmp_path)
+
+
+def test_splits_by_any_of_their_names(tmp_path: Path) -> None:
+    writers.fill(tmp_path, "1.npy", "2.npy", "3.npy", "4.npy", "5.npy")
+    rows = (
+        f"{number}.npy,a,{split}"
+        for number, split in enumerate(("Train", " test", "Validation", "fold3", ""), 1)
+    )
+    dataset = load("table", writers.lines(tmp_path / "t.csv", "path,label,split", *rows))
+    assert dataset.splits == ("train", "test", "val", "fold3", "all")
+    table = writers.lines(tmp_path / "t.csv", "path,label,split", "1.npy,a,train", "2.npy,a,tset")
+    with pytest.raises(PointCloudError, match=r"t\.csv: split 'tset' is none of train, val, test"):
+        load("table", table)
+    np.savez(
+        tmp_path / "c.npz",
+        points=writers.clouds(2),
+        labels=np.array([0, 0]),
+        split=np.array(["valid", "TEST"]),
+    )
+    assert load("clouds", tmp_path / "c.npz").splits == ("val", "test")
+    writers.fill(tmp_path / "folder", "Train/a/1.npy", "Test/a/2.npy")
+    dataset = load("folder", tmp_path / "folder")
+    assert (dataset.classes, dataset.splits) == (("a",), ("test", "train"))

@@ -1,0 +1,65 @@
+"""Archives of labeled clouds, with and without parts, complete and damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crossjepa import PointCloudError
+from crossjepa.datasets import detect, load
+from tests.helpers import dataset_writers as writers
+
+pytest.importorskip("h5py")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"points": None}, "no array"),
+        ({"labels": np.array([0.5, 1])}, "whole numbers"),
+        ({"labels": np.array([0, 7]), "classes": np.array(["a", "b"])}, "label 7"),
+        ({"labels": np.array([0])}, "1 labels for 2 shapes"),
+        ({"split": np.array(["train"])}, "1 splits for 2 shapes"),
+        ({"names": np.array([b"a", b"b"])}, "wrong type"),
+        ({"points": np.zeros((2, 3))}, r"\(n, N, 3\)"),
+        ({"points": np.array([{}, {}], dtype=object)}, "not a readable npz"),
+        ({"points": np.zeros((2, 1 << 20, 3), np.float32)}, "claim to hold"),
+    ],
+)
+def test_arrays(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    arrays = {"points": writers.clouds(2), "labels": np.array([0, 1]), **changes}
+    path = tmp_path / "clouds.npz"
+    np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(PointCloudError, match=reason):
+        load("clouds", path)
+
+
+def test_arrays_with_parts(tmp_path: Path) -> None:
+    path = tmp_path / "clouds.npz"
+    parts = np.tile(np.arange(16, dtype=np.int16) % 3, (2, 1))
+    classes, part_names = np.array(["Cup", "Table"]), np.array(["Cup/a", "Cup/b", "Table/a"])
+    points, labels = writers.clouds(2), np.array([1, 0])
+    np.savez(path, points=points, labels=labels, part_labels=parts, classes=classes, part_names=part_names)
+    dataset = load("clouds", path, up_axis="z")
+    assert dataset.class_parts == {0: (0, 1), 1: (2,)}
+    assert (dataset.splits, dataset.up_axis) == (("all", "all"), "z")
+    np.testing.assert_array_equal(dataset[0].parts_N, parts[0])
+
+
+@pytest.mark.parametrize(
+    ("file", "count", "classes"),
+    [("psb_clouds_1024.npz", 1814, 161), ("labeledpsb_parts_2048.npz", 380, 19)],
+)
+def test_real_arrays(shared: Path, file: str, count: int, classes: int) -> None:
+    path = shared / "data" / file
+    dataset = load("clouds", path)
+    assert (len(dataset), len(dataset.classes), detect(path)) == (count, classes, "clouds")
+    sample = dataset[-1]
+    assert np.isfinite(sample.points_N3).all()
+    if dataset.part_names:
+        assert sample.parts_N is not None
+        assert sample.label is not None
+        assert set(sample.parts_N.tolist()) <= set(dataset.class_parts[sample.label])
