@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 import crossjepa
-from crossjepa import CrossJEPAError, DatasetNotFoundError, NoHeadError, PointCloudError, WeightsError
+from crossjepa import (
+    CrossJEPAError,
+    DatasetNotFoundError,
+    NoHeadError,
+    PointCloudError,
+    WeightsError,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +46,8 @@ def test_the_reason_cannot_flood_or_steer_a_terminal() -> None:
     assert error.reason.startswith("a?[31m?bbb")
     assert len(error.reason) == 500
     assert pickle.loads(pickle.dumps(error)).reason == error.reason
+
+
+def test_weights_error_crosses_processes() -> None:
+    error = pickle.loads(pickle.dumps(WeightsError("a/b", "is not there")))
+    assert (str(error), error.source, error.reason) == ("a/b: is not there", "a/b", "is not there")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crossjepa.files import atomic_write, lock_file, locked, write_json, write_npz
+from crossjepa.files import atomic_write, lock_file, locked, remove_partials, write_json, write_npz
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -85,3 +85,13 @@ def test_a_lock_keeps_other_processes_out(tmp_path: Path) -> None:
     assert lock_file(counter).name == ".counter.lock"
     with locked(counter):  # free again
         pass
+
+
+def test_folders_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".folder.partial").mkdir()
+    for name in (".hidden", "some.partial", "whole"):
+        atomic_write(tmp_path / name, lambda file: file.write(b"content"))
+    before = set(tmp_path.iterdir())
+    remove_partials(tmp_path)
+    assert set(tmp_path.iterdir()) == before
+    remove_partials(tmp_path / "absent")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crossjepa import WeightsError
+from crossjepa import CrossJEPAEncoder, WeightsError
 from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
 from tests.helpers.hub_client import REPO, Client, load, load_in_pieces, load_view_model
 from tests.helpers.hub_server import TOKEN, Cut, HubServer
@@ -201,3 +201,23 @@ def test_repository_without_a_predictor(
     assert f"{PREDICTOR_NAME} was not downloaded before" in client.fails(
         REPO, task=load_view_model, local_files_only=True
     )
+
+
+def test_options_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    with pytest.raises(TypeError, match=r"unexpected options \['revison'\]"):
+        CrossJEPAEncoder.from_pretrained(tmp_path, revison="main")  # type: ignore[call-arg]
+
+
+def test_folders_have_no_revisions(tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="no revisions"):
+        CrossJEPAEncoder.from_pretrained(tmp_path, revision="main")
+
+
+@pytest.mark.parametrize("name", [CONFIG_NAME, WEIGHTS_NAME])
+def test_folder_without_a_file(tmp_path: Path, name: str) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(WeightsError, match=f"has no {name}"):
+        CrossJEPAEncoder.from_pretrained(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from crossjepa.datasets.splits import Partition, divide, draw_per_class, limit, 
 from tests.helpers import dataset_writers as writers
 
 
-def write(path: Path, labels: np.ndarray, **more: np.ndarray) -> Dataset:
+def write(path: Path, labels: np.ndarray, **more: Any) -> Dataset:
     np.savez(path, points=writers.clouds(len(labels)), labels=labels, **more)
     return load("clouds", path)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from crossjepa.io import Mesh, PointCloud, PointCloudError, read
+from tests.helpers import io_writers as writers
 
 # A tetrahedron with coordinates that float32 holds exactly.
 VERTICES = np.array([[0, 0, 0], [1.5, 0, -0.25], [0, 2, 0.125], [0.5, 0.5, 3]], np.float64)
@@ -49,3 +52,15 @@ def reason_of(path: Path) -> str:
     assert caught.value.source == str(path)
     assert str(caught.value) == f"{path}: {caught.value.reason}"
     return caught.value.reason
+
+
+def gltf_parts(**node: Any) -> tuple[dict[str, Any], bytes]:
+    """The JSON tree and the buffer of the tetrahedron."""
+    return writers.gltf_tree(VERTICES, FACES, **node)
+
+
+def gltf_with_uri(uri: str) -> str:
+    """A gltf file of the tetrahedron whose buffer lies elsewhere."""
+    tree, _ = gltf_parts()
+    tree["buffers"][0]["uri"] = uri
+    return json.dumps(tree)

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from crossjepa.io import Mesh, PointCloudError, read
 from tests.helpers import io_writers as writers
-from tests.helpers.io_shapes import FACES, VERTICES
-from tests.io.test_gltf import with_uri
-from tests.io.test_ply import every_extra
+from tests.helpers.io_shapes import FACES, VERTICES, gltf_with_uri
+from tests.io.test_ply_body import every_extra
 
 XYZ = writers.xyz_columns(VERTICES)
 FILES: dict[str, bytes] = {
@@ -31,7 +30,7 @@ FILES: dict[str, bytes] = {
     "e.ply": every_extra("ascii"),
     "x.ply": every_extra("binary_little_endian"),
     "a.glb": writers.glb(*writers.gltf_tree(VERTICES, FACES, scale=[1, 2, 3])),
-    "a.gltf": with_uri(
+    "a.gltf": gltf_with_uri(
         "data:application/octet-stream;base64,"
         + base64.b64encode(writers.gltf_tree(VERTICES, FACES)[1]).decode()
     ).encode(),

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from tests.helpers import io_writers as writers
+from tests.helpers.colors import (
+    FOUR,
+    look,
+)
 from tests.helpers.io_shapes import (
     FACES,
     VERTICES,
@@ -76,3 +80,20 @@ def test_off_without_faces(tmp_path: Path) -> None:
 )
 def test_off_refusals(tmp_path: Path, text: str, words: str) -> None:
     assert words in reason_of(write(tmp_path, "a.off", text))
+
+
+def test_off_colors(tmp_path: Path) -> None:
+    rows = [" ".join(map(repr, row)) for row in VERTICES.tolist()]
+    numbers = [f"3 {a} {b} {c}" for a, b, c in FACES.tolist()]
+    counts = f"{len(VERTICES)} {len(FACES)} 0\n"
+    whole = [" ".join(str(int(255 * share)) for share in color) + " 255" for color in FOUR]
+    body = "\n".join(f"{row} {color}" for row, color in zip(rows, whole, strict=True))
+    path = write(tmp_path, "a.off", "COFF\n" + counts + body + "\n" + "\n".join(numbers))
+    np.testing.assert_array_equal(look(path).colors_F33, FOUR[FACES])
+    with_normals = "\n".join(f"{row} 0 0 1 {color}" for row, color in zip(rows, whole, strict=True))
+    path = write(tmp_path, "b.off", "CNOFF\n" + counts + with_normals + "\n" + "\n".join(numbers))
+    np.testing.assert_array_equal(look(path).colors_F33, FOUR[FACES])
+    shares = [" ".join(map(str, color)) for color in FOUR.tolist()]
+    painted = "\n".join(f"{face} {color}" for face, color in zip(numbers, shares, strict=True))
+    path = write(tmp_path, "c.off", "OFF\n" + counts + "\n".join(rows) + "\n" + painted)
+    np.testing.assert_array_equal(look(path).colors_F33[:, 0], FOUR)

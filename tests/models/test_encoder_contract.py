@@ -6,31 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
 from crossjepa.config import NAMED_SIZES, EncoderConfig
-from crossjepa.models.point_encoder import PointEncoder, pool_tokens
-from crossjepa.models.tokenizer import PatchEmbedding
+from tests.helpers.encoders import clouds, make
 
 SIZES = sorted(NAMED_SIZES)
-
-
-def make(size: str) -> PointEncoder:
-    torch.manual_seed(0)
-    model = PointEncoder(NAMED_SIZES[size])
-    with torch.no_grad():
-        model.train()(clouds(4, model.config.num_points))
-    return model.eval()
-
-
-def clouds(batch: int, points: int, seed: int = 0) -> Tensor:
-    points_BN3 = torch.randn(batch, points, 3, generator=torch.Generator().manual_seed(seed))
-    scale_B11 = points_BN3.norm(dim=-1).amax(dim=1)[:, None, None]
-    return torch.div(points_BN3, scale_B11)
-
-
-def test_base_has_the_documented_number_of_parameters() -> None:
-    assert sum(parameter.numel() for parameter in PointEncoder().parameters()) == 8_476_032
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -96,96 +76,6 @@ def test_low_precision_is_close(size: str, dtype: torch.dtype, tolerance: float)
         low = model.to(dtype)(points_BN3).pooled
     assert low.dtype == dtype
     assert (low.float() - expected).norm() / expected.norm() < tolerance
-
-
-def test_grad_checkpointing_changes_nothing() -> None:
-    gradients = []
-    for enable in (False, True):
-        model = make("crossjepa-test").train()
-        model.set_grad_checkpointing(enable)
-        model(clouds(2, 100)).pooled.sum().backward()
-        gradients.append([parameter.grad for parameter in model.parameters()])
-    for plain, recomputed in zip(*gradients, strict=True):
-        torch.testing.assert_close(plain, recomputed)
-
-
-def test_intermediates_have_timms_meaning() -> None:
-    model, points_BN3 = make("crossjepa-base"), clouds(2, 300)
-    with torch.inference_mode():
-        final, every = model.forward_intermediates(points_BN3)
-        assert len(every) == 8
-        torch.testing.assert_close(final, model.forward_features(points_BN3))
-        torch.testing.assert_close(model.norm(every[-1]), final)
-        chosen = model.forward_intermediates(points_BN3, [3, -1], norm=True, intermediates_only=True)
-        torch.testing.assert_close(chosen[0], model.norm(every[3]))
-        torch.testing.assert_close(chosen[1], final)
-        early = model.forward_intermediates(points_BN3, [0, 3], stop_early=True, intermediates_only=True)
-        torch.testing.assert_close(early[1], every[3])
-        layers = model.get_intermediate_layers(points_BN3, 2)
-        torch.testing.assert_close(layers[0], every[6])
-    for wrong in (9, 0, [8], [-9]):
-        with pytest.raises(ValueError, match="blocks"):
-            model.forward_intermediates(points_BN3, wrong)
-
-
-def test_timms_layer_decay_sees_the_depth() -> None:
-    from timm.optim._param_groups import param_groups_layer_decay
-
-    groups = param_groups_layer_decay(make("crossjepa-base"), weight_decay=0.05, layer_decay=0.5)
-    scales = {group["lr_scale"] for group in groups}
-    assert len(scales) == 9  # stem, eight blocks; the final norm goes with the last block
-    assert sum(len(group["params"]) for group in groups) == len(list(PointEncoder().parameters()))
-
-
-def test_masked_pooling_ignores_masked_tokens() -> None:
-    tokens_BGC = torch.tensor([[[1.0], [3.0], [99.0]]])
-    mask_BG = torch.tensor([[True, True, False]])
-    assert pool_tokens(tokens_BGC, mask_BG, "max+mean").tolist() == [[3.0, 2.0]]
-    with pytest.raises(ValueError, match="pool"):
-        pool_tokens(tokens_BGC, None, "median")  # type: ignore[arg-type]
-
-
-def test_folded_batch_norms_compute_the_same_function() -> None:
-    torch.manual_seed(0)
-    layer, groups_BGK3 = PatchEmbedding(24), torch.randn(3, 5, 7, 3)
-    with torch.no_grad():
-        layer(groups_BGK3)
-        layer.eval()
-        expected = layer.forward_unfolded(groups_BGK3)
-        torch.testing.assert_close(layer(groups_BGK3), expected, rtol=1e-4, atol=1e-5)
-
-
-def published_embedding(layer: PatchEmbedding, groups_BGK3: Tensor) -> Tensor:
-    """Point-BERT's mini-PointNet: the 512-wide layer reads [maximum of the group, point] of every point."""
-    batch, groups, neighbors, _ = groups_BGK3.shape
-    hidden_M = layer.norm_in(layer.point_in(groups_BGK3.flatten(0, 2))).relu()
-    hidden_BGKH = layer.point_out(hidden_M).view(batch, groups, neighbors, -1)
-    both_BGKH = torch.cat([hidden_BGKH.amax(dim=2, keepdim=True).expand_as(hidden_BGKH), hidden_BGKH], dim=-1)
-    weight = torch.cat([layer.pooled.weight, layer.local.weight], dim=1)
-    wide_M = torch.nn.functional.linear(both_BGKH.flatten(0, 2), weight, layer.local.bias)
-    out_M = layer.out(layer.norm_out(wide_M).relu())
-    return torch.amax(out_M.view(batch, groups, neighbors, -1), dim=2)
-
-
-def test_the_fast_embedding_has_the_values_and_gradients_of_the_published_one() -> None:
-    torch.manual_seed(0)
-    layer, groups_BGK3 = PatchEmbedding(24).double().train(), torch.randn(3, 5, 7, 3, dtype=torch.float64)
-    for parameter in layer.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    fast, published = layer(groups_BGK3), published_embedding(layer, groups_BGK3)
-    torch.testing.assert_close(fast, published)
-    parameters = list(layer.parameters())
-    gradients, expected = (torch.autograd.grad(out.sin().sum(), parameters) for out in (fast, published))
-    torch.testing.assert_close(gradients, expected)
-
-
-@pytest.mark.parametrize(
-    "points",
-    [torch.zeros(3), torch.zeros(5, 3), torch.zeros(2, 5, 4), torch.zeros(0, 5, 3), torch.zeros(2, 0, 3)],
-)
-def test_wrong_shapes_are_named(points: Tensor) -> None:
-    with pytest.raises(ValueError, match="shape"):
-        make("crossjepa-test")(points)
 
 
 @pytest.mark.slow

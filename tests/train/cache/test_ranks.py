@@ -1,6 +1,6 @@
 """Ranks that share a cache, one after the other: only the last of a run finishes it.
 
-Here they run in one process; `test_cache_kill` starts them with torchrun itself.
+Here they run in one process; `test_work` starts them with torchrun itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Caching under SIGKILL, in several processes, and under torchrun: the same bytes in the end.
+"""The work on a cache: killed, in several processes, and under torchrun: the same bytes in the end.
 
 `CROSSJEPA_KILLS=20` kills that many times instead of three.
 """
