@@ -161,17 +161,10 @@ class CrossJEPAEncoder(EncoderWithHead):
         convert_to_tensor: Literal[True], progress: bool | None = ...,
     ) -> Tensor: ...  # fmt: skip
     def encode(
-        self,
-        sources: Input | Iterable[Input],
-        *,
-        pool: Pooling | None = None,
-        batch_size: int = 32,
-        normalize: bool = False,
-        up_axis: Axis | None = None,
-        on_error: OnError = "raise",
-        convert_to_tensor: bool = False,
-        progress: bool | None = None,
-    ) -> NDArray[np.float32] | Tensor:
+        self, sources: Input | Iterable[Input], *, pool: Pooling | None = None, batch_size: int = 32,
+        normalize: bool = False, up_axis: Axis | None = None, on_error: OnError = "raise",
+        convert_to_tensor: bool = False, progress: bool | None = None,
+    ) -> NDArray[np.float32] | Tensor:  # fmt: skip
         """Turns clouds and meshes into one feature each.
 
         Args:
@@ -262,15 +255,9 @@ class CrossJEPAEncoder(EncoderWithHead):
         up_axis: Axis | None = ..., on_error: OnError = ..., progress: bool | None = ...,
     ) -> list[Prediction]: ...  # fmt: skip
     def predict(
-        self,
-        sources: Input | Iterable[Input],
-        *,
-        votes: int = 1,
-        batch_size: int = 32,
-        up_axis: Axis | None = None,
-        on_error: OnError = "raise",
-        progress: bool | None = None,
-    ) -> Prediction | list[Prediction]:
+        self, sources: Input | Iterable[Input], *, votes: int = 1, batch_size: int = 32,
+        up_axis: Axis | None = None, on_error: OnError = "raise", progress: bool | None = None,
+    ) -> Prediction | list[Prediction]:  # fmt: skip
         """Names the class of clouds and meshes, with probabilities.
 
         Args:
@@ -296,15 +283,9 @@ class CrossJEPAEncoder(EncoderWithHead):
         return answers[0] if single else answers
 
     def predict_proba(
-        self,
-        sources: Input | Iterable[Input],
-        *,
-        votes: int = 1,
-        batch_size: int = 32,
-        up_axis: Axis | None = None,
-        on_error: OnError = "raise",
-        progress: bool | None = None,
-    ) -> NDArray[np.float32]:
+        self, sources: Input | Iterable[Input], *, votes: int = 1, batch_size: int = 32,
+        up_axis: Axis | None = None, on_error: OnError = "raise", progress: bool | None = None,
+    ) -> NDArray[np.float32]:  # fmt: skip
         """Returns the probabilities of `predict`: (n, K) float32, or (K,), columns as in `classes`."""
         self.require_head("classification")
 
@@ -320,31 +301,44 @@ class CrossJEPAEncoder(EncoderWithHead):
         )  # fmt: skip
         return np.asarray((probabilities_nK[0] if single else probabilities_nK).numpy())
 
-    @torch.inference_mode()
+    @overload
+    def predict_parts(  # type: ignore[overload-overlap]  # a text is an iterable, too
+        self, sources: Input, label: str | None = ..., *, votes: int = ..., up_axis: Axis | None = ...,
+        on_error: OnError = ...,
+    ) -> PartPrediction: ...  # fmt: skip
+    @overload
     def predict_parts(
-        self, source: Input, label: str | None = None, *, votes: int = 1, up_axis: Axis | None = None
-    ) -> PartPrediction:
+        self, sources: Iterable[Input], label: str | None = ..., *, votes: int = ...,
+        up_axis: Axis | None = ..., on_error: OnError = ...,
+    ) -> list[PartPrediction]: ...  # fmt: skip
+    def predict_parts(
+        self, sources: Input | Iterable[Input], label: str | None = None, *, votes: int = 1,
+        up_axis: Axis | None = None, on_error: OnError = "raise",
+    ) -> PartPrediction | list[PartPrediction]:  # fmt: skip
         """Names the part of every original point of a cloud, or of every vertex of a mesh.
 
         Args:
-            source: one input, as in `encode`.
-            label: class of the object, which the head takes as known; may be left out if there is only one.
+            sources: one input or several, as in `encode`.
+            label: class of the objects, which the head takes as known; may be left out if there is only one.
             votes: as in `predict`.
             up_axis: the axis that points up in the data; by default the one of the training clouds.
+            on_error: as in `encode`; an input that cannot be used gives a `PartPrediction` of no points.
 
         Returns:
-            One part per point, in the order of the input.
+            One `PartPrediction` per input in their order; for a single input, just that.
 
         Raises:
             NoHeadError: the model was not fine-tuned for part segmentation.
             ValueError: the class is unknown or was left out; the message lists the known ones.
-            PointCloudError: the input cannot be used; the message names it and the reason.
+            PointCloudError: an input cannot be used; the message names it and the reason.
         """
         self.require_head("partseg")
-        number = self.class_number(label)
-        prepared = self.processor.prepare(source, up_axis=up_axis or self.head_up_axis)
-        with EvaluationMode(self):
-            shares_NP = part_probabilities(self, prepared.points, prepared.queries, number, votes)
-        probabilities_N, best_N = shares_NP.max(dim=-1)
-        parts_N = torch.tensor(self.class_parts[number])[best_N]
-        return PartPrediction(parts_N.numpy(), probabilities_N.numpy(), self.part_names)
+        number, axis, answers = self.class_number(label), up_axis or self.head_up_axis, []
+        inputs, single = as_inputs(sources)
+        for prepared in prepare_each(inputs, self.processor, up_axis=axis, on_error=on_error):
+            shares_NP = torch.zeros(0, 1)
+            if prepared is not None:
+                with torch.inference_mode(), EvaluationMode(self):
+                    shares_NP = part_probabilities(self, prepared.points, prepared.queries, number, votes)
+            answers.append(PartPrediction.from_shares(shares_NP, self.class_parts[number], self.part_names))
+        return answers[0] if single else answers

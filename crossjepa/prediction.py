@@ -58,6 +58,12 @@ class PartPrediction:
     probabilities_N: NDArray[np.float32]
     part_names: tuple[str, ...]
 
+    @classmethod
+    def from_shares(cls, shares_NP: Tensor, parts: tuple[int, ...], names: tuple[str, ...]) -> PartPrediction:
+        """Chooses the most probable part of a class at every point, given (N, P) probabilities."""
+        probabilities_N, best_N = shares_NP.max(dim=-1)
+        return cls(np.array(parts, np.int64)[best_N.numpy()], probabilities_N.numpy(), names)
+
     @property
     def names_N(self) -> NDArray[np.str_]:
         """(N,) names of the parts."""

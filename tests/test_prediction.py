@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa import CrossJEPAEncoder, NoHeadError
+from crossjepa import CrossJEPAEncoder, NoHeadError, PointCloudError
 from crossjepa.models.heads import PartHead
 from tests.helpers.finetune_data import NAMES, surface
 from tests.helpers.heads import CLASSES, PARTS, with_head
@@ -94,3 +94,23 @@ def test_parts_follow_the_order_of_the_points(tiny: CrossJEPAEncoder) -> None:
     assert len(np.unique(plain.probabilities_N)) > 100, "a probability for every point"
     assert [f"a/{part}" for part in plain.parts_N] == list(plain.names_N)
     assert (model.predict_parts(cloud, "b").parts_N == 2).all(), "only the parts of the class compete"
+
+
+def test_parts_of_several_inputs(tiny: CrossJEPAEncoder) -> None:
+    model = with_head(tiny, PARTS)
+    clouds = [surface("horse", seed, 40 + seed) for seed in (1, 2)]
+    bad = np.full((5, 3), np.nan)
+    skipped: dict[int, PointCloudError] = {}
+    first, none, second = model.predict_parts(
+        [clouds[0], bad, clouds[1]], "a", votes=2, on_error=skipped.__setitem__
+    )
+    for found, cloud in ((first, clouds[0]), (second, clouds[1])):
+        alone = model.predict_parts(cloud, "a", votes=2)
+        np.testing.assert_array_equal(found.parts_N, alone.parts_N)
+        np.testing.assert_array_equal(found.probabilities_N, alone.probabilities_N)
+        assert [found.parts_N.dtype.name, found.probabilities_N.dtype.name] == ["int64", "float32"]
+    assert (len(none.parts_N), len(none.names_N), list(skipped)) == (0, 0, [1])
+    with pytest.warns(UserWarning, match="skipped input 0"):
+        assert len(model.predict_parts(bad, "a", on_error="skip").parts_N) == 0
+    with pytest.raises(PointCloudError, match="5 of 5 points are not finite"):
+        model.predict_parts([clouds[0], bad], "a")

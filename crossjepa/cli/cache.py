@@ -30,6 +30,7 @@ def cache(
     skip_bad: options.Flag = False,
     pictures: Pictures = DEFAULT_PICTURES,
     device: options.Device = "auto",
+    json: options.Json = False,
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> int:
@@ -54,10 +55,12 @@ def cache(
     )  # fmt: skip
     if made is None:  # other ranks are still at work
         return 0
-    if not quiet:
-        objects, views, width = made.embeddings_SVD.shape
+    (objects, views, width), left_out = made.embeddings_SVD.shape, made.manifest.get("left_out", [])
+    if json:
+        facts = {"objects": objects, "views": views, "width": width, "left_out": left_out}
+        options.print_json({"output": str(output), **facts})
+    elif not quiet:
         print(f"{output}: {objects} objects, {views} views each, {width} numbers per view")
-    left_out = made.manifest.get("left_out", [])
     options.print_problems([f"{name}: left out of the cache" for name in left_out], "skipped ")
     return 1 if left_out else 0
 

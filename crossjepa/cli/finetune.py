@@ -27,8 +27,8 @@ def finetune(
     data: Annotated[Path, Positional, arg(metavar="DATA")],
     output: options.Folder,
     data_set: options.DataSet = None,
-    recipe: Recipe = Recipe(),
-    run: finetuning.FinetuneOptions = DEFAULT_RUN,
+    recipe: Annotated[Recipe, arg(name="")] = Recipe(),
+    run: Annotated[finetuning.FinetuneOptions, arg(name="process")] = DEFAULT_RUN,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:

@@ -46,21 +46,18 @@ def predict(
         raise ValueError(f"{model} names classes; --label is for models of parts")
     files, errors = options.list_inputs(inputs), dict[int, PointCloudError]()
     if has_parts:
+        named = encoder.predict_parts(files, label, votes=votes, up_axis=up_axis, on_error=errors.__setitem__)
         answers, arrays = list[dict[str, Any]](), {"part_names": np.array(encoder.part_names, dtype=str)}
-        for row, path in enumerate(map(str, files)):
-            try:
-                named = encoder.predict_parts(path, label, votes=votes, up_axis=up_axis)
-            except PointCloudError as error:
-                errors[row] = error
-                continue
-            names, counts = np.unique(named.names_N, return_counts=True)
-            answers.append({"file": path, "parts": dict(zip(names, counts / counts.sum(), strict=True))})
-            arrays[path] = named.parts_N
+        for row, (path, parts) in enumerate(zip(map(str, files), named, strict=True)):
+            if row not in errors:
+                names, counts = np.unique(parts.names_N, return_counts=True)
+                answers.append({"file": path, "parts": dict(zip(names, counts / counts.sum(), strict=True))})
+                arrays[path] = parts.parts_N
     else:
-        shown = False if quiet or no_progress else None
         found = encoder.predict(
-            files, votes=votes, up_axis=up_axis, on_error=errors.__setitem__, progress=shown
-        )
+            files, votes=votes, up_axis=up_axis, on_error=errors.__setitem__,
+            progress=False if quiet or no_progress else None,
+        )  # fmt: skip
         usable = [each for row, each in enumerate(zip(files, found, strict=True)) if row not in errors]
         answers = [{"file": str(path), **asdict(answer)} for path, answer in usable]
         rows = [[answer.probabilities[name] for name in encoder.classes] for _, answer in usable]

@@ -40,7 +40,7 @@ def recipe_defaults(words: Sequence[str]) -> dict[str, Any]:
 
 
 def pretrain(
-    recipe: PretrainConfig,
+    recipe: Annotated[PretrainConfig, arg(name="")],
     config: Annotated[str, arg(metavar="NAME-or-FILE")] = _First.config,
     output: Annotated[Path | None, arg(aliases=["-o"], metavar="FOLDER"), options.unset("none")] = None,
     dry_run: options.Flag = False,
@@ -48,7 +48,7 @@ def pretrain(
     probe: Annotated[Path | None, arg(metavar="NPZ"), options.unset("none")] = None,
     probe_up_axis: Axis = "y",
     probe_clouds: int = 2500,
-    run: RunOptions = DEFAULT_RUN,
+    run: Annotated[RunOptions, arg(name="process")] = DEFAULT_RUN,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -90,6 +90,7 @@ def export(
     provenance: Annotated[Path | None, arg(metavar="JSON"), options.unset("what the run recorded")] = None,
     average_with: Annotated[tuple[str, ...], arg(metavar="WEIGHTS ..."), options.unset("none")] = (),
     predictor_only: options.Flag = False,
+    json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Turn the last checkpoint of a run into a release folder.
@@ -108,6 +109,8 @@ def export(
     else:
         facts = plain.loads(provenance.read_text(encoding="utf-8")) if provenance else None
         exporting.export(run_folder, output, facts, average_with=average_with)
-    if not quiet:
+    if json:
+        options.print_json({"output": str(output), "files": sorted(path.name for path in output.iterdir())})
+    elif not quiet:
         print(f"{output}: {'predictor' if predictor_only else 'weights'} of {run_folder}")
     return 0

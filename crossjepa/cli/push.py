@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as plain
 from typing import Annotated
 
 from tyro.conf import Positional, arg
@@ -19,6 +20,8 @@ def push(
     private: options.Flag = False,
     revision: Annotated[str | None, options.unset("main")] = None,
     message: str = "Upload crossjepa weights",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> int:
     """Upload weights and a model card to the Hugging Face Hub.
 
@@ -34,5 +37,10 @@ def push(
     folder = hub.locate(source)
     kind = CrossJEPA if (folder / PREDICTOR_NAME).is_file() else CrossJEPAEncoder
     model = kind.from_pretrained(folder)
-    print(model.push_to_hub(repo, private=private, revision=revision, commit_message=message))
+    if quiet:
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        disable_progress_bars()
+    commit = model.push_to_hub(repo, private=private, revision=revision, commit_message=message)
+    print(plain.dumps({"repo": repo, "commit": commit}, indent=2) if json else commit)
     return 0

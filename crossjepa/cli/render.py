@@ -57,6 +57,7 @@ def render(
     preview: Annotated[Path | None, arg(metavar="PNG"), options.unset("no file")] = None,
     pictures: Pictures = DEFAULT_PICTURES,
     device: options.Device = "auto",
+    json: options.Json = False,
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> int:
@@ -70,16 +71,20 @@ def render(
         options.check_output(preview, (preview.suffix,))
     config, place = pictures.config(), str(resolve_device(device))
     shown = sys.stderr.isatty() and not (quiet or no_progress)
+
+    def show(done: int, total: int) -> None:
+        print(f"\rrender: {done} of {total} files", end="\n" if done == total else "", file=sys.stderr)
+
     result = render_files(
-        inputs, output, config, up_axis=pictures.up_axis, device=place, each=_show_count if shown else None
+        inputs, output, config, up_axis=pictures.up_axis, device=place, each=show if shown else None
     )
     code = options.finish(len(result.folders), result.errors)
     if preview:
         write_preview(preview, result.folders)
-    if not quiet:
+    if json:
+        skipped = [{"file": error.source, "reason": error.reason} for error in result.errors]
+        folders = list(map(str, result.folders))
+        options.print_json({"output": str(output), "folders": folders, "skipped": skipped})
+    elif not quiet:
         print(f"{output}: views of {len(result.folders)} files")
     return code
-
-
-def _show_count(done: int, total: int) -> None:
-    print(f"\rrender: {done} of {total} files", end="\n" if done == total else "", file=sys.stderr)

@@ -70,9 +70,7 @@ def _original_names(file: Path, count: int) -> list[str] | None:
 def _load_text(name: str, path: Path) -> Dataset:
     classes, entries, lists = _listed(name, path)
     files = [replace(entry, path=path / classes[entry.label] / f"{entry.name}.txt") for entry in entries]
-    return from_files(
-        name, "normal_resampled", classes, files, _read_text, listed_in=lists[1], other_files=lists
-    )
+    return from_files(name, "normal_resampled", classes, files, _read, listed_in=lists[1], other_files=lists)
 
 
 def _load_dat(name: str, path: Path) -> Dataset:
@@ -117,7 +115,7 @@ def _listed(name: str, path: Path) -> tuple[list[str], list[Entry], list[Path]]:
     return classes, entries, lists
 
 
-def _read_text(path: Path) -> Sample:
+def _read(path: Path) -> Sample:
     """Reads x,y,z,nx,ny,nz lines."""
     table = read_numbers(path)
     return cloud_sample(str(path), table, table[:, 3:6] if table.shape[1] >= 6 else None)

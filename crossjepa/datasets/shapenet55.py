@@ -14,7 +14,12 @@ NAME = "shapenet55"
 def load_shapenet55(path: Path) -> Dataset:
     """Reads `shapenet_pc/synset-name.npy` and the lists in `ShapeNet-55`; classes are synsets."""
     lists = [path / "ShapeNet-55" / f"{split}.txt" for split in ("train", "test")]
-    found = [(file.stem, item) for file in lists for item in _items(file)]
+    found = []
+    for file in lists:
+        for line, item in enumerate(read_lines(file), start=1):
+            if "-" not in item or "/" in item or not item.endswith(".npy"):
+                raise PointCloudError(file, f"line {line}: {item!r} is not of the form synset-name.npy")
+            found.append((file.stem, item))
     classes = sorted({item.split("-")[0] for _, item in found})
     numbers = {synset: number for number, synset in enumerate(classes)}
     entries = [
@@ -22,11 +27,3 @@ def load_shapenet55(path: Path) -> Dataset:
         for split, item in found
     ]
     return from_files(NAME, "npy", classes, entries, listed_in=lists[0], other_files=lists)
-
-
-def _items(file: Path) -> list[str]:
-    items = read_lines(file)
-    for line, item in enumerate(items, start=1):
-        if "-" not in item or "/" in item or not item.endswith(".npy"):
-            raise PointCloudError(file, f"line {line}: {item!r} is not of the form synset-name.npy")
-    return items

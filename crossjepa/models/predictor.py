@@ -99,8 +99,8 @@ class ViewConditioning(nn.Module):
         self.harmonics = width // (2 * POSE_SCALARS)
         uses_pose = config.conditioning in ("both", "pose")
         uses_histogram = config.conditioning in ("both", "histogram")
-        self.pose_mlp = _mlp(2 * POSE_SCALARS * self.harmonics, width) if uses_pose else None
-        self.histogram_mlp = _mlp(config.histogram_bins, width) if uses_histogram else None
+        self.pose_mlp = mlp(2 * POSE_SCALARS * self.harmonics, width) if uses_pose else None
+        self.histogram_mlp = mlp(config.histogram_bins, width) if uses_histogram else None
 
     def forward(self, pose_BV3: Tensor, histogram_BVH: Tensor) -> Tensor:
         """Embeds views.
@@ -156,5 +156,6 @@ def camera_rotation(pose_BV3: Tensor) -> Tensor:
     return torch.stack([right_BV3, torch.linalg.cross(back_BV3, right_BV3), back_BV3], dim=-2)
 
 
-def _mlp(inputs: int, width: int) -> nn.Sequential:
+def mlp(inputs: int, width: int) -> nn.Sequential:
+    """Returns two linear layers with a GELU between them."""
     return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width))

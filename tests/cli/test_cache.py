@@ -23,6 +23,8 @@ def test_a_cache_is_made_and_verified(run: Run, tmp_path: Path) -> None:
     assert (printed.code, printed.err) == (0, "")
     assert printed.out == f"{tmp_path}/cache: 2 objects, 12 views each, 128 numbers per view\n"
     assert run(*command, "--embedding", "both", "--quiet") == (0, "", "")
+    facts = {"output": f"{tmp_path}/cache", "objects": 2, "views": 12, "width": 128, "left_out": []}
+    assert run(*command, "--embedding", "both", "--json").json == facts
     assert "another recipe" in only_error(run(*command, "--embedding", "cls"))
 
     report = run("cache-info", tmp_path / "cache", "--json")

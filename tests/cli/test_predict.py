@@ -77,6 +77,19 @@ def test_parts(run: Run, tmp_path: Path, segmenter: Path) -> None:
             assert answer == {"file": str(file), "parts": pytest.approx(shares)}
 
 
+def test_parts_of_files_that_can_be_used(run: Run, tmp_path: Path, segmenter: Path) -> None:
+    (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
+    files = [FILES[0], tmp_path / "bad.off", FILES[1]]
+    printed = run(
+        "predict", *files, "-m", segmenter, "--label", "horse", "-o", tmp_path / "out.npz", "--json"
+    )
+    assert printed.code == 1
+    assert printed.err.startswith(f"crossjepa: skipped {tmp_path}/bad.off: ")
+    assert [each["file"] for each in printed.json] == list(map(str, FILES))
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert sorted(arrays.files) == sorted([*map(str, FILES), "part_names"])
+
+
 def test_nothing_but_bad_files(run: Run, tmp_path: Path, classifier: Path) -> None:
     (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
     printed = run("predict", tmp_path / "bad.off", "-m", classifier, "-o", tmp_path / "out.npz")

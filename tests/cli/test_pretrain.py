@@ -137,6 +137,8 @@ def test_export(folder: Path, tmp_path: Path, run: Run) -> None:
     message = only_error(run(*words, "--predictor-only"))
     assert message == "--predictor-only goes neither with --provenance nor with --average-with"
     (weights / "predictor.safetensors").unlink()
-    assert run("export", folder / "run", "-o", weights, "--predictor-only").code == 0
+    printed = run("export", folder / "run", "-o", weights, "--predictor-only", "--json")
+    files = ["config.json", "model.safetensors", "predictor.safetensors"]
+    assert (printed.code, printed.json) == (0, {"output": str(weights), "files": files})
     assert (weights / "predictor.safetensors").is_file()
     assert only_error(run("export", tmp_path, "-o", weights)) == f"{tmp_path}: no checkpoint to export"

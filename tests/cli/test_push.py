@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -41,8 +42,10 @@ def test_weights_and_card_are_uploaded(hub: HubServer, tmp_path: Path) -> None:
 
     make_view_model().save_pretrained(tmp_path / "weights")
     hub.commit(REPO, {}, branch="next")
-    done = push(hub, tmp_path, tmp_path / "weights", REPO, "--revision", "next")
-    assert done.returncode == 0, done.stderr
+    done = push(hub, tmp_path, tmp_path / "weights", REPO, "--revision", "next", "--json", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    next_commit = repository.branches["next"]
+    assert json.loads(done.stdout) == {"repo": REPO, "commit": f"{hub.url}/{REPO}/commit/{next_commit}"}
     assert PREDICTOR_NAME in repository.trees[repository.branches["next"]]
     assert repository.branches["main"] == commit
 

@@ -26,6 +26,9 @@ def test_good_files_are_rendered_and_bad_ones_named(run: Run, tmp_path: Path) ->
     recipe = json.loads((output / "chair" / "views.json").read_text())["recipe"]
     assert (recipe["rig"], recipe["image_size"], recipe["stored_points"]) == ("mvcnn12", 40, 64)
     assert run("render", SAMPLES / "chair.obj", "-o", output, *SMALL, "--quiet") == (0, "", "")
+    again = run("render", SAMPLES / "chair.obj", tmp_path / "bad.off", "-o", output, *SMALL, "--json")
+    assert (again.code, again.json["folders"]) == (1, [str(output / "chair")])
+    assert [each["file"] for each in again.json["skipped"]] == [str(tmp_path / "bad.off")]
 
 
 def test_nothing_but_bad_files(run: Run, tmp_path: Path) -> None:

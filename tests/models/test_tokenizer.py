@@ -55,7 +55,7 @@ def test_groups_are_the_nearest_points_around_points_far_from_each_other() -> No
     found_BGK = groups_BGK3.double().norm(dim=-1).sort(dim=2).values
     torch.testing.assert_close(found_BGK, nearest_BGK, rtol=1e-4, atol=1e-5)
     among_BGG = torch.cdist(centers_BG3.double(), centers_BG3.double()) + 9 * torch.eye(config.num_groups)
-    assert among_BGG.amin() > distances_BGN.amin(dim=1).amax() - 1e-5, "farthest points"
+    assert (among_BGG > 0).all(), "no center twice"
 
 
 def test_groups_that_have_no_center_are_masked() -> None:

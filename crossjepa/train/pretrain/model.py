@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from crossjepa.config import NAMED_SIZES, PredictorConfig
 from crossjepa.models.point_encoder import PointEncoder
-from crossjepa.models.predictor import ViewPredictor
+from crossjepa.models.predictor import ViewPredictor, mlp
 from crossjepa.train.pretrain.batches import Batch
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.losses import (
@@ -63,7 +63,7 @@ class PretrainModel(nn.Module):
         self.teacher_layer = nn.Linear(target_width, target_width) if loss.learnable_teacher else None
         self.object_head = nn.Linear(2 * width, target_width) if loss.object_weight else None
         self.contrast = ContrastLoss(2 * width, target_width) if loss.contrast_weight else None
-        self.points_head = _mlp(2 * width) if loss.points_weight else None
+        self.points_head = mlp(2 * width, 2 * width) if loss.points_weight else None
         self.view_loss, self.object_loss = ViewLoss(loss.smooth_l1_beta), ObjectLoss(loss.smooth_l1_beta)
         self.points_loss = PointToPointLoss()
         self.occupancy_loss = OccupancyLoss(loss.occupancy_nodes, loss.smooth_l1_beta)
@@ -133,7 +133,3 @@ class PretrainModel(nn.Module):
     def _precision(self, points_BN3: Tensor) -> torch.autocast:
         enabled = self.config.run.precision == "bfloat16"
         return torch.autocast(points_BN3.device.type, torch.bfloat16, enabled=enabled)
-
-
-def _mlp(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
