@@ -5,7 +5,6 @@ B clouds, N points, P stored points, V views, H histogram bins, D teacher width
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +15,9 @@ from torch import Tensor
 from crossjepa.ops import farthest_point_sampling, gather_points
 from crossjepa.train.cache import Cache
 from crossjepa.train.cache.concat import JoinedCaches
-from crossjepa.train.common.rng import CloudRng, normalize_batch
+from crossjepa.train.common.rng import CloudRng
 from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.placement import Placement, draw_motion, normalize
 
 # Salts that keep the random numbers for different purposes apart.
 _ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER = range(5)
@@ -118,16 +118,18 @@ class Batches:
         views = cache.views_of(row_B, order_BV[:, : data.views_per_step].numpy())
         pose_BV5 = torch.from_numpy(views.poses_BV5).to(self.device)
 
-        def sample(rng: CloudRng, azimuth_BV: Tensor) -> tuple[Tensor, Tensor]:
+        def sample(rng: CloudRng) -> tuple[Tensor, Tensor, Placement]:
             here = rng.on(self.device)
             points_BN3 = sample_points(stored_BP3, count, here, even)
-            return augment(points_BN3, azimuth_BV, here, data.scale_range, data.jitter)
+            return augment(points_BN3, pose_BV3, here, data.scale_range, data.jitter)
 
-        points_BN3, azimuth_BV = sample(rng, torch.deg2rad(pose_BV5[..., 0]))
+        azimuth_BV, elevation_BV = torch.deg2rad(pose_BV5[..., 0]), torch.deg2rad(pose_BV5[..., 1])
+        pose_BV3 = torch.stack([azimuth_BV, elevation_BV, pose_BV5[..., 3]], dim=-1)
+        points_BN3, turned_BV3, _ = sample(rng)
         return Batch(
             points_BN3,
-            sample(other_rng, azimuth_BV)[0] if other_rng else points_BN3,
-            torch.stack([azimuth_BV, torch.deg2rad(pose_BV5[..., 1]), pose_BV5[..., 3]], dim=-1),
+            sample(other_rng)[0] if other_rng else points_BN3,
+            turned_BV3,
             torch.from_numpy(views.histograms_BVH).to(self.device),
             torch.from_numpy(views.embeddings_BVD).to(self.device),
         )
@@ -156,8 +158,8 @@ def sample_points(stored_BP3: Tensor, count: int, rng: CloudRng, even: bool) -> 
 
 
 def augment(
-    points_BN3: Tensor, azimuth_BV: Tensor, rng: CloudRng, scale_range: float, jitter: float
-) -> tuple[Tensor, Tensor]:
+    points_BN3: Tensor, pose_BV3: Tensor, rng: CloudRng, scale_range: float, jitter: float
+) -> tuple[Tensor, Tensor, Placement]:
     """Turns and mirrors clouds together with the cameras, stretches them a little, and normalizes again.
 
     The teacher's picture stays the same. It is what the turned cameras see of a turned cloud. Of a mirrored
@@ -166,21 +168,19 @@ def augment(
 
     Args:
         points_BN3: (B, N, 3) points, y up.
-        azimuth_BV: (B, V) azimuth of the cameras in radians.
+        pose_BV3: (B, V, 3) azimuth and elevation of the cameras in radians, and their distance.
         rng: random numbers, on the device of the points.
         scale_range: each axis is scaled by 1 - range to 1 + range.
         jitter: standard deviation of the noise, in radii.
 
     Returns:
         points_BN3: (B, N, 3) augmented, centroid 0, largest radius 1.
-        azimuth_BV: (B, V) azimuth of the cameras that were turned and mirrored with the clouds, in radians.
+        pose_BV3: (B, V, 3) poses of the cameras that were turned and mirrored with the clouds.
+        placement: where the same augmentation puts other points of the objects.
     """
-    angle_B, flip_B = rng.uniform(2).unbind(dim=1)
-    angle_B, flip_B = 2 * math.pi * angle_B, torch.where(flip_B < 0.5, -1.0, 1.0)
-    points_BN3 = points_BN3 * (1 + scale_range * (2 * rng.uniform(1, 3) - 1))
-    points_BN3 = points_BN3 + jitter * rng.normal(*points_BN3.shape[1:])
-    x_BN, y_BN, z_BN = points_BN3.unbind(-1)
-    x_BN = x_BN * flip_B[:, None]
-    cos_B1, sin_B1 = angle_B.cos()[:, None], angle_B.sin()[:, None]
-    turned_BN3 = torch.stack([x_BN * cos_B1 + z_BN * sin_B1, y_BN, z_BN * cos_B1 - x_BN * sin_B1], dim=-1)
-    return normalize_batch(turned_BN3), azimuth_BV * flip_B[:, None] + angle_B[:, None]
+    motion = draw_motion(rng, scale_range)
+    # Noise comes before the turn, which changes nothing but the order of the random numbers.
+    noise_BN3 = jitter * rng.normal(*points_BN3.shape[1:])
+    moved_BN3 = motion.turn(points_BN3 * motion.stretch_B13 + noise_BN3)
+    points_BN3, placement = normalize(moved_BN3, motion.matrix_B33)
+    return points_BN3, motion.turn_cameras(pose_BV3), placement

@@ -25,10 +25,10 @@ def test_augmentation_keeps_the_pose_true() -> None:
     faces = generator.integers(0, 30, (20, 3))
     matched = set()
     for seed in range(6):
-        points_1N3, azimuth = torch.from_numpy(vertices).float().unsqueeze(0), torch.tensor([[0.7]])
-        turned, changed = augment(points_1N3, azimuth, CloudRng([np.random.default_rng(seed)]), 0.0, 0.0)
+        points_1N3, pose = torch.from_numpy(vertices).float().unsqueeze(0), torch.tensor([[[0.7, 0.35, 3.0]]])
+        turned, poses, _ = augment(points_1N3, pose, CloudRng([np.random.default_rng(seed)]), 0.0, 0.0)
         before = render_mesh(vertices, faces, [View(math.degrees(0.7), 20)], size=64)[0].astype(int)
-        view = View(math.degrees(float(changed)), 20)
+        view = View(math.degrees(float(poses[0, 0, 0])), 20)
         after = render_mesh(turned[0].double().numpy(), faces, [view], size=64)[0].astype(int)
         # The key light comes from one side, so mirrored images are compared by their silhouettes.
         for name, image in (("same", before), ("mirrored", before[:, ::-1])):
