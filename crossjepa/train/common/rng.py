@@ -27,6 +27,10 @@ class CloudRng:
         """Returns a source of further numbers from the same generators on another device."""
         return CloudRng(self.generators, device)
 
+    def of(self, clouds: Sequence[int]) -> CloudRng:
+        """Returns a source of further numbers for some of the clouds, by their places in the batch."""
+        return CloudRng([self.generators[cloud] for cloud in clouds], self.device)
+
     def uniform(self, *shape: int) -> Tensor:
         """Returns (B, *shape) float32 in [0, 1)."""
         return self._stack([generator.random(shape, np.float32) for generator in self.generators])

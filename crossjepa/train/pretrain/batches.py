@@ -5,7 +5,7 @@ B clouds, N points, P stored points, V views, H histogram bins, D teacher width
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +17,11 @@ from crossjepa.train.cache import Cache
 from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.common.rng import CloudRng
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.placement import Placement, draw_motion, normalize
+from crossjepa.train.pretrain.placement import Augmented, draw_motion, normalize
+from crossjepa.train.pretrain.scans import Scanner, scan
 
 # Salts that keep the random numbers for different purposes apart.
-_ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER = range(5)
+_ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER, _SCAN = range(6)
 
 
 class Batch(NamedTuple):
@@ -32,6 +33,9 @@ class Batch(NamedTuple):
         pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
         histogram_BVH: (B, V, 48) color histogram of each view.
         embeddings_BVD: (B, V, D) float32 embeddings as the teacher gave them.
+        mask_BN: (B, N) bool, False for points that repeat others in clouds of fewer than N points; None if no
+            cloud has fewer.
+        other_mask_BN: the same for the other points.
     """
 
     points_BN3: Tensor
@@ -39,10 +43,16 @@ class Batch(NamedTuple):
     pose_BV3: Tensor
     histogram_BVH: Tensor
     embeddings_BVD: Tensor
+    mask_BN: Tensor | None = None
+    other_mask_BN: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Returns the batch on a device."""
-        return Batch(*(value.to(device, non_blocking=True) for value in self))
+        moved: dict[str, Any] = {
+            name: part if part is None else part.to(device, non_blocking=True)
+            for name, part in self._asdict().items()
+        }
+        return Batch(**moved)
 
 
 class Batches:
@@ -90,10 +100,9 @@ class Batches:
         order = np.random.default_rng([seed, _ORDER, epoch]).permutation(self.train_rows)
         row_B = order[number * batch_size : (number + 1) * batch_size][self.rank :: self.world]
         even = np.random.default_rng([seed, _STEP, step]).random() < self.config.data.even_probability
-        rng = CloudRng([np.random.default_rng([seed, _SAMPLE, epoch, row]) for row in row_B])
-        other_rng = CloudRng([np.random.default_rng([seed, _OTHER, epoch, row]) for row in row_B])
         count = self.config.encoder_at(step / self.steps).num_points
-        return self._assemble(row_B, count, even, rng, other_rng if self.config.loss.points_weight else None)
+        other = (seed, _OTHER, epoch) if self.config.loss.points_weight else None
+        return self._assemble(row_B, count, even, (seed, _SAMPLE, epoch), other)
 
     def held_out(self, start: int, stop: int, count: int) -> Batch:
         """Returns held-out objects sampled as in training, but always with the same random numbers.
@@ -105,34 +114,54 @@ class Batches:
         """
         row_B = self.held_out_rows[start:stop]
         even = np.random.default_rng([0, _STEP, start]).random() < self.config.data.even_probability
-        rng = CloudRng([np.random.default_rng([0, _HELD_OUT, row]) for row in row_B])
-        return self._assemble(row_B, count, even, rng, None)
+        return self._assemble(row_B, count, even, (0, _HELD_OUT), None)
 
     def _assemble(
-        self, row_B: NDArray[np.int64], count: int, even: bool, rng: CloudRng, other_rng: CloudRng | None
+        self,
+        row_B: NDArray[np.int64],
+        count: int,
+        even: bool,
+        key: tuple[int, ...],
+        other_key: tuple[int, ...] | None,
     ) -> Batch:
+        """Samples and augments clouds; the keys, with the number of the row, seed their random numbers."""
         data, cache = self.config.data, self.cache
         # Farthest point sampling of a batch takes seconds on a CPU, so points go to the device as stored.
         stored_BP3 = torch.from_numpy(cache.points_of(row_B)).to(self.device)
+        rng = _rng(row_B, key)
         order_BV = rng.uniform(cache.views).argsort(dim=1)
         views = cache.views_of(row_B, order_BV[:, : data.views_per_step].numpy())
         pose_BV5 = torch.from_numpy(views.poses_BV5).to(self.device)
-
-        def sample(rng: CloudRng) -> tuple[Tensor, Tensor, Placement]:
-            here = rng.on(self.device)
-            points_BN3 = sample_points(stored_BP3, count, here, even)
-            return augment(points_BN3, pose_BV3, here, data.scale_range, data.jitter)
-
         azimuth_BV, elevation_BV = torch.deg2rad(pose_BV5[..., 0]), torch.deg2rad(pose_BV5[..., 1])
         pose_BV3 = torch.stack([azimuth_BV, elevation_BV, pose_BV5[..., 3]], dim=-1)
-        points_BN3, turned_BV3, _ = sample(rng)
+
+        def sample(rng: CloudRng, key: tuple[int, ...]) -> Augmented:
+            here = rng.on(self.device)
+            if self.config.augment.is_off:
+                points_BN3 = sample_points(stored_BP3, count, here, even)
+                return augment(points_BN3, pose_BV3, here, data.scale_range, data.jitter)
+            scanner = Scanner(self.config.augment, _rng(row_B, (*key, _SCAN)), self.device)
+            fewest = self.config.fewest_points(count)
+            return scan(
+                stored_BP3, pose_BV3, count, even, fewest, here, scanner, data.scale_range, data.jitter
+            )
+
+        cloud = sample(rng, key)
+        other = sample(_rng(row_B, other_key), other_key) if other_key else cloud
         return Batch(
-            points_BN3,
-            sample(other_rng)[0] if other_rng else points_BN3,
-            turned_BV3,
+            cloud.points_BN3,
+            other.points_BN3,
+            cloud.pose_BV3,
             torch.from_numpy(views.histograms_BVH).to(self.device),
             torch.from_numpy(views.embeddings_BVD).to(self.device),
+            cloud.mask_BN,
+            other.mask_BN,
         )
+
+
+def _rng(row_B: NDArray[np.int64], key: tuple[int, ...]) -> CloudRng:
+    """Returns random numbers that depend on the key and, for each cloud, on its row of the cache alone."""
+    return CloudRng([np.random.default_rng([*key, row]) for row in row_B])
 
 
 def sample_points(stored_BP3: Tensor, count: int, rng: CloudRng, even: bool) -> Tensor:
@@ -159,7 +188,7 @@ def sample_points(stored_BP3: Tensor, count: int, rng: CloudRng, even: bool) -> 
 
 def augment(
     points_BN3: Tensor, pose_BV3: Tensor, rng: CloudRng, scale_range: float, jitter: float
-) -> tuple[Tensor, Tensor, Placement]:
+) -> Augmented:
     """Turns and mirrors clouds together with the cameras, stretches them a little, and normalizes again.
 
     The teacher's picture stays the same. It is what the turned cameras see of a turned cloud. Of a mirrored
@@ -174,13 +203,11 @@ def augment(
         jitter: standard deviation of the noise, in radii.
 
     Returns:
-        points_BN3: (B, N, 3) augmented, centroid 0, largest radius 1.
-        pose_BV3: (B, V, 3) poses of the cameras that were turned and mirrored with the clouds.
-        placement: where the same augmentation puts other points of the objects.
+        The augmented clouds, without a mask.
     """
     motion = draw_motion(rng, scale_range)
     # Noise comes before the turn, which changes nothing but the order of the random numbers.
     noise_BN3 = jitter * rng.normal(*points_BN3.shape[1:])
     moved_BN3 = motion.turn(points_BN3 * motion.stretch_B13 + noise_BN3)
     points_BN3, placement = normalize(moved_BN3, motion.matrix_B33)
-    return points_BN3, motion.turn_cameras(pose_BV3), placement
+    return Augmented(points_BN3, motion.turn_cameras(pose_BV3), placement)

@@ -4,6 +4,7 @@ The names of options are unique over all sections: the command line and checkpoi
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ from crossjepa.config_fields import (
     Share,
     Stretch,
 )
+from crossjepa.train.pretrain.augment_config import AugmentSection
 
 TargetScaling = Literal["standardize", "whiten", "center", "none"]
 ContrastWith = Literal["batch", "cache"]
@@ -192,6 +194,7 @@ class PretrainConfig(Recipe):
         loss: what is predicted, and the weights of the losses.
         optim: optimizer and schedule.
         data: cache, batches and augmentation.
+        augment: augmentations that turn clean clouds into what scanners see.
         run: length and start of the run.
     """
 
@@ -199,6 +202,7 @@ class PretrainConfig(Recipe):
     loss: LossSection = field(default_factory=LossSection)
     optim: OptimSection = field(default_factory=OptimSection)
     data: DataSection = field(default_factory=DataSection)
+    augment: AugmentSection = field(default_factory=AugmentSection)
     run: RunSection = field(default_factory=RunSection)
 
     def __post_init__(self) -> None:
@@ -226,6 +230,11 @@ class PretrainConfig(Recipe):
             num_groups=round(full.num_groups * share),
             group_size=round(full.group_size * share),
         )
+
+    def fewest_points(self, count: int) -> int:
+        """Fewest real points of a cloud of `count`, so that no group is empty or repeats its points."""
+        full = NAMED_SIZES[self.model.size]
+        return math.ceil(count * max(full.num_groups, full.group_size) / full.num_points)
 
 
 @dataclass(frozen=True)

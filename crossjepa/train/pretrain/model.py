@@ -95,7 +95,8 @@ class PretrainModel(nn.Module):
             The losses.
         """
         with self._precision(batch.points_BN3):
-            encoded = self.encoder(batch.points_BN3, pool="max+mean")  # tokens (B, G, C), pooled (B, 2C)
+            # Tokens (B, G, C), pooled (B, 2C).
+            encoded = self.encoder(batch.points_BN3, batch.mask_BN, pool="max+mean")
             predicted_BVD = self.predictor(
                 encoded.tokens, encoded.centers, batch.pose_BV3, batch.histogram_BVH
             )
@@ -116,7 +117,9 @@ class PretrainModel(nn.Module):
             parts["contrast"] = self.contrast(contrast_BD, mean_BD)
             total = total + weights.contrast_weight * parts["contrast"]
         if points_BC is not None:
-            parts["points"] = self.points_loss(points_BC, self._pooled(batch.other_points_BN3))
+            parts["points"] = self.points_loss(
+                points_BC, self._pooled(batch.other_points_BN3, batch.other_mask_BN)
+            )
             total = total + weights.points_weight * parts["points"]
         if weights.occupancy_weight:
             parts["occupancy"] = self.occupancy_loss(encoded.tokens, batch.points_BN3)
@@ -124,10 +127,10 @@ class PretrainModel(nn.Module):
         return Losses(total, parts)
 
     @torch.no_grad()
-    def _pooled(self, points_BN3: Tensor) -> Tensor:
+    def _pooled(self, points_BN3: Tensor, mask_BN: Tensor | None) -> Tensor:
         """Returns the (B, 2C) pooled tokens of other points as they are, without a gradient."""
         with self._precision(points_BN3):
-            pooled: Tensor = self.encoder(points_BN3, pool="max+mean").pooled
+            pooled: Tensor = self.encoder(points_BN3, mask_BN, pool="max+mean").pooled
         return pooled
 
     def _precision(self, points_BN3: Tensor) -> torch.autocast:

@@ -26,7 +26,7 @@ def test_augmentation_keeps_the_pose_true() -> None:
     matched = set()
     for seed in range(6):
         points_1N3, pose = torch.from_numpy(vertices).float().unsqueeze(0), torch.tensor([[[0.7, 0.35, 3.0]]])
-        turned, poses, _ = augment(points_1N3, pose, CloudRng([np.random.default_rng(seed)]), 0.0, 0.0)
+        turned, poses, _, _ = augment(points_1N3, pose, CloudRng([np.random.default_rng(seed)]), 0.0, 0.0)
         before = render_mesh(vertices, faces, [View(math.degrees(0.7), 20)], size=64)[0].astype(int)
         view = View(math.degrees(float(poses[0, 0, 0])), 20)
         after = render_mesh(turned[0].double().numpy(), faces, [view], size=64)[0].astype(int)

@@ -12,6 +12,6 @@ from crossjepa.train.pretrain.batches import augment
 def test_other_points_of_an_object_follow_its_cloud() -> None:
     points_BN3, pose_BV3 = torch.randn(3, 50, 3), torch.zeros(3, 1, 3)
     rng = CloudRng([np.random.default_rng(seed) for seed in range(3)])
-    augmented_BN3, _, placement = augment(points_BN3, pose_BV3, rng, 0.3, 0.0)
+    augmented_BN3, _, placement, _ = augment(points_BN3, pose_BV3, rng, 0.3, 0.0)
     torch.testing.assert_close(placement.apply(points_BN3), augmented_BN3, rtol=0, atol=1e-6)
     torch.testing.assert_close(placement.apply(points_BN3[:, :5]), augmented_BN3[:, :5], rtol=0, atol=1e-6)
