@@ -43,8 +43,25 @@ class CloudRng:
         return torch.from_numpy(np.stack(parts)).to(self.device)
 
 
+def unit_spheres(points_BN3: Tensor, mask_BN: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Returns the (B, 1, 3) centroids of clouds and their (B, 1, 1) largest radii.
+
+    Args:
+        points_BN3: (B, N, 3) points.
+        mask_BN: (B, N) bool, True for points that count; None if all do.
+    """
+    if mask_BN is None:
+        centroid_B13 = points_BN3.mean(dim=1, keepdim=True)
+    else:
+        share_BN = mask_BN / mask_BN.sum(dim=1, keepdim=True)
+        centroid_B13 = (points_BN3 * share_BN[..., None]).sum(dim=1, keepdim=True)
+    radius_BN = (points_BN3 - centroid_B13).norm(dim=-1)
+    if mask_BN is not None:
+        radius_BN = radius_BN * mask_BN
+    return centroid_B13, radius_BN.amax(dim=1)[:, None, None].clamp_min(1e-6)
+
+
 def normalize_batch(points_BN3: Tensor) -> Tensor:
     """Moves the centroid of each cloud to the origin and scales its largest radius to 1."""
-    points_BN3 = points_BN3 - points_BN3.mean(dim=1, keepdim=True)
-    radius_B11 = points_BN3.norm(dim=-1).amax(dim=1)[:, None, None].clamp_min(1e-6)
-    return torch.div(points_BN3, radius_B11)
+    centroid_B13, radius_B11 = unit_spheres(points_BN3)
+    return (points_BN3 - centroid_B13) / radius_B11

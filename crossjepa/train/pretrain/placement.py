@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crossjepa.train.common.rng import CloudRng
+from crossjepa.train.common.rng import CloudRng, unit_spheres
 
 
 class Placement(NamedTuple):
@@ -135,14 +135,6 @@ def normalize(
         points_BN3: (B, N, 3) normalized points.
         placement: where the map and this put other points.
     """
-    if mask_BN is None:
-        centroid_B13 = moved_BN3.mean(dim=1, keepdim=True)
-    else:
-        share_BN = mask_BN / mask_BN.sum(dim=1, keepdim=True)
-        centroid_B13 = (moved_BN3 * share_BN[..., None]).sum(dim=1, keepdim=True)
-    centered_BN3 = moved_BN3 - centroid_B13
-    radius_BN = centered_BN3.norm(dim=-1)
-    if mask_BN is not None:
-        radius_BN = radius_BN * mask_BN
-    radius_B11 = radius_BN.amax(dim=1)[:, None, None].clamp_min(1e-6)
-    return torch.div(centered_BN3, radius_B11), Placement(matrix_B33, centroid_B13, radius_B11)
+    centroid_B13, radius_B11 = unit_spheres(moved_BN3, mask_BN)
+    points_BN3 = (moved_BN3 - centroid_B13) / radius_B11
+    return points_BN3, Placement(matrix_B33, centroid_B13, radius_B11)
