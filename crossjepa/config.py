@@ -109,6 +109,23 @@ class PredictorConfig(Checked):
 
 
 @dataclass(frozen=True)
+class TeacherConfig(Checked):
+    """An image model whose embeddings of views are learned.
+
+    Attributes:
+        name: of the model, as timm knows it.
+        embedding: which of its embeddings, see `crossjepa.train.cache.teacher.Teacher`.
+        width: channels of that embedding.
+        weights_sha256: checksum of its weights, which may go by several names; "" if unknown.
+    """
+
+    name: str
+    embedding: str
+    width: Size
+    weights_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class ViewPredictionConfig(Checked):
     """The predictor of released weights: its shape, what it predicts, and the view it assumes by default.
 

@@ -6,7 +6,7 @@ import json as plain
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from crossjepa.cli import options
 from crossjepa.cli.render import DEFAULT_PICTURES, Pictures
@@ -19,8 +19,10 @@ from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Embedding
 def cache(
     data: Annotated[tuple[str, ...], Positional, options.several("DATA"), options.required("DATA")],
     output: options.Folder,
-    teacher: Annotated[str, arg(metavar="NAME-or-FILE")] = DEFAULT_TEACHER,
-    embedding: Embedding = "cls",
+    teacher: Annotated[
+        UseAppendAction[tuple[str, ...]], arg(metavar="NAME-or-FILE"), options.unset(DEFAULT_TEACHER)
+    ] = (),
+    embedding: Annotated[UseAppendAction[tuple[Embedding, ...]], options.unset("cls")] = (),
     workers: Annotated[
         int | None, options.unset("one per CPU, up to 8; one with a GPU or under torchrun")
     ] = None,
@@ -34,18 +36,21 @@ def cache(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> int:
-    """Embed views of objects with an image teacher, once, for pretraining.
+    """Embed views of objects with image teachers, once, for pretraining.
 
     Args:
         data: folders of files or of renderings, files, or clouds in one npz.
         output: folder of the cache; an unfinished one is continued.
-        teacher: timm name, whose weights come from the Hugging Face Hub, or a local ARCHITECTURE.safetensors.
-        embedding: class token or pooled map, mean of the patches, both, or statistics of the last layers.
+        teacher: timm name, whose weights come from the Hugging Face Hub, or a local ARCHITECTURE.safetensors;
+            given several times, each embeds the same pictures, and the embeddings lie side by side.
+        embedding: class token or pooled map, mean of the patches, both, or statistics of the last layers; one
+            for all teachers, or as often as there are teachers, in their order.
         workers: processes.
         split: which split of archives of clouds, or all.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
-    place, config = str(resolve_device(device)), CacheConfig(teacher, embedding, pictures.config())
+    place = str(resolve_device(device))
+    config = CacheConfig(teacher or DEFAULT_TEACHER, embedding or "cls", pictures.config())
     dataset = open_dataset(
         data, split=split, up_axis=pictures.up_axis, shapes=shapes, difficulty=difficulty, skip_bad=skip_bad
     )

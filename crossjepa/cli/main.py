@@ -44,7 +44,7 @@ COMMANDS = {
     "finetune": Command("finetune", "finetune", "Fine-tune on a folder of class/file, a table or a data set"),
     "predict": Command("predict", "predict", "Name the classes or parts of files with a fine-tuned model"),
     "render": Command("render", "render", "Render files from many sides"),
-    "cache": Command("cache", "cache", "Embed views of objects with an image teacher, once, for pretraining"),
+    "cache": Command("cache", "cache", "Embed views of objects with image teachers, once, for pretraining"),
     "cache-info": Command("cache", "cache_info", "Verify a cache and say what is in it"),
     "pretrain": Command(
         "pretrain", "pretrain", "Pretrain an encoder from a cache of teacher embeddings", "recipe_defaults"

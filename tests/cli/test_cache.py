@@ -39,6 +39,23 @@ def test_a_cache_is_made_and_verified(run: Run, tmp_path: Path) -> None:
     assert f"crossjepa: {tmp_path}/cache: " in report.err
 
 
+def test_several_teachers_make_one_cache(run: Run, tmp_path: Path) -> None:
+    command = words(tmp_path, SAMPLES / "chair.obj")
+    more = ["--teacher", small_teacher(tmp_path, "test_efficientnet")]
+    printed = run(*command, *more, "--embedding", "both", "--embedding", "cls")
+    assert (printed.code, printed.err) == (0, "")
+    cache = open_cache(tmp_path / "cache")
+    assert [(teacher.name, teacher.embedding) for teacher in cache.teachers] == [
+        ("test_vit", "both"),
+        ("test_efficientnet", "cls"),
+    ]
+    assert f"{cache.width} numbers per view" in printed.out
+    assert "test_efficientnet" in run("cache-info", tmp_path / "cache").out
+    three = [*command, *more, *["--embedding", "cls"] * 3]
+    assert "3 embeddings for 2 teachers" in only_error(run(*three))
+    assert "test_vit is given twice" in only_error(run(*command, *command[4:6]))
+
+
 def test_bad_objects_are_left_out_only_on_demand(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
     command = words(tmp_path, SAMPLES / "chair.obj", tmp_path / "bad.off")

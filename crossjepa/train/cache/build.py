@@ -17,7 +17,7 @@ from crossjepa.train.cache.layout import finish_cache, start_cache
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder
 from crossjepa.train.cache.ranks import Ranks
 from crossjepa.train.cache.recipe import CacheConfig, fitted, make_recipe, with_contents
-from crossjepa.train.cache.teacher import Teacher
+from crossjepa.train.cache.teachers import load_teachers
 from crossjepa.train.cache.work import ERRORS, Run, one_thread
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.render import rig
@@ -40,7 +40,7 @@ def make_cache(
     Args:
         dataset: the objects.
         folder: where the finished cache will be.
-        config: pictures and teacher.
+        config: pictures and teachers.
         workers: processes of this rank; one of them works in this process.
         device: of the teacher and the renderer.
         skip_bad: leave out objects that cannot be used instead of refusing to finish.
@@ -54,7 +54,7 @@ def make_cache(
     """
     folder, ranks = Path(folder), Ranks()
     device = str(own_device(device))
-    teacher = Teacher(config.teacher, config.render.image_size, device, embedding=config.embedding)
+    teacher = load_teachers(config.teachers, config.render.image_size, device)
     config = fitted(config, dataset)
     recipe = make_recipe(dataset, config, teacher)
     finished_recipe = with_contents(recipe, dataset, dataset.fingerprints())

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.config import TeacherConfig
 from crossjepa.train.cache.arrays import FloatRows, row_checksum
-from crossjepa.train.cache.manifest import MANIFEST, partial_folder, read_manifest
+from crossjepa.train.cache.manifest import MANIFEST, partial_folder, read_manifest, teachers_in
 
 HISTOGRAM_BINS = 48
 ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
@@ -78,6 +79,11 @@ class Cache:
         return self.embeddings_SVD.shape[2]
 
     @property
+    def teachers(self) -> tuple[TeacherConfig, ...]:
+        """The teachers, in the order in which their embeddings lie side by side."""
+        return teachers_in(self.manifest)
+
+    @property
     def hash(self) -> str:
         """Hash of the recipe: data, renderer and teacher."""
         return str(self.manifest["recipe_hash"])
@@ -110,10 +116,10 @@ class Cache:
         )
 
     def part(self, name: str) -> slice:
-        """Returns the channels of one kind of embedding, if the cache holds several side by side.
+        """Returns the channels of one embedding, if the cache holds several side by side.
 
         Args:
-            name: "cls" or "patch".
+            name: name of the teacher in a cache of several; else "cls", "patch" or "layers".
 
         Raises:
             KeyError: the cache has no such embedding.

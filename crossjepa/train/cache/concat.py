@@ -92,9 +92,14 @@ def open_caches(folders: str | os.PathLike[str]) -> Cache | JoinedCaches:
 
 def _teachers(caches: Sequence[Cache]) -> list[tuple[str, list[Any]]]:
     """Returns the facts about the teachers that must agree; caches of format 1 know only the name."""
-    every = [cache.manifest["recipe"].get("teacher") for cache in caches]
-    if all(isinstance(facts, Mapping) for facts in every):
-        names = [name for name in sorted({*every[0]}.union(*every)) if name != "name"]
-        return [(f"teachers' {name}", [facts.get(name) for facts in every]) for name in names]
-    known = [facts["name"] if isinstance(facts, Mapping) else str(facts) for facts in every]
-    return [("teachers", [name.removesuffix(".safetensors") for name in known])]
+    recipes = [cache.manifest["recipe"].get("teacher") for cache in caches]
+    every = [facts if isinstance(facts, list) else [facts] for facts in recipes]
+    known = all(isinstance(teacher, Mapping) for facts in every for teacher in facts)
+    if not known or len({len(facts) for facts in every}) > 1:
+        return [("teachers", ["+".join(teacher.name for teacher in cache.teachers) for cache in caches])]
+    keys = sorted({key for facts in every for teacher in facts for key in teacher} - {"name"})
+    values = {key: [[teacher.get(key) for teacher in facts] for facts in every] for key in keys}
+    several = len(every[0]) > 1
+    return [
+        (f"teachers' {key}", found if several else [one for (one,) in found]) for key, found in values.items()
+    ]

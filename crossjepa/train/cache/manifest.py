@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from crossjepa.config import TeacherConfig
+
 FORMAT = 2
 MANIFEST = "manifest.json"
 
@@ -35,3 +37,19 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder / MANIFEST}: damaged ({error})") from error
     return manifest
+
+
+def teachers_in(manifest: Mapping[str, Any]) -> tuple[TeacherConfig, ...]:
+    """Returns the teachers of a cache, in the order in which their embeddings lie side by side."""
+    found = manifest.get("recipe", {}).get("teacher")
+    if not isinstance(found, list):
+        if not isinstance(found, Mapping):  # caches of format 1 know only its name
+            found = {"name": str(found).removesuffix(".safetensors"), "embedding": "cls"}
+        return (_teacher(found, manifest["width"]),)
+    spans = [manifest["parts"][facts["name"]] for facts in found]
+    return tuple(_teacher(facts, end - start) for facts, (start, end) in zip(found, spans, strict=True))
+
+
+def _teacher(facts: Mapping[str, Any], width: int) -> TeacherConfig:
+    checksum = str(facts.get("weights_sha256") or "")
+    return TeacherConfig(str(facts["name"]), str(facts["embedding"]), width, checksum)

@@ -8,6 +8,7 @@ from crossjepa.datasets import Dataset
 from crossjepa.hashing import text_digest
 from crossjepa.train.cache.manifest import FORMAT
 from crossjepa.train.cache.teacher import Embedding, Teacher
+from crossjepa.train.cache.teachers import Teachers
 from crossjepa.train.render.views import RenderConfig
 
 
@@ -16,17 +17,39 @@ class CacheConfig:
     """Everything that decides what a cache holds, apart from the data.
 
     Attributes:
-        teacher: timm name or local safetensors file.
-        embedding: "cls", "patch", "both" or "layers", see `Teacher`.
+        teacher: timm name or local safetensors file, or several, which all embed the same pictures.
+        embedding: "cls", "patch", "both" or "layers", see `Teacher`; one for all teachers or one for each.
         render: points, cameras and pictures.
+
+    Raises:
+        ValueError: there is no teacher, or the number of embeddings fits neither one nor all teachers.
     """
 
-    teacher: str
-    embedding: Embedding = "cls"
+    teacher: str | Sequence[str]
+    embedding: Embedding | Sequence[Embedding] = "cls"
     render: RenderConfig = field(default_factory=RenderConfig)
 
+    def __post_init__(self) -> None:
+        teachers, embeddings = _several(self.teacher), _several(self.embedding)
+        if not teachers:
+            raise ValueError("no teacher is given")
+        if len(embeddings) not in (1, len(teachers)):
+            raise ValueError(
+                f"{len(embeddings)} embeddings for {len(teachers)} teachers: give one for all or one for each"
+            )
 
-def make_recipe(dataset: Dataset, config: CacheConfig, teacher: Teacher) -> dict[str, Any]:
+    @property
+    def teachers(self) -> list[tuple[str, Embedding]]:
+        """Name or file and embedding of every teacher."""
+        teachers, embeddings = _several(self.teacher), _several(self.embedding)
+        return list(zip(teachers, embeddings * (len(teachers) // len(embeddings)), strict=True))
+
+
+def _several(given: str | Sequence[Any]) -> list[Any]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+def make_recipe(dataset: Dataset, config: CacheConfig, teacher: Teacher | Teachers) -> dict[str, Any]:
     """Returns everything that decides the content of a cache, except that of files that can be repaired."""
     render = config.render.facts()
     if dataset.views:

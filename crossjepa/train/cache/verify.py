@@ -68,6 +68,7 @@ def check_cache(folder: str | os.PathLike[str]) -> CacheReport:
 def _facts(folder: Path, cache: Cache) -> dict[str, Any]:
     manifest = cache.manifest
     recipe = manifest.get("recipe", {})
+    teacher = recipe.get("teacher")
     objects, views, width = cache.embeddings_SVD.shape
     size = sum(path.stat().st_size for path in folder.glob("*.npy"))
     return {
@@ -79,7 +80,7 @@ def _facts(folder: Path, cache: Cache) -> dict[str, Any]:
         "embedding": f"{width} x {'bfloat16' if cache.embeddings_SVD.is_bfloat16 else 'float16'}",
         "parts": manifest.get("parts", {"cls": [0, width]}),
         "points": cache.points_SP3.shape[1],
-        "teacher": recipe.get("teacher"),
+        "teachers" if isinstance(teacher, list) else "teacher": teacher,
         "render": recipe.get("render", recipe.get("rig")),
         "recipe": manifest.get("recipe_hash"),
         "megabytes": round(size / 1e6, 1),

@@ -20,6 +20,7 @@ from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.manifest import partial_folder
 from crossjepa.train.cache.recipe import CacheConfig
 from crossjepa.train.cache.teacher import Teacher
+from crossjepa.train.cache.teachers import Teachers, load_teachers
 from crossjepa.train.render.views import make_views
 
 # Notes on objects that cannot be used, in the folder of the unfinished cache: one file per row.
@@ -53,7 +54,7 @@ class Run:
                 for process in context.processes:
                     process.terminate()
 
-    def work(self, part: int, parts: int, teacher: Teacher) -> None:
+    def work(self, part: int, parts: int, teacher: Teacher | Teachers) -> None:
         """Makes every `parts`-th row from `part` that is missing, damaged, or whose file has changed."""
         cache = open_cache(partial_folder(self.folder), writable=True)
         cache.done_S[cache.damaged_rows(part, parts) + cache.bad_rows(part, parts)] = False
@@ -67,7 +68,7 @@ class Run:
                 if parent is not None and not parent.is_alive():
                     return
 
-    def _make_row(self, cache: Cache, row: int, teacher: Teacher) -> None:
+    def _make_row(self, cache: Cache, row: int, teacher: Teacher | Teachers) -> None:
         note = partial_folder(self.folder) / ERRORS / str(row)
         note.unlink(missing_ok=True)
         try:
@@ -87,7 +88,7 @@ def _work(worker: int, run: Run, rank: int, world: int, workers: int) -> None:
     """One of several processes."""
     config = run.config
     with one_thread(run.device):
-        teacher = Teacher(config.teacher, config.render.image_size, run.device, embedding=config.embedding)
+        teacher = load_teachers(config.teachers, config.render.image_size, run.device)
         run.work(rank * workers + worker, world * workers, teacher)
 
 
