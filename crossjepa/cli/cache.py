@@ -12,7 +12,14 @@ from crossjepa.cli import options
 from crossjepa.cli.render import DEFAULT_PICTURES, Pictures
 from crossjepa.datasets import open_dataset
 from crossjepa.device import resolve_device
-from crossjepa.train.cache import CacheConfig, check_cache, default_workers, make_cache
+from crossjepa.train.cache import (
+    Cache,
+    CacheConfig,
+    check_cache,
+    default_workers,
+    join_teachers,
+    make_cache,
+)
 from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Embedding
 
 
@@ -23,6 +30,7 @@ def cache(
         UseAppendAction[tuple[str, ...]], arg(metavar="NAME-or-FILE"), options.unset(DEFAULT_TEACHER)
     ] = (),
     embedding: Annotated[UseAppendAction[tuple[Embedding, ...]], options.unset("cls")] = (),
+    join: options.Flag = False,
     workers: Annotated[
         int | None, options.unset("one per CPU, up to 8; one with a GPU or under torchrun")
     ] = None,
@@ -45,10 +53,15 @@ def cache(
             given several times, each embeds the same pictures, and the embeddings lie side by side.
         embedding: class token or pooled map, mean of the patches, both, or statistics of the last layers; one
             for all teachers, or as often as there are teachers, in their order.
+        join: DATA are caches of the same objects and pictures by different teachers: they become one.
         workers: processes.
         split: which split of archives of clouds, or all.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
+    if join:
+        if teacher or embedding:
+            raise ValueError("--join takes caches, which know their teachers: omit --teacher and --embedding")
+        return _summarize(join_teachers(data, output), output, quiet, json)
     place = str(resolve_device(device))
     config = CacheConfig(teacher or DEFAULT_TEACHER, embedding or "cls", pictures.config())
     dataset = open_dataset(
@@ -60,6 +73,11 @@ def cache(
     )  # fmt: skip
     if made is None:  # other ranks are still at work
         return 0
+    return _summarize(made, output, quiet, json)
+
+
+def _summarize(made: Cache, output: Path, quiet: bool, json: bool) -> int:
+    """Says what is in a finished cache, and returns the exit code."""
     (objects, views, width), left_out = made.embeddings_SVD.shape, made.manifest.get("left_out", [])
     if json:
         facts = {"objects": objects, "views": views, "width": width, "left_out": left_out}

@@ -74,3 +74,25 @@ def test_mistakes_are_explained(run: Run, tmp_path: Path) -> None:
     assert "give at least one DATA" in only_error(run(*command))
     assert "no such file or folder" in only_error(run(*command, tmp_path / "nothing"))
     assert "no cache" in only_error(run("cache-info", tmp_path))
+
+
+def test_caches_of_two_teachers_are_joined(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    command = words(tmp_path / "first", SAMPLES / "chair.obj", SAMPLES / "horse.obj")
+    assert run(*command, "--quiet").code == 0
+    (tmp_path / "second").mkdir()
+    other = small_teacher(tmp_path, "test_efficientnet")
+    command = words(tmp_path / "second", SAMPLES / "chair.obj", SAMPLES / "horse.obj")
+    command[command.index("--teacher") + 1] = other
+    assert run(*command, "--quiet").code == 0
+    caches = (tmp_path / "first" / "cache", tmp_path / "second" / "cache")
+    join = ["cache", "--join", *caches, "-o", tmp_path / "both"]
+    printed = run(*join)
+    assert (printed.code, printed.err) == (0, "")
+    joined = open_cache(tmp_path / "both")
+    assert printed.out == f"{tmp_path}/both: 2 objects, 12 views each, {joined.width} numbers per view\n"
+    assert [teacher.name for teacher in joined.teachers] == ["test_vit", "test_efficientnet"]
+    assert "omit --teacher and --embedding" in only_error(run(*join, "--embedding", "cls"))
+    assert "test_vit is given twice" in only_error(
+        run("cache", "--join", caches[0], caches[0], "-o", tmp_path / "other")
+    )

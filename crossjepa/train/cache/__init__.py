@@ -5,6 +5,7 @@ from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import FloatRows, from_bfloat16, to_bfloat16
 from crossjepa.train.cache.build import default_workers, make_cache
 from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, Views, open_cache
+from crossjepa.train.cache.join import join_teachers
 from crossjepa.train.cache.layout import finish_cache, start_cache
 from crossjepa.train.cache.manifest import partial_folder
 from crossjepa.train.cache.recipe import CacheConfig
@@ -23,6 +24,7 @@ __all__ = [
     "default_workers",
     "finish_cache",
     "from_bfloat16",
+    "join_teachers",
     "make_cache",
     "open_cache",
     "partial_folder",

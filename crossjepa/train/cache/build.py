@@ -60,7 +60,7 @@ def make_cache(
     finished_recipe = with_contents(recipe, dataset, dataset.fingerprints())
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        finished = _finished(folder, finished_recipe)
+        finished = finished_cache(folder, finished_recipe)
         if finished is not None:
             return finished
         start_cache(
@@ -83,7 +83,7 @@ def make_cache(
     with locked(folder):
         if not folder.exists():
             _finish(folder, prints, finished_recipe, skip_bad)
-        return _finished(folder, finished_recipe)
+        return finished_cache(folder, finished_recipe)
 
 
 def default_workers(device: str) -> int:
@@ -94,7 +94,7 @@ def default_workers(device: str) -> int:
     return min(len(available(0)) if available else os.cpu_count() or 1, 8)
 
 
-def _finished(folder: Path, recipe: dict[str, Any]) -> Cache | None:
+def finished_cache(folder: Path, recipe: dict[str, Any]) -> Cache | None:
     """Returns the cache if it is finished, and removes what is left of making it.
 
     Raises:

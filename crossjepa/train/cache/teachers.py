@@ -4,6 +4,7 @@ V views, H x W pixels, D width of all teachers together
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,7 @@ class Teachers:
     """
 
     def __init__(self, members: Sequence[Teacher]) -> None:
-        for place, teacher in enumerate(members):
-            for other in members[:place]:
-                if teacher.name == other.name:
-                    raise ValueError(f"the teacher {teacher.name} is given twice; their names must differ")
-                if teacher.weights_sha256 == other.weights_sha256:
-                    raise ValueError(f"the teachers {other.name} and {teacher.name} have the same weights")
+        check_distinct([(teacher.name, teacher.weights_sha256) for teacher in members])
         self.members = tuple(members)
         self.timm_version = members[0].timm_version
         self.width = sum(teacher.width for teacher in members)
@@ -73,6 +69,22 @@ def load_teachers(
     """
     members = [Teacher(name, image_size, device, embedding=embedding) for name, embedding in teachers]
     return members[0] if len(members) == 1 else Teachers(members)
+
+
+def check_distinct(teachers: Sequence[tuple[str, str]]) -> None:
+    """Refuses teachers of which two are the same.
+
+    Args:
+        teachers: name and checksum of the weights of each; "" if unknown.
+
+    Raises:
+        ValueError: two of them have the same name or the same weights.
+    """
+    for (name, weights), (other, other_weights) in combinations(teachers, 2):
+        if name == other:
+            raise ValueError(f"the teacher {name} is given twice; the names of teachers must differ")
+        if weights and weights == other_weights:  # caches of format 1 do not know them
+            raise ValueError(f"the teachers {name} and {other} have the same weights")
 
 
 def channels_of(widths: Sequence[int]) -> list[tuple[int, int]]:
