@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ModelConfig,
         PredictorConfig,
         ProcessorConfig,
+        TeacherConfig,
         ViewPredictionConfig,
     )
     from crossjepa.encoder import CrossJEPAEncoder
@@ -45,6 +46,7 @@ __all__ = [
     "Prediction",
     "PredictorConfig",
     "ProcessorConfig",
+    "TeacherConfig",
     "ViewPredictionConfig",
     "WeightsError",
     "__version__",
@@ -54,7 +56,8 @@ __all__ = [
 
 # Modules by name, imported when one of their names is asked for: the package itself needs no torch.
 _HOMES = {
-    "config": "EncoderConfig HeadConfig ModelConfig PredictorConfig ProcessorConfig ViewPredictionConfig",
+    "config": "EncoderConfig HeadConfig ModelConfig PredictorConfig ProcessorConfig TeacherConfig "
+    "ViewPredictionConfig",
     "encoder": "CrossJEPAEncoder",
     "errors": "CrossJEPAError DatasetNotFoundError NoHeadError PointCloudError WeightsError",
     "model": "CrossJEPA",

@@ -7,7 +7,7 @@ weights and to preprocess new data as the weights expect.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -131,11 +131,16 @@ class ViewPredictionConfig(Checked):
 
     Attributes:
         network: shape of the predictor.
-        teacher: name of the image model whose embeddings of views it predicts.
-        embedding: which of the teacher's embeddings, see `crossjepa.train.cache.teacher.Teacher`.
+        teacher: name of the image model whose embeddings of views it predicts; of several, their names joined
+            by " + ".
+        embedding: which of the teacher's embeddings, see `crossjepa.train.cache.teacher.Teacher`; of several
+            teachers, joined by " + ".
         distance: mean distance of the cameras during training, in radii of the object.
         histogram: mean color histogram of the views during training.
-        teacher_sha256: checksum of the teacher's weights, which may go by several names; "" if unknown.
+        teacher_sha256: checksum of the teacher's weights, which may go by several names; "" if unknown, or
+            if there are several teachers.
+        teachers: the teachers, if there are several, in the order in which their embeddings lie side by side;
+            () if there is one.
     """
 
     network: PredictorConfig
@@ -144,12 +149,46 @@ class ViewPredictionConfig(Checked):
     distance: Positive
     histogram: tuple[Share, ...]
     teacher_sha256: str = ""
+    teachers: tuple[TeacherConfig, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         bins, found = self.network.histogram_bins, len(self.histogram)
         if found != bins:
             raise ValueError(f"histogram must have {bins} bins, not {found}")
+        if not self.teachers:
+            return
+        names, widths = [each.name for each in self.teachers], [each.width for each in self.teachers]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"teachers must be several of different names, not {names}")
+        if sum(widths) != self.network.target_width:
+            raise ValueError(f"teachers of widths {widths} do not make {self.network.target_width} channels")
+
+    @classmethod
+    def of(
+        cls,
+        network: PredictorConfig,
+        teachers: Sequence[TeacherConfig],
+        distance: float,
+        histogram: tuple[float, ...],
+    ) -> ViewPredictionConfig:
+        """Describes a predictor of one teacher or of several."""
+        several = len(teachers) > 1
+        return cls(
+            network,
+            teacher=" + ".join(each.name for each in teachers),
+            embedding=" + ".join(each.embedding for each in teachers),
+            distance=distance,
+            histogram=histogram,
+            teacher_sha256="" if several else teachers[0].weights_sha256,
+            teachers=tuple(teachers) if several else (),
+        )
+
+    @property
+    def each_teacher(self) -> tuple[TeacherConfig, ...]:
+        """The teachers, one or several, in the order in which their embeddings lie side by side."""
+        alone = TeacherConfig(self.teacher, self.embedding, self.network.target_width, self.teacher_sha256)
+        return self.teachers or (alone,)
 
 
 @dataclass(frozen=True)
@@ -219,6 +258,8 @@ class ModelConfig(Checked):
         for name in ("head", "predictor"):  # versions that know neither can then read the file
             if values[name] is None:
                 del values[name]
+        if self.predictor is not None and not self.predictor.teachers:
+            del values["predictor"]["teachers"]  # the same for versions that know of one teacher only
         return values
 
     def without_predictor(self) -> ModelConfig:

@@ -112,6 +112,9 @@ def from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
         for part in get_args(hints[name]) or (hints[name],):
             if is_dataclass(part) and isinstance(value, Mapping):
                 built[name] = from_dict(part, value)  # type: ignore[arg-type]
+            elif is_dataclass(part) and isinstance(value, (list, tuple)):
+                items = [from_dict(part, each) if isinstance(each, Mapping) else each for each in value]  # type: ignore[arg-type]
+                built[name] = tuple(items)
     return kind(**built)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -123,6 +123,28 @@ class CrossJEPA(nn.Module):
         embeddings_BVD: Tensor = self.predictor(tokens_BGC, centers_BG3, pose_BV3, histogram_BVH)
         return embeddings_BVD
 
+    @overload
+    def predict_view(
+        self,
+        points_BN3: Tensor | NDArray[np.floating],
+        azimuth: Numbers,
+        elevation: Numbers,
+        distance: Numbers | None = None,
+        histogram: Tensor | NDArray[np.floating] | None = None,
+        *,
+        teacher: str,
+    ) -> Tensor: ...
+
+    @overload
+    def predict_view(  # the weights decide whether it is a tensor or a dict of them
+        self,
+        points_BN3: Tensor | NDArray[np.floating],
+        azimuth: Numbers,
+        elevation: Numbers,
+        distance: Numbers | None = None,
+        histogram: Tensor | NDArray[np.floating] | None = None,
+    ) -> Any: ...
+
     @torch.inference_mode()
     def predict_view(
         self,
@@ -131,11 +153,14 @@ class CrossJEPA(nn.Module):
         elevation: Numbers,
         distance: Numbers | None = None,
         histogram: Tensor | NDArray[np.floating] | None = None,
-    ) -> Tensor:
+        *,
+        teacher: str | None = None,
+    ) -> Any:
         """Predicts the teacher's embedding of pictures of objects, from their points alone.
 
         The teacher is the image model `prediction.teacher`, and `prediction.embedding` says which of its
-        embeddings it is. Angles and distances are one number for all clouds, (B,) for one view of each, or
+        embeddings it is. Of weights that learned from several teachers, `prediction.teachers` names each.
+        Angles and distances are one number for all clouds, (B,) for one view of each, or
         (B, V) for several.
 
         Args:
@@ -149,13 +174,19 @@ class CrossJEPA(nn.Module):
                 bins of red, then of green, then of blue. It tells the predictor what points cannot: colors,
                 and how much of the picture is background. By default the mean of the views in training,
                 `prediction.histogram`.
+            teacher: name of the one whose embeddings to return.
 
         Returns:
-            (B, D) float32 embeddings, or (B, V, D) if an argument is given for several views.
+            (B, D) float32 embeddings, or (B, V, D) if an argument is given for several views. Of several
+            teachers, a dict of such tensors by name, unless one is chosen with `teacher`.
 
         Raises:
-            ValueError: an argument has a shape that does not fit.
+            ValueError: an argument has a shape that does not fit, or there is no such teacher.
         """
+        teachers = self.prediction.each_teacher
+        names = [each.name for each in teachers]
+        if teacher is not None and teacher not in names:
+            raise ValueError(f"no teacher {teacher!r}; these weights learned from {', '.join(names)}")
         points_BN3 = torch.as_tensor(points_BN3, dtype=torch.float32, device=self.encoder.device)
         given = {
             "azimuth": azimuth,
@@ -167,7 +198,13 @@ class CrossJEPA(nn.Module):
         pose_BV3, histogram_BVH, several = self._views(values, len(points_BN3))
         with EvaluationMode(self):
             embeddings_BVD: Tensor = self(points_BN3, pose_BV3, histogram_BVH).float()
-        return embeddings_BVD if several else embeddings_BVD[:, 0]
+        if not several:
+            embeddings_BVD = embeddings_BVD[:, 0]
+        if len(teachers) == 1:
+            return embeddings_BVD
+        parts = torch.split(embeddings_BVD, [each.width for each in teachers], dim=-1)
+        named = dict(zip(names, parts, strict=True))
+        return named if teacher is None else named[teacher]
 
     def _views(self, values: dict[str, Tensor], clouds: int) -> tuple[Tensor, Tensor, bool]:
         """Returns poses (B, V, 3), histograms (B, V, H), and whether several views were asked for."""

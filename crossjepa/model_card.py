@@ -14,14 +14,22 @@ def model_card(config: ModelConfig, repo: str) -> str:
     width = config.encoder.width * (2 if config.encoder.pool == "max+mean" else 1)
     prediction = []
     if config.predictor:
+        teachers = config.predictor.each_teacher
         prediction = [
             "",
             f'model = crossjepa.CrossJEPA.from_pretrained("{repo}")',
             'cloud_N3 = model.encoder.preprocess("chair.obj")',
-            f"# what {config.predictor.teacher} would see in a picture from the front",
-            "embedding = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)  # (1, "
-            f"{config.predictor.network.target_width}) float32",
+            f"# what {' and '.join(each.name for each in teachers)} would see in a picture from the front",
+            "embedding = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)  # "
+            f"(1, {teachers[0].width}) float32",
         ]
+        if len(teachers) > 1:
+            shapes = ", ".join(f'"{each.name}": (1, {each.width})' for each in teachers)
+            prediction[-2:] = [
+                prediction[-2],
+                "embeddings = model.predict_view(cloud_N3[None], azimuth=0, elevation=20)",
+                f"# {{{shapes}}} float32",
+            ]
     usage = [
         f"# {repo.split('/')[-1]}",
         "",

@@ -15,17 +15,24 @@ from crossjepa.config import (
     ModelConfig,
     PredictorConfig,
     ProcessorConfig,
+    TeacherConfig,
     ViewPredictionConfig,
 )
 from crossjepa.config_fields import from_dict
 
 PREDICTION = ViewPredictionConfig(PredictorConfig(histogram_bins=3), "a-vit", "cls", 2.0, (0.2, 0.3, 0.5))
+SEVERAL = ViewPredictionConfig.of(
+    PredictorConfig(target_width=30, histogram_bins=3),
+    (TeacherConfig("a-vit", "cls", 10, "12ab"), TeacherConfig("a-cnn", "layers", 20)),
+    2.0,
+    (0.2, 0.3, 0.5),
+)
 HEAD = HeadConfig("partseg", ("chair", "lamp"), ("chair/leg", "chair/seat", "lamp/shade"), ((0, 1), (2,)))
 
 
 @pytest.mark.parametrize("name", NAMED_SIZES)
 @pytest.mark.parametrize("head", [None, HEAD, HeadConfig("classification", ("a", "b"), up_axis="z")])
-@pytest.mark.parametrize("predictor", [None, PREDICTION])
+@pytest.mark.parametrize("predictor", [None, PREDICTION, SEVERAL])
 def test_json_and_back(name: str, head: HeadConfig | None, predictor: ViewPredictionConfig | None) -> None:
     provenance = {"license": "Apache-2.0", "predictor": {"steps": 3}}
     config = ModelConfig(NAMED_SIZES[name], provenance=provenance, head=head, predictor=predictor)
@@ -78,6 +85,40 @@ def test_wrong_fields_are_named(kind: type[Any], change: dict[str, Any], words: 
 def test_wrong_fields_of_a_predictor_are_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError) as caught:
         from_dict(ViewPredictionConfig, {**asdict(PREDICTION), **change})
+    assert words in str(caught.value)
+
+
+def test_one_teacher_is_described_as_by_versions_that_know_of_one_only() -> None:
+    alone = ViewPredictionConfig.of(
+        PredictorConfig(histogram_bins=3), (TeacherConfig("a-vit", "cls", 768),), 2.0, (0.2, 0.3, 0.5)
+    )
+    assert alone == PREDICTION
+    assert alone.each_teacher == (TeacherConfig("a-vit", "cls", 768),)
+    values = ModelConfig(predictor=alone).to_dict()["predictor"]
+    assert sorted(values) == ["distance", "embedding", "histogram", "network", "teacher", "teacher_sha256"]
+    assert SEVERAL.teacher == "a-vit + a-cnn"
+    assert SEVERAL.embedding == "cls + layers"
+    assert SEVERAL.each_teacher == SEVERAL.teachers
+
+
+@pytest.mark.parametrize(
+    ("teachers", "words"),
+    [
+        ([{"name": "a", "embedding": "cls", "width": 30}], "several of different names, not ['a']"),
+        ([{"name": "a", "embedding": "cls", "width": 15}] * 2, "of different names, not ['a', 'a']"),
+        (
+            [{"name": name, "embedding": "cls", "width": 10} for name in "ab"],
+            "teachers of widths [10, 10] do not make 30 channels",
+        ),
+        ([{"name": "a", "width": 30}], "TeacherConfig: missing field(s) ['embedding']"),
+        ([{"name": "a", "embedding": "cls", "width": 0}], "width must be from 1 to 2**20"),
+        (["a", "b"], "teachers must be a list, each of type TeacherConfig"),
+        ("a", "teachers must be of type tuple"),
+    ],
+)
+def test_wrong_teachers_are_named(teachers: object, words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        from_dict(ViewPredictionConfig, {**asdict(SEVERAL), "teachers": teachers})
     assert words in str(caught.value)
 
 

@@ -14,8 +14,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crossjepa import CrossJEPA, CrossJEPAEncoder, WeightsError
+from crossjepa.model_card import model_card
 from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
-from tests.helpers.tiny_weights import fingerprint, make_encoder, make_view_model, saved_files
+from tests.helpers.tiny_weights import (
+    fingerprint,
+    make_encoder,
+    make_view_model,
+    of_two_teachers,
+    saved_files,
+)
 
 
 def clouds(batch: int = 3, points: int = 64) -> Tensor:
@@ -162,6 +169,25 @@ def test_the_view_where_none_is_given_is_that_of_the_config() -> None:
         model.predict_view(points_BN3, 30, 20, histogram=torch.ones(48)),
     ):
         assert not torch.allclose(other, given, atol=1e-5)
+
+
+def test_weights_of_several_teachers_answer_for_each(tmp_path: Path) -> None:
+    model, points_BN3 = make_view_model(), clouds()
+    of_two_teachers(model).save_pretrained(tmp_path)
+    several = CrossJEPA.from_pretrained(tmp_path)
+    whole = model.predict_view(points_BN3, 30, 20)
+    found = several.predict_view(points_BN3, 30, 20)
+    assert list(found) == ["blobs", "lumps"]
+    assert torch.equal(found["blobs"], whole[:, :6])
+    assert torch.equal(several.predict_view(points_BN3, 30, 20, teacher="lumps"), whole[:, 6:])
+    views = several.predict_view(points_BN3, torch.zeros(3, 5), 20)
+    assert [tuple(views[name].shape) for name in views] == [(3, 5, 6), (3, 5, 4)]
+    assert torch.equal(model.predict_view(points_BN3, 30, 20, teacher="blobs"), whole)
+    card = model_card(several.model_config, "org/two")
+    assert "# what blobs and lumps would see in a picture from the front" in card
+    assert '# {"blobs": (1, 6), "lumps": (1, 4)} float32' in card
+    with pytest.raises(ValueError, match="no teacher 'dino'; these weights learned from blobs, lumps"):
+        several.predict_view(points_BN3, 30, 20, teacher="dino")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in checkpoint.folder.glob("*.safetensors")),
         "feature_width": encoder["width"] * (2 if encoder["pool"] == "max+mean" else 1),
         "predictor": checkpoint.predictor_sha256 is not None,
+        "teacher": config.get("predictor", {}).get("teacher"),
         **{name: provenance.get(name) for name in ("modelnet40_linear_svm", "license", "data")},
         "folder": str(checkpoint.folder),
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from crossjepa.model_files import WEIGHTS_NAME
 from crossjepa.registry import CHECKPOINTS
 from tests.cli.conftest import Run, only_error
 from tests.conftest import SAMPLES
+from tests.helpers.tiny_weights import make_view_model, of_two_teachers
 
 
 def test_list_is_a_table(run: Run) -> None:
@@ -34,6 +37,15 @@ def test_info_of_weights(run: Run) -> None:
     assert facts["parameters"] == 8_476_032
     assert facts["processor"]["up_axis"] == "y"
     assert run("info", facts["folder"]).json["parameters"] == 8_476_032
+
+
+def test_info_names_every_teacher(run: Run, tmp_path: Path) -> None:
+    of_two_teachers(make_view_model()).save_pretrained(tmp_path)
+    described = run("info", tmp_path).json["predictor"]
+    assert described["teacher"] == "blobs + lumps"
+    assert [teacher["width"] for teacher in described["teachers"]] == [6, 4]
+    listed = {facts["name"]: facts["teacher"] for facts in run("list", "--json").json}
+    assert listed["crossjepa-base"] == "tf_efficientnet_lite2"
 
 
 def test_info_of_files(run: Run) -> None:

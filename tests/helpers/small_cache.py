@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from crossjepa.train.pretrain.config import PretrainConfig
 
 OBJECTS, VIEWS, WIDTH = 28, 4, 16
 TEACHER = {"name": "blobs", "weights_sha256": "0", "embedding": "cls"}
+# Two teachers whose embeddings lie side by side, for `make_cache(teacher=TEACHERS, parts=PARTS)`.
+TEACHERS = [TEACHER, {"name": "lumps", "weights_sha256": "1", "embedding": "layers"}]
+PARTS = {"blobs": (0, 10), "lumps": (10, 16)}
 CONFIG = PretrainConfig.of(
     size="crossjepa-test",
     steps=12,
@@ -31,13 +35,14 @@ def make_cache(
     points: int = 256,
     views: int = VIEWS,
     teacher: object = TEACHER,
+    parts: Mapping[str, tuple[int, int]] | None = None,
     seed: int = 0,
 ) -> Cache:
     """Makes a cache whose embeddings are the stretches of Gaussian blobs, with a little noise a view."""
     generator = np.random.default_rng(seed)
     names = [f"object {number}" for number in range(objects)]
     recipe = {"made": "by a test", "teacher": teacher, "seed": seed}
-    start_cache(folder, names, recipe, views=views, points=points, width=WIDTH)
+    start_cache(folder, names, recipe, views=views, points=points, width=WIDTH, parts=parts)
     cache = open_cache(partial_folder(folder), writable=True)
     for row in range(objects):
         stretch = generator.uniform(0.2, 1, 3)

@@ -12,6 +12,7 @@ from crossjepa import (
     ModelConfig,
     PredictorConfig,
     ProcessorConfig,
+    TeacherConfig,
     ViewPredictionConfig,
 )
 from crossjepa.config import NAMED_SIZES
@@ -36,6 +37,16 @@ def make_view_model(
     )
     histogram = tuple(round(number / 1000, 3) for number in range(48))
     return CrossJEPA(encoder, ViewPredictionConfig(network, "blobs", "cls", 3.0, histogram)).eval()
+
+
+def of_two_teachers(model: CrossJEPA) -> CrossJEPA:
+    """Returns the model with its ten channels described as those of two teachers."""
+    teachers = TeacherConfig("blobs", "cls", 6, "12ab"), TeacherConfig("lumps", "layers", 4)
+    before = model.prediction
+    described = ViewPredictionConfig.of(before.network, teachers, before.distance, before.histogram)
+    several = CrossJEPA(model.encoder, described)
+    several.load_state_dict(model.state_dict())
+    return several.eval()
 
 
 def fingerprint(model: CrossJEPAEncoder | CrossJEPA) -> Fingerprint:

@@ -81,7 +81,7 @@ class Cache:
     @property
     def teachers(self) -> tuple[TeacherConfig, ...]:
         """The teachers, in the order in which their embeddings lie side by side."""
-        return teachers_in(self.manifest)
+        return teachers_in(self.manifest, self.width)
 
     @property
     def hash(self) -> str:

@@ -36,6 +36,7 @@ class JoinedCaches:
             raise ValueError(f"the same cache twice: {[cache.hash for cache in caches]}")
         self.caches = caches
         self.views, self.width = caches[0].views, caches[0].width
+        self.teachers = caches[0].teachers
         self.first_rows = np.cumsum([0, *(len(cache) for cache in caches)])
         self.hash = "+".join(cache.hash for cache in caches)
 

@@ -39,13 +39,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def teachers_in(manifest: Mapping[str, Any]) -> tuple[TeacherConfig, ...]:
-    """Returns the teachers of a cache, in the order in which their embeddings lie side by side."""
+def teachers_in(manifest: Mapping[str, Any], width: int) -> tuple[TeacherConfig, ...]:
+    """Returns the teachers of a cache, in the order in which their embeddings lie side by side.
+
+    Args:
+        manifest: of the cache.
+        width: channels of all teachers together.
+    """
     found = manifest.get("recipe", {}).get("teacher")
     if not isinstance(found, list):
         if not isinstance(found, Mapping):  # caches of format 1 know only its name
             found = {"name": str(found).removesuffix(".safetensors"), "embedding": "cls"}
-        return (_teacher(found, manifest["width"]),)
+        return (_teacher(found, width),)
     spans = [manifest["parts"][facts["name"]] for facts in found]
     return tuple(_teacher(facts, end - start) for facts, (start, end) in zip(found, spans, strict=True))
 

@@ -68,6 +68,8 @@ class LossSection(Checked):
     Attributes:
         target_scaling: "standardize" each channel of the targets; "whiten" them half as well, so that
             rare differences count for more; "center" each and scale all alike; or "none".
+        teacher_weights: how much each teacher of a cache of several counts in all losses, in the order of
+            the cache; () for equal weights, whatever the widths of their embeddings.
         learnable_teacher: put a layer that learns on top of the teacher's embedding, with gradient. It shows
             why the paper keeps its teacher frozen: both sides agree on a constant.
         smooth_l1_beta: error from which the loss grows linearly.
@@ -87,6 +89,7 @@ class LossSection(Checked):
     """
 
     target_scaling: TargetScaling = "standardize"
+    teacher_weights: tuple[Positive, ...] = ()
     learnable_teacher: bool = False
     smooth_l1_beta: Positive = 1.0
     object_weight: NonNegative = 1.0

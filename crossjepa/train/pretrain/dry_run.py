@@ -108,7 +108,7 @@ def dry_run(
     batches = Batches(cache, config)
     chosen = own_device(device)
     torch.manual_seed(config.run.seed)
-    model = PretrainModel(config, cache.width).to(chosen)
+    model = PretrainModel(config, cache.width, [each.width for each in cache.teachers]).to(chosen)
     if model.contrast and config.loss.contrast_with == "cache":
         model.contrast.compare_with(torch.randn(len(batches.train_rows), cache.width, device=chosen))
     phases = phases_of(config, batches.steps)

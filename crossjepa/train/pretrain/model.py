@@ -5,6 +5,7 @@ B clouds, N points, G tokens, V views, C encoder width, H histogram bins, D teac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ from crossjepa.train.pretrain.losses import (
     PointToPointLoss,
     ViewLoss,
 )
+from crossjepa.train.pretrain.teacher_parts import TeacherParts
 
 
 class Losses(NamedTuple):
@@ -40,13 +42,20 @@ class PretrainModel(nn.Module):
 
     Args:
         config: the recipe.
-        target_width: channels of the teacher's embedding (D).
+        target_width: channels of the teacher's embedding, or of all teachers together (D).
+        teacher_widths: channels of each teacher, if there are several.
+
+    Raises:
+        ValueError: the recipe's weights of teachers do not fit their number, or several would be learnable.
     """
 
-    def __init__(self, config: PretrainConfig, target_width: int) -> None:
+    def __init__(self, config: PretrainConfig, target_width: int, teacher_widths: Sequence[int] = ()) -> None:
         super().__init__()
         self.config = config
         shape, loss = config.model, config.loss
+        teachers = TeacherParts(teacher_widths, loss.teacher_weights)
+        if loss.learnable_teacher and len(teacher_widths) > 1:
+            raise ValueError("learnable_teacher needs a cache of one teacher")
         self.encoder = PointEncoder(NAMED_SIZES[shape.size])
         self.encoder.set_grad_checkpointing(shape.gradient_checkpointing)
         self.encoder_is_frozen = False
@@ -62,9 +71,10 @@ class PretrainModel(nn.Module):
         self.predictor.set_grad_checkpointing(shape.gradient_checkpointing)
         self.teacher_layer = nn.Linear(target_width, target_width) if loss.learnable_teacher else None
         self.object_head = nn.Linear(2 * width, target_width) if loss.object_weight else None
-        self.contrast = ContrastLoss(2 * width, target_width) if loss.contrast_weight else None
+        self.contrast = ContrastLoss(2 * width, target_width, teachers) if loss.contrast_weight else None
         self.points_head = mlp(2 * width, 2 * width) if loss.points_weight else None
-        self.view_loss, self.object_loss = ViewLoss(loss.smooth_l1_beta), ObjectLoss(loss.smooth_l1_beta)
+        self.view_loss = ViewLoss(loss.smooth_l1_beta, teachers)
+        self.object_loss = ObjectLoss(loss.smooth_l1_beta, teachers)
         self.points_loss = PointToPointLoss()
         self.occupancy_loss = OccupancyLoss(loss.occupancy_nodes, loss.smooth_l1_beta)
 

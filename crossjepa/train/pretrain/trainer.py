@@ -94,8 +94,9 @@ class Trainer:
         rows = self.batches.train_rows[:: max(1, len(self.batches.train_rows) // STATISTICS_ROWS)]
         views = cache.views_of(rows)
         embeddings_RD = views.embeddings_BVD.reshape(-1, cache.width)
-        self.targets = Targets(embeddings_RD, config.loss.target_scaling).to(process.device)
-        self.model = PretrainModel(config, embeddings_RD.shape[1]).to(process.device)
+        widths = [teacher.width for teacher in cache.teachers]
+        self.targets = Targets(embeddings_RD, config.loss.target_scaling, widths).to(process.device)
+        self.model = PretrainModel(config, cache.width, widths).to(process.device)
         self.prediction = describe_predictor(self.model.predictor.config, cache, views)
         if self.model.contrast and config.loss.contrast_with == "cache":
             self.model.contrast.compare_with(self._mean_targets())

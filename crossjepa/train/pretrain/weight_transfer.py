@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from crossjepa import hub, model_files
-from crossjepa.config import NAMED_SIZES, PredictorConfig, ViewPredictionConfig
+from crossjepa.config import NAMED_SIZES, PredictorConfig, TeacherConfig, ViewPredictionConfig
 from crossjepa.config_fields import from_dict
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.model import CrossJEPA
@@ -34,20 +34,14 @@ def describe_predictor(
 
     Args:
         network: shape of the predictor.
-        cache: the cache, whose manifest names the teacher.
+        cache: the cache, whose manifest names the teachers.
         views: views of the cache, for the mean distance and histogram.
     """
-    manifest = (cache.caches[0] if isinstance(cache, JoinedCaches) else cache).manifest
-    teacher = manifest["recipe"].get("teacher")
-    if not isinstance(teacher, Mapping):  # caches of format 1 know only its name
-        teacher = {"name": str(teacher).removesuffix(".safetensors"), "embedding": "cls"}
-    return ViewPredictionConfig(
-        network=network,
-        teacher=str(teacher["name"]),
-        embedding=str(teacher["embedding"]),
+    return ViewPredictionConfig.of(
+        network,
+        cache.teachers,
         distance=round(float(views.poses_BV5[..., 3].mean()), 4),
         histogram=tuple(round(share, 5) for share in views.histograms_BVH.mean(axis=(0, 1)).tolist()),
-        teacher_sha256=str(teacher.get("weights_sha256") or ""),
     )
 
 
@@ -116,18 +110,28 @@ def _rescaled(weights: State, layer: str, before: State, after: State) -> State:
 
 
 def _other_teacher(found: ViewPredictionConfig, wanted: ViewPredictionConfig) -> str:
-    """Returns how the teacher of a predictor differs from the wanted one; "" if it is the same."""
-    known = bool(found.teacher_sha256 and wanted.teacher_sha256)
-    # A file and a timm tag may be the same teacher, and one name may stand for several.
-    same = found.teacher_sha256 == wanted.teacher_sha256 if known else found.teacher == wanted.teacher
-    if same and found.embedding == wanted.embedding:
+    """Returns how the teachers of a predictor differ from the wanted ones; "" if they are the same."""
+    pairs = list(zip(found.each_teacher, wanted.each_teacher, strict=False))
+    if len(found.each_teacher) == len(wanted.each_teacher) and all(_is_same(*pair) for pair in pairs):
         return ""
-    return f"its teacher is {_teacher(found, known)}, not {_teacher(wanted, known)}"
+    known = all(each.weights_sha256 for pair in pairs for each in pair)
+    own, other = (
+        " + ".join(_teacher(each, known) for each in prediction.each_teacher)
+        for prediction in (found, wanted)
+    )
+    return f"its {'teachers are' if found.teachers else 'teacher is'} {own}, not {other}"
 
 
-def _teacher(prediction: ViewPredictionConfig, with_sum: bool) -> str:
-    checksum = f", weights {prediction.teacher_sha256[:12]}" if with_sum else ""
-    return f"{prediction.teacher}, embedding {prediction.embedding}{checksum}"
+def _is_same(teacher: TeacherConfig, other: TeacherConfig) -> bool:
+    # A file and a timm tag may be the same teacher, and one name may stand for several.
+    known = bool(teacher.weights_sha256 and other.weights_sha256)
+    same = teacher.weights_sha256 == other.weights_sha256 if known else teacher.name == other.name
+    return same and teacher.embedding == other.embedding
+
+
+def _teacher(teacher: TeacherConfig, with_sum: bool) -> str:
+    checksum = f", weights {teacher.weights_sha256[:12]}" if with_sum else ""
+    return f"{teacher.name}, embedding {teacher.embedding}{checksum}"
 
 
 def _why_not(released: ViewPredictionConfig | None, wanted: ViewPredictionConfig, learnable: bool) -> str:

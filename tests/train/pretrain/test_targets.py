@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from crossjepa.train.pretrain.config import TargetScaling
 from crossjepa.train.pretrain.targets import Targets
 
 
@@ -44,3 +45,18 @@ def test_embeddings_stay_as_they_are_without_scaling() -> None:
     targets = Targets(embeddings.numpy(), "none")
     assert torch.equal(targets(embeddings), embeddings)
     assert sorted(targets.state_dict()) == ["mean_D", "std_D"]
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "whiten", "center", "none"])
+def test_each_of_several_teachers_is_scaled_on_its_own(scaling: TargetScaling) -> None:
+    embeddings = np.concatenate([embeddings_RD(), 100 * embeddings_RD()[::-1, :5]], axis=1)
+    parts = slice(0, 8), slice(8, 13)
+    targets = Targets(embeddings, scaling, (8, 5))
+    found = targets(torch.from_numpy(embeddings))
+    for part in parts:
+        alone = np.ascontiguousarray(embeddings[:, part])
+        expected = Targets(alone, scaling)(torch.from_numpy(alone))
+        torch.testing.assert_close(found[:, part], expected, rtol=1e-4, atol=1e-4)
+    if scaling != "none":
+        norms = [float(found[:, part].square().mean()) for part in parts]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-3)

@@ -17,7 +17,7 @@ from crossjepa.train.pretrain.export import export
 from crossjepa.train.pretrain.targets import Targets
 from crossjepa.train.pretrain.trainer import Trainer, pretrain
 from crossjepa.train.pretrain.weight_transfer import to_targets, to_teacher
-from tests.helpers.small_cache import CONFIG, TEACHER, make_cache
+from tests.helpers.small_cache import CONFIG, PARTS, TEACHER, TEACHERS, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, probe_every=0)
 SCALINGS: tuple[TargetScaling, ...] = ("none", "center", "standardize", "whiten")
@@ -215,3 +215,47 @@ def test_a_teacher_is_known_by_its_weights(
     (tmp_path / "out" / model_files.CONFIG_NAME).write_text(json.dumps(values))
     assert both in taken("older", {**TEACHER, "weights_sha256": "1"})
     assert other in taken("older, other", {**TEACHER, "name": "other"})
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "whiten"])
+@torch.inference_mode()
+def test_a_release_answers_for_each_of_several_teachers(
+    tmp_path: Path, scaling: TargetScaling, caplog: pytest.LogCaptureFixture
+) -> None:
+    with torch.inference_mode(False):
+        make_cache(tmp_path / "cache", teacher=TEACHERS, parts=PARTS)
+        config = CONFIG.change(cache=str(tmp_path / "cache"), target_scaling=scaling, contrast_with="cache")
+        pretrain(config, tmp_path / "run", QUIET)
+        export(tmp_path / "run", tmp_path / "out")
+    run, released = trainer(config, tmp_path / "run"), CrossJEPA.from_pretrained(tmp_path / "out")
+    assert [(each.name, each.embedding, each.width) for each in released.prediction.teachers] == [
+        ("blobs", "cls", 10),
+        ("lumps", "layers", 6),
+    ]
+    batch = run.batches.held_out(0, 4, 64)
+    expected_BVD = unscaled(run.targets, predicted(run, batch))
+    azimuth_BV, elevation_BV = (batch.pose_BV3[..., place].rad2deg() for place in (0, 1))
+    view = (batch.points_BN3, azimuth_BV, elevation_BV, batch.pose_BV3[..., 2], batch.histogram_BVH)
+    found = released.predict_view(*view)
+    assert list(found) == ["blobs", "lumps"]
+    for name, (start, end) in PARTS.items():
+        expected = expected_BVD[..., start:end]
+        spread = (expected - run.targets.mean_D[start:end]).norm()
+        assert float((found[name] - expected).norm() / spread) < 5e-3
+        assert torch.equal(released.predict_view(*view, teacher=name), found[name])
+    caplog.set_level("INFO")
+    again = config.change(init_from=str(tmp_path / "out"))
+    trainer(again, tmp_path / "again")
+    assert "out: its encoder and predictor" in caplog.text
+    make_cache(tmp_path / "one")
+    trainer(again.change(cache=str(tmp_path / "one")), tmp_path / "with one")
+    assert (
+        "(its teachers are blobs, embedding cls, weights 0 + lumps, embedding layers, weights 1, "
+        "not blobs, embedding cls, weights 0)"
+    ) in caplog.text
+    begin = config.change(init_from=str(checkpoints(tmp_path / "run")[-1]), cache=str(tmp_path / "swapped"))
+    make_cache(tmp_path / "swapped", teacher=TEACHERS[::-1], parts={"lumps": (0, 6), "blobs": (6, 16)})
+    with pytest.raises(
+        ValueError, match=r"its teachers are blobs, .* not lumps, embedding layers, weights 1"
+    ):
+        trainer(begin, tmp_path / "from swapped")

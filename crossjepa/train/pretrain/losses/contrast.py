@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crossjepa.train.common.distributed import gather_rows
+from crossjepa.train.pretrain.teacher_parts import TeacherParts
 
 
 class ContrastLoss(nn.Module):
@@ -23,14 +24,16 @@ class ContrastLoss(nn.Module):
     Args:
         width: channels of the pooled tokens.
         target_width: channels of the teacher's embedding (D).
+        parts: the teachers, if there are several; then nearness is the mean of their cosines.
     """
 
     MAX_SCALE = 50.0
     # Scale of the teacher's cosines: twins share the probability of an object, mere relatives hardly do.
     TEACHER_SCALE = 20.0
 
-    def __init__(self, width: int, target_width: int) -> None:
+    def __init__(self, width: int, target_width: int, parts: TeacherParts | None = None) -> None:
         super().__init__()
+        self.parts = parts or TeacherParts()
         self.readout = nn.Linear(width, target_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         # No buffer: DistributedDataParallel would broadcast it in every step.
@@ -38,11 +41,11 @@ class ContrastLoss(nn.Module):
 
     def compare_with(self, objects_MD: Tensor) -> None:
         """Compares with these M embeddings from now on, rather than with the batch."""
-        self.objects_MD = F.normalize(objects_MD, dim=-1)
+        self.objects_MD = self.parts.normalize(objects_MD)
 
     def forward(self, readout_BD: Tensor, mean_BD: Tensor) -> Tensor:
         """Returns the loss of this process's clouds against the clouds of all processes, or the cache."""
-        readout_BD, mean_BD = F.normalize(readout_BD.float(), dim=-1), F.normalize(mean_BD, dim=-1)
+        readout_BD, mean_BD = self.parts.normalize(readout_BD.float()), self.parts.normalize(mean_BD)
         scale = self.log_scale.exp().clamp(max=self.MAX_SCALE)
         if self.objects_MD is not None:
             nearness_BM = (self.TEACHER_SCALE * mean_BD @ self.objects_MD.T).softmax(dim=-1)

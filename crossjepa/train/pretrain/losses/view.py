@@ -3,8 +3,9 @@
 B clouds, V views, D teacher width
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from crossjepa.train.pretrain.teacher_parts import TeacherParts
 
 
 class ViewLoss(nn.Module):
@@ -14,12 +15,13 @@ class ViewLoss(nn.Module):
 
     Args:
         beta: error from which the loss grows linearly.
+        parts: the teachers, if there are several; they count equally unless they have weights.
     """
 
-    def __init__(self, beta: float) -> None:
+    def __init__(self, beta: float, parts: TeacherParts | None = None) -> None:
         super().__init__()
-        self.beta = beta
+        self.beta, self.parts = beta, parts or TeacherParts()
 
     def forward(self, predicted_BVD: Tensor, target_BVD: Tensor) -> Tensor:
-        """Returns the mean over clouds, views and channels."""
-        return F.smooth_l1_loss(predicted_BVD.float(), target_BVD, beta=self.beta)
+        """Returns the mean over clouds, views and channels, and over the means of several teachers."""
+        return self.parts.smooth_l1(predicted_BVD.float(), target_BVD, self.beta)
