@@ -90,6 +90,7 @@ def export(
     provenance: Annotated[Path | None, arg(metavar="JSON"), options.unset("what the run recorded")] = None,
     average_with: Annotated[tuple[str, ...], arg(metavar="WEIGHTS ..."), options.unset("none")] = (),
     predictor_only: options.Flag = False,
+    raw: options.Flag = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -101,14 +102,15 @@ def export(
         provenance: file with facts about data, teacher and license.
         average_with: write the mean of the run and these weights: names, org/repo, or folders.
         predictor_only: add only the predictor of the run to the weights that are in the folder.
+        raw: of a run with --ema-decay, take the weights of the last step instead of the moving average.
     """
     if predictor_only:
         if provenance or average_with:
             raise ValueError("--predictor-only goes neither with --provenance nor with --average-with")
-        exporting.export_predictor(run_folder, output)
+        exporting.export_predictor(run_folder, output, raw=raw)
     else:
         facts = plain.loads(provenance.read_text(encoding="utf-8")) if provenance else None
-        exporting.export(run_folder, output, facts, average_with=average_with)
+        exporting.export(run_folder, output, facts, average_with=average_with, raw=raw)
     if json:
         options.print_json({"output": str(output), "files": sorted(path.name for path in output.iterdir())})
     elif not quiet:

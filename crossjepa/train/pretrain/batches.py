@@ -55,6 +55,14 @@ class Batch(NamedTuple):
         return Batch(**moved)
 
 
+def divide(batch: Batch, parts: int) -> list[Batch]:
+    """Divides the clouds of a batch into equal parts, in their order."""
+    if parts == 1:
+        return [batch]
+    fields = [[None] * parts if field is None else torch.chunk(field, parts) for field in batch]
+    return [Batch(*values) for values in zip(*fields, strict=True)]
+
+
 class Batches:
     """The training batches of one process.
 
@@ -77,6 +85,11 @@ class Batches:
         data = config.data
         if data.batch_size % world:
             raise ValueError(f"batch_size {data.batch_size} must be a multiple of the {world} processes")
+        if data.batch_size // world % config.optim.accumulation_steps:
+            raise ValueError(
+                f"batch_size {data.batch_size}: the {data.batch_size // world} clouds of a process cannot be "
+                f"divided into accumulation_steps {config.optim.accumulation_steps} equal parts"
+            )
         # Whatever the seed: a run from the weights of another must not see what that one held out.
         shuffled = np.random.default_rng([0, _HELD_OUT]).permutation(len(cache))
         self.held_out_rows = np.sort(shuffled[: data.held_out])

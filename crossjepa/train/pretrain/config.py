@@ -69,7 +69,7 @@ class LossSection(Checked):
         target_scaling: "standardize" each channel of the targets; "whiten" them half as well, so that
             rare differences count for more; "center" each and scale all alike; or "none".
         teacher_weights: how much each teacher of a cache of several counts in all losses, in the order of
-            the cache; () for equal weights, whatever the widths of their embeddings.
+            the cache; by default equally, whatever the widths of their embeddings.
         learnable_teacher: put a layer that learns on top of the teacher's embedding, with gradient. It shows
             why the paper keeps its teacher frozen: both sides agree on a constant.
         smooth_l1_beta: error from which the loss grows linearly.
@@ -118,6 +118,12 @@ class OptimSection(Checked):
         decay_share: share of the steps over which the rate falls, at the end; 1 starts after the warm-up.
         weight_decay: on matrices only.
         gradient_clip: largest norm of the gradient; inf leaves it as it is.
+        ema_decay: share of the exponential moving average of the weights, batch norm statistics included,
+            that each step keeps, such as 0.999; probes, held-out losses and exports then take the average. 0
+            for none.
+        accumulation_steps: parts into which the batch of each process is divided, one after another, to save
+            memory; their gradients are averaged. Batch norms, and the contrast with the batch, see one part
+            at a time.
     """
 
     optimizer: OptimizerName = "muon"
@@ -128,6 +134,8 @@ class OptimSection(Checked):
     decay_share: Share = 1.0
     weight_decay: NonNegative = 0.05
     gradient_clip: Annotated[float, Limit(lambda value: value > 0, "above 0")] = 1.0
+    ema_decay: Stretch = 0.0
+    accumulation_steps: Count = 1
 
 
 @dataclass(frozen=True)

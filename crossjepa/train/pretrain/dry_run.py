@@ -19,7 +19,7 @@ from crossjepa.config import NAMED_SIZES
 from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
 from crossjepa.train.common.distributed import own_device
-from crossjepa.train.pretrain.batches import Batch, Batches
+from crossjepa.train.pretrain.batches import Batch, Batches, divide
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.optimizers import make_optimizers
@@ -198,7 +198,8 @@ def _seconds_of_model(
     batch = random_batch(config, target_width, model.encoder.config.num_points, device)
 
     def step() -> None:
-        model(batch, batch.embeddings_BVD).total.backward()
+        for part in divide(batch, config.optim.accumulation_steps):
+            model(part, part.embeddings_BVD).total.backward()
         optimizers.step(0.0)
 
     seconds = _timed([step] * (MEASURED_STEPS + 1), device)

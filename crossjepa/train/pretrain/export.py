@@ -16,6 +16,7 @@ from crossjepa.config_fields import from_dict
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_json
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
+from crossjepa.train.pretrain.moving_average import final_weights
 from crossjepa.train.pretrain.recipes import options_of
 from crossjepa.train.pretrain.weight_transfer import load_released, to_teacher
 
@@ -28,6 +29,7 @@ def export(
     provenance: dict[str, Any] | None = None,
     *,
     average_with: Sequence[str | os.PathLike[str]] = (),
+    raw: bool = False,
 ) -> CrossJEPAEncoder:
     """Writes a run as config.json, float16 model.safetensors and, for its predictor, predictor.safetensors.
 
@@ -41,6 +43,7 @@ def export(
         average_with: other weights, as for `CrossJEPAEncoder.from_pretrained`; the mean of all is written. It
             makes sense only if one run started from the other, or all from the same weights (Wortsman et al.
             2022, "Model soups").
+        raw: of a run with a moving average of the weights (`ema_decay`), write those of the last step.
 
     Returns:
         The encoder as it will be loaded.
@@ -49,7 +52,7 @@ def export(
         FileNotFoundError: the run has no checkpoint.
         ValueError: some of the other weights are of another size.
     """
-    state = _last_checkpoint(run_folder)
+    state = _last_checkpoint(run_folder, raw)
     weights, facts = _part(state, "encoder."), _facts(state)
     size, no_predictor = facts["recipe"]["size"], _why_no_predictor(state)
     if average_with:
@@ -76,19 +79,22 @@ def export(
     return encoder.eval()
 
 
-def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+def export_predictor(
+    run_folder: str | os.PathLike[str], folder: str | os.PathLike[str], *, raw: bool = False
+) -> None:
     """Adds the predictor of a run to released weights; their model.safetensors stays as it is.
 
     Args:
         run_folder: folder of a run that left the encoder of these weights as it was (`frozen_steps`).
         folder: folder of the weights; its config.json gets a section on the predictor. An old predictor is
             replaced, even if it is damaged.
+        raw: as for `export`.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.
         ValueError: the run ended with another encoder, or its predictor cannot be released.
     """
-    state, target = _last_checkpoint(run_folder), Path(folder).absolute()
+    state, target = _last_checkpoint(run_folder, raw), Path(folder).absolute()
     no_predictor = _why_no_predictor(state)
     if no_predictor:
         raise ValueError(f"{run_folder}: no predictor to export: {no_predictor}")
@@ -108,11 +114,13 @@ def export_predictor(run_folder: str | os.PathLike[str], folder: str | os.PathLi
     )
 
 
-def _last_checkpoint(run_folder: str | os.PathLike[str]) -> dict[str, Any]:
+def _last_checkpoint(run_folder: str | os.PathLike[str], raw: bool) -> dict[str, Any]:
+    """Returns the last checkpoint, with the weights to export as its "model"."""
     found = checkpoints(run_folder)
     if not found:
         raise FileNotFoundError(f"{run_folder}: no checkpoint to export")
-    return load_checkpoint(found[-1])
+    state = load_checkpoint(found[-1])
+    return {**state, "model": final_weights(state, raw=raw), "raw": raw}
 
 
 def _facts(state: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +128,10 @@ def _facts(state: dict[str, Any]) -> dict[str, Any]:
     # Only the name of the initial weights: their path is nobody's business.
     recipe = options_of(state["recipe"])
     recipe["init_from"] = Path(recipe.get("init_from", "")).name
-    return {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
+    facts = {"steps": state["step"], "clouds_seen": state["step"] * recipe["batch_size"], "recipe": recipe}
+    if "average" in state:
+        facts["weights"] = "of the last step" if state["raw"] else "moving average"
+    return facts
 
 
 def _why_no_predictor(state: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ import time
 from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from crossjepa.files import remove_partials, write_json
@@ -20,9 +20,10 @@ from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save
 from crossjepa.train.common.distributed import Process, all_mean, process_group, sync_batch_norms
 from crossjepa.train.common.loggers import RunLog
 from crossjepa.train.common.optim import Rate, learning_rate, refuse_infinite
-from crossjepa.train.pretrain.batches import Batches
+from crossjepa.train.pretrain.batches import Batch, Batches, divide
 from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.model import PretrainModel
+from crossjepa.train.pretrain.moving_average import make_average
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe
 from crossjepa.train.pretrain.optimizers import make_optimizers
 from crossjepa.train.pretrain.recipes import check_recipe
@@ -98,10 +99,15 @@ class Trainer:
         self.targets = Targets(embeddings_RD, config.loss.target_scaling, widths).to(process.device)
         self.model = PretrainModel(config, cache.width, widths).to(process.device)
         self.prediction = describe_predictor(self.model.predictor.config, cache, views)
-        if self.model.contrast and config.loss.contrast_with == "cache":
-            self.model.contrast.compare_with(self._mean_targets())
         if process.world > 1:
             sync_batch_norms(self.model)
+        decay = config.optim.ema_decay
+        self.average = make_average(self.model, decay) if decay else None
+        # What is evaluated: the moving average of the weights, if there is one.
+        self.evaluated = cast(PretrainModel, self.average.module) if self.average else self.model
+        if self.model.contrast and self.evaluated.contrast and config.loss.contrast_with == "cache":
+            self.model.contrast.compare_with(self._mean_targets())
+            self.evaluated.contrast.objects_MD = self.model.contrast.objects_MD
         self.optimizers = make_optimizers(self.model, config)
         self.meter = Meter(config.data.batch_size)
         self.step = self._resume()
@@ -151,14 +157,15 @@ class Trainer:
         self.model.encoder.config = self.config.encoder_at(step / self.steps)
         if self.model.encoder_is_frozen and step >= self.config.run.frozen_steps:
             self._freeze(False)
-        losses = self.forward(batch, self.targets(batch.embeddings_BVD))
-        losses.total.backward()
+        losses = self._backward(batch)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.gradient_clip)
-        measured = {**losses.named(), "norm": norm}
+        measured = {**losses, "norm": norm}
         means = all_mean(torch.stack(list(measured.values()))).tolist()
         named = dict(zip(measured, means, strict=True))
         refuse_infinite(f"step {step + 1}", loss=named["total"], gradient=named.pop("norm"))
         self.optimizers.step(self._rate(step))
+        if self.average:
+            self.average.update_parameters(self.model)
         return {
             "loss": named.pop("total"),
             **{f"{name}_loss": value for name, value in named.items()},
@@ -166,22 +173,39 @@ class Trainer:
             "data_seconds": data_seconds,
         }
 
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
+        """Adds up the gradients of the parts of a batch; returns the means of their losses by name."""
+        parts = divide(batch, self.config.optim.accumulation_steps)
+        named: list[dict[str, Tensor]] = []
+        for number, part in enumerate(parts, start=1):
+            alone = isinstance(self.module, DistributedDataParallel) and number < len(parts)
+            with self.module.no_sync() if alone else nullcontext():  # type: ignore[operator]
+                losses = self.forward(part, self.targets(part.embeddings_BVD))
+                (losses.total / len(parts)).backward()
+            named.append(losses.named())
+        return {name: torch.stack([each[name] for each in named]).mean() for name in named[0]}
+
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Returns the loss on held-out objects and, with probe data, scores and spread of the features."""
-        self.model.eval()
+        """Returns the loss on held-out objects and, with probe data, scores and spread of the features.
+
+        Of a run with a moving average of the weights, these are the figures of the average.
+        """
+        model = self.evaluated
+        model.encoder.config = self.model.encoder.config
+        model.eval()
         scores: dict[str, float] = {}
-        rows, count = len(self.batches.held_out_rows), self.model.encoder.config.num_points
+        rows, count = len(self.batches.held_out_rows), model.encoder.config.num_points
         if rows:
             total = 0.0
             for start in range(0, rows, EVALUATION_BATCH):
                 batch = self.batches.held_out(start, start + EVALUATION_BATCH, count)
-                losses = self.model(batch, self.targets(batch.embeddings_BVD))
+                losses = model(batch, self.targets(batch.embeddings_BVD))
                 total += float(losses.parts["view"]) * len(batch.points_BN3)
             scores["held_out_loss"] = total / rows
         if self.probe_data is not None and self.process.is_main:
             points_nN3, precision = self.probe_data.points_nN3, self.config.run.precision
-            features_nE = encode_all(self.model.encoder, points_nN3, precision=precision)
+            features_nE = encode_all(model.encoder, points_nN3, precision=precision)
             scores.update(probe(features_nE, self.probe_data.labels_n))
         self.model.train()
         return scores
@@ -196,6 +220,8 @@ class Trainer:
             "prediction": asdict(self.prediction),
             "recipe": self.recipe,
         }
+        if self.average:
+            state["average"] = self.average.state_dict()
         save_checkpoint(self.run, self.step, state, self.options.keep)
 
     def _resume(self) -> int:
@@ -207,6 +233,8 @@ class Trainer:
         if not found:
             targets = self.targets.state_dict()
             init_weights(self.model, config.run.init_from, config.model.size, self.prediction, targets)
+            if self.evaluated is not self.model:
+                self.evaluated.load_state_dict(self.model.state_dict())
             if main:
                 self.run.mkdir(parents=True, exist_ok=True)
                 write_json(self.run / "config.json", self.recipe)
@@ -215,6 +243,8 @@ class Trainer:
         check_recipe(self.run, self.recipe, state["recipe"])
         self.model.load_state_dict(state["model"], strict=True)
         self.optimizers.load_state_dict(state["optimizers"])
+        if self.average:
+            self.average.load_state_dict(state["average"], strict=True)
         self.meter.rows = state["meter"]
         logger.info("resuming %s after step %d", self.run, state["step"])
         return int(state["step"])
@@ -231,10 +261,10 @@ class Trainer:
     def _freeze(self, frozen: bool) -> None:
         self.model.freeze_encoder(frozen)
         # Wrapped again, since DistributedDataParallel waits for the gradients of all that could learn before.
-        module: nn.Module = self.model
+        self.module: nn.Module = self.model
         if self.process.world > 1:
-            module = DistributedDataParallel(module)
-        self.forward: nn.Module = torch.compile(module) if self.config.model.compile else module  # type: ignore[assignment]
+            self.module = DistributedDataParallel(self.model)
+        self.forward: nn.Module = torch.compile(self.module) if self.config.model.compile else self.module  # type: ignore[assignment]
 
     def _rate(self, step: int) -> float:
         return learning_rate(self.rate, step, self.steps)

@@ -21,6 +21,7 @@ from crossjepa.train.cache import Cache, Views
 from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.common.checkpoint import load_checkpoint
 from crossjepa.train.pretrain.model import PretrainModel
+from crossjepa.train.pretrain.moving_average import final_weights
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ def _take_checkpoint(
         found = from_dict(ViewPredictionConfig, state["prediction"])
         if other := _other_teacher(found, prediction):
             raise ValueError(other)
-    weights, own = state["model"], model.state_dict()
+    weights: State
+    weights, own = final_weights(state), model.state_dict()
     shapes = [{name: tuple(each[name].shape) for name in each} for each in (weights, own)]
     if mismatch := compare_shapes(*shapes):
         raise ValueError(mismatch)

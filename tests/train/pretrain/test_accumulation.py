@@ -1,0 +1,82 @@
+"""Batches that are divided to save memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from crossjepa.train.cache.concat import open_caches
+from crossjepa.train.common.loggers import read_log
+from crossjepa.train.pretrain.batches import Batches, divide
+from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.dry_run import dry_run
+from crossjepa.train.pretrain.trainer import pretrain
+from tests.helpers.ends import assert_same_weights
+from tests.helpers.runs import QUIET, TORCHRUN, command, losses, make_trainer, run_to_the_end
+
+
+def test_parts_have_the_clouds_of_the_batch_in_their_order(config: PretrainConfig) -> None:
+    batch = Batches(open_caches(config.data.cache), config)(0)
+    assert divide(batch, 1) == [batch]
+    parts = divide(batch, 4)
+    for field, whole in zip(zip(*parts, strict=True), batch, strict=True):
+        assert [len(part) for part in field] == [2] * 4
+        assert torch.equal(torch.cat(field), whole)
+
+
+def test_gradients_are_those_of_the_whole_batch_apart_from_what_sees_the_batch(
+    config: PretrainConfig, tmp_path: Path
+) -> None:
+    """Without batch norm over the batch and contrast with it, dividing changes nothing but rounding."""
+    whole = config.change(contrast_weight=0.0, precision="float32")
+    norms = {}
+    for parts in (1, 2, 4):
+        trainer = make_trainer(whole.change(accumulation_steps=parts), tmp_path / str(parts))
+        for module in trainer.model.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.eval()
+        losses = trainer._backward(trainer.batches(0))
+        gradients = [value.grad for value in trainer.model.parameters() if value.grad is not None]
+        norms[parts] = [float(losses["total"]), *(float(gradient.norm()) for gradient in gradients)]
+    np.testing.assert_allclose(norms[2], norms[1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(norms[4], norms[1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_divided_run_learns_and_resumes_exactly(config: PretrainConfig, tmp_path: Path) -> None:
+    divided = config.change(accumulation_steps=2)
+    pretrain(divided, tmp_path / "whole", QUIET)
+    for stop in (5, 0):
+        pretrain(divided, tmp_path / "parts", replace(QUIET, stop_after=stop))
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    found = losses(tmp_path / "whole")
+    assert found[-1] < found[0]
+    assert dry_run(divided, device="cpu").clouds == 12 * 8
+
+
+def test_parts_must_be_equal(config: PretrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="the 8 clouds of a process cannot be divided into accumulation_steps 3"
+    ):
+        pretrain(config.change(accumulation_steps=3), tmp_path, QUIET)
+    with pytest.raises(ValueError, match="accumulation_steps must be at least 1"):
+        config.change(accumulation_steps=0)
+
+
+@pytest.mark.slow
+def test_two_processes_divide_their_shares_alike(config: PretrainConfig, tmp_path: Path) -> None:
+    divided = config.change(
+        accumulation_steps=2, precision="float32", optimizer="adamw", learning_rate=1e-4, ema_decay=0.9
+    )
+    run_to_the_end([*TORCHRUN, *command(divided, tmp_path / "two", "--log-every", "1")])
+    pretrain(divided, tmp_path / "one", replace(QUIET, log_every=1))
+    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-5)
+    one, two = (
+        [line["held_out_loss"] for line in read_log(tmp_path / run) if "held_out_loss" in line]
+        for run in ("one", "two")
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-4)
