@@ -1,6 +1,10 @@
 """Samples per second of a pretraining step, from the textbook's way to ours, one change at a time.
 
     python examples/benchmarks/pretrain_speed.py [--size crossjepa-base] [--batch-size 32] [--repeats 3]
+    python examples/benchmarks/pretrain_speed.py --pose
+
+With `--pose`: what a predictor costs that is told where tokens are as the camera sees them, and so needs one
+sequence per view, by the number of views.
 
 All rows are measured in turn, round after round, in one process, and each shows the best of its rounds, so
 that the ratios hold on a machine that others use too. The last column is the share of the machine's own
@@ -83,6 +87,18 @@ def ways(size: str, batch_size: int, depth: int) -> list[Way]:
     ]
 
 
+def ways_with_pose(size: str, batch_size: int, depth: int) -> list[Way]:
+    """Views that share the tokens, and views with tokens of their own."""
+    shared = PretrainConfig.of(size=size, batch_size=batch_size, predictor_depth=depth, held_out=0)
+    shared = shared.change(few_share=1.0)
+    own = shared.change(joint_attention=True, camera_positions=True)
+    return [
+        Way(f"{name}, {views} views", config.change(views_per_step=views))
+        for name, config in (("all views share the tokens", shared), ("camera positions", own))
+        for views in (8, 4, 2)
+    ]
+
+
 def step_of(way: Way) -> Callable[[], None]:
     """Builds a model and returns its step."""
     torch.manual_seed(0)
@@ -129,8 +145,10 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--predictor-depth", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--pose", action="store_true")
     options = parser.parse_args()
-    rows = ways(options.size, options.batch_size, options.predictor_depth)
+    chosen = ways_with_pose if options.pose else ways
+    rows = chosen(options.size, options.batch_size, options.predictor_depth)
     steps = [step_of(way) for way in rows]
     counts = [operations(step) for step in steps]
     seconds = [float("inf")] * len(rows)
