@@ -12,7 +12,7 @@ import numpy as np
 
 from crossjepa.files import locked
 from crossjepa.train.cache.build import finished_cache
-from crossjepa.train.cache.cache import Cache, open_cache
+from crossjepa.train.cache.cache import ARRAYS, Cache, open_cache
 from crossjepa.train.cache.layout import finish_cache, start_cache
 from crossjepa.train.cache.manifest import FORMAT, partial_folder
 from crossjepa.train.cache.teachers import channels_of, check_distinct
@@ -42,6 +42,10 @@ def join_teachers(folders: Sequence[str | os.PathLike[str]], folder: str | os.Pa
     if len(folders) < 2:
         raise ValueError("give at least two caches to join")
     caches, folder = [open_cache(each) for each in folders], Path(folder)
+    for path in folders:
+        others = sorted({file.stem for file in Path(path).glob("*.npy")} - set(ARRAYS))
+        if others:
+            raise ValueError(f"{path}: cannot be joined, it also holds {', '.join(others)}")
     check_distinct([(each.name, each.weights_sha256) for cache in caches for each in cache.teachers])
     for other, path in zip(caches[1:], folders[1:], strict=True):
         if difference := _difference(caches[0], other):

@@ -198,6 +198,13 @@ def test_damaged_caches_are_named(singles: list[Path], tmp_path: Path) -> None:
         join_teachers([singles[0], tmp_path / "other"], tmp_path / "joined")
 
 
+def test_arrays_that_would_be_lost_are_named(singles: list[Path], tmp_path: Path) -> None:
+    shutil.copytree(singles[1], tmp_path / "other")
+    shutil.copy(singles[1] / "done.npy", tmp_path / "other" / "more.npy")
+    with pytest.raises(ValueError, match="other: cannot be joined, it also holds more"):
+        join_teachers([singles[0], tmp_path / "other"], tmp_path / "joined")
+
+
 def test_a_teacher_cannot_be_there_twice(singles: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the teacher test_vit is given twice"):
         join_teachers([singles[0], singles[0]], tmp_path / "joined")
