@@ -16,7 +16,7 @@ from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import RunOptions
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_weights
-from tests.helpers.small_cache import CONFIG, TEACHER, make_cache
+from tests.helpers.small_cache import CONFIG, PARTS, TEACHER, TEACHERS, make_cache
 
 QUIET = RunOptions(device="cpu", progress=False, probe_every=6)
 
@@ -122,3 +122,23 @@ def test_commas_divide_folders_unless_they_are_part_of_a_name(
         open_caches(f"{folders[0]},{tmp_path / 'nowhere'}")
     with pytest.raises(ValueError, match="a comma with no cache beside it"):
         open_caches(f"{folders[0]},")
+
+
+def test_caches_of_the_same_several_teachers_are_read_as_one(tmp_path: Path) -> None:
+    make_cache(tmp_path / "a", teacher=TEACHERS, parts=PARTS)
+    renamed = [{**TEACHERS[0], "name": "balls"}, TEACHERS[1]]
+    make_cache(
+        tmp_path / "b", teacher=renamed, parts={"balls": (0, 10), "lumps": (10, 16)}, objects=12, seed=1
+    )
+    both = open_caches(f"{tmp_path / 'a'},{tmp_path / 'b'}")
+    assert [(teacher.name, teacher.width) for teacher in both.teachers] == [("blobs", 10), ("lumps", 6)]
+    pretrain(CONFIG.change(cache=f"{tmp_path / 'a'},{tmp_path / 'b'}"), tmp_path / "run", QUIET)
+    make_cache(tmp_path / "one")
+    with pytest.raises(ValueError, match=r"their teachers differ: \['blobs\+lumps', 'blobs'\]"):
+        open_caches(f"{tmp_path / 'a'},{tmp_path / 'one'}")
+    other = [TEACHERS[0], {**TEACHERS[1], "embedding": "cls"}]
+    make_cache(tmp_path / "other", teacher=other, parts=PARTS)
+    with pytest.raises(
+        ValueError, match=r"teachers' embedding differ: \[\['cls', 'layers'\], \['cls', 'cls'\]\]"
+    ):
+        open_caches(f"{tmp_path / 'a'},{tmp_path / 'other'}")
