@@ -23,10 +23,15 @@ from tests.helpers.runs import QUIET, TORCHRUN, command, losses, make_trainer, r
 def test_parts_have_the_clouds_of_the_batch_in_their_order(config: PretrainConfig) -> None:
     batch = Batches(open_caches(config.data.cache), config)(0)
     assert divide(batch, 1) == [batch]
+    batch = batch._replace(mask_BN=torch.rand(batch.points_BN3.shape[:2]) < 0.5)
     parts = divide(batch, 4)
-    for field, whole in zip(zip(*parts, strict=True), batch, strict=True):
-        assert [len(part) for part in field] == [2] * 4
-        assert torch.equal(torch.cat(field), whole)
+    for name, whole in batch._asdict().items():
+        found = [getattr(part, name) for part in parts]
+        if whole is None:
+            assert found == [None] * 4
+        else:
+            assert [len(part) for part in found] == [2] * 4
+            assert torch.equal(torch.cat(found), whole)
 
 
 def test_gradients_are_those_of_the_whole_batch_apart_from_what_sees_the_batch(
