@@ -20,7 +20,7 @@ from torch import Tensor
 from crossjepa.train.render.camera import View, project
 from crossjepa.train.render.normals import ALIKE, estimate_normals, neighbors
 from crossjepa.train.render.rasterizer import rasterize_views
-from crossjepa.train.render.shading import shade
+from crossjepa.train.render.shading import Drawn, shade
 
 SIDES = 6
 SPACING_NEIGHBOR, RADIUS_PER_SPACING = 5, 1.25
@@ -80,18 +80,33 @@ def render_cloud(
     Returns:
         (V, size, size, 3) uint8 RGB.
     """
+    return draw_cloud(
+        points_N3, views, size=size, supersample=supersample, normals_N3=normals_N3, colors_N3=colors_N3,
+        background=background, device=device,
+    ).images_VHW3  # fmt: skip
+
+
+def draw_cloud(
+    points_N3: NDArray[np.floating],
+    views: Sequence[View],
+    *,
+    size: int,
+    supersample: int,
+    normals_N3: NDArray[np.floating] | None = None,
+    colors_N3: NDArray[np.floating] | None = None,
+    background: float = 1.0,
+    device: str | torch.device = "cpu",
+) -> Drawn:
+    """Renders a cloud as `render_cloud` does, and keeps the depth of the discs."""
     splats = make_splats(points_N3, normals_N3, device)
     colors = None if colors_N3 is None else _tensor(colors_N3, device)
+    rendered = [_render_view(splats, colors, view, size * supersample, background) for view in views]
     images_VXHW = torch.stack(
-        [
-            torch.nn.functional.avg_pool2d(
-                _render_view(splats, colors, view, size * supersample, background), supersample
-            )
-            for view in views
-        ]
+        [torch.nn.functional.avg_pool2d(image_XHW, supersample) for image_XHW, _ in rendered]
     )
     images_VHW3 = (images_VXHW * 255).round().byte().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-    return np.asarray(images_VHW3.contiguous().cpu().numpy())
+    depth_VSS = torch.stack([depth_SS for _, depth_SS in rendered])
+    return Drawn(images_VHW3.contiguous().cpu().numpy(), depth_VSS.cpu().numpy())
 
 
 def make_splats(
@@ -133,23 +148,24 @@ def _tensor(values_N3: NDArray[np.floating], device: str | torch.device) -> Tens
 
 def _render_view(
     splats: Splats, colors_N3: Tensor | None, view: View, samples: int, background: float
-) -> Tensor:
-    """Returns (3, H, W) colors, or (1, H, W) brightness, one value per sample."""
+) -> tuple[Tensor, Tensor]:
+    """Returns (3, H, W) colors, or (1, H, W) brightness, and (H, W) depth, one value per sample."""
     device = splats.points_N3.device
     toward_N3 = torch.from_numpy(view.position()).float().to(device) - splats.points_N3
     normals_N3 = turned_normals(splats, toward_N3)
     rim_NS3 = rims(splats, normals_N3, max(SMALLEST_RADIUS, SMALLEST_DIAMETER / samples))
     vertices_P3 = torch.cat([splats.points_N3, rim_NS3.flatten(0, 1)]).cpu().numpy()
     pixel_P2, depth_P = (torch.from_numpy(part).to(device) for part in project(vertices_P3, view, samples))
-    _, face_1HW = rasterize_views(pixel_P2[None], depth_P[None], fans(len(rim_NS3), device), samples)
+    depth_1HW, face_1HW = rasterize_views(pixel_P2[None], depth_P[None], fans(len(rim_NS3), device), samples)
     face_HW = face_1HW[0]
     light_N = shade(normals_N3 @ torch.from_numpy(view.rotation().T).float().to(device))
     light_N = shared_light(light_N, normals_N3, splats.index_NK)
     light_XN = light_N[None] if colors_N3 is None else light_N * colors_N3.T
     disc_HW = face_HW.clamp_min(0) // SIDES
-    return torch.stack(
+    image_XHW = torch.stack(
         [cleaned(torch.where(face_HW >= 0, light_N[disc_HW], EMPTY), background) for light_N in light_XN]
     )
+    return image_XHW, depth_1HW[0]
 
 
 def cleaned(light_HW: Tensor, background: float) -> Tensor:

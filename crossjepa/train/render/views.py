@@ -15,7 +15,10 @@ from crossjepa.datasets.sample import Sample
 from crossjepa.io import Mesh, PointCloud
 from crossjepa.ops.mesh_sampling import sample_surface
 from crossjepa.processor import Frame, rotate_up_axis, unit_sphere
-from crossjepa.train.render import View, color_histogram, render_cloud, render_mesh, resize_images, rig
+from crossjepa.train.render import View, color_histogram, resize_images, rig
+from crossjepa.train.render.shading import Drawn, draw_mesh
+from crossjepa.train.render.splat import draw_cloud
+from crossjepa.train.render.visibility import CLOUD_TOLERANCE, TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class ObjectViews:
         histograms_VH: (V, 48) float32 color histograms.
         points_P3: (P, 3) float32 points uniform by area, centroid 0, largest radius 1, y up.
         frame: centroid and radius of the points before they were normalized.
+        depth_VSS: (V, S, S) float32 depth at the samples of the pictures, see `Drawn`; None for pictures that
+            the object comes with.
+        tolerance: how far behind this depth a point may lie that is seen, see `see_points`.
     """
 
     images_VHW3: NDArray[np.uint8]
@@ -58,6 +64,8 @@ class ObjectViews:
     histograms_VH: NDArray[np.float32]
     points_P3: NDArray[np.float32]
     frame: Frame
+    depth_VSS: NDArray[np.float32] | None = None
+    tolerance: float = TOLERANCE
 
 
 def make_views(sample: Sample, row: int, config: RenderConfig, device: str = "cpu") -> ObjectViews:
@@ -80,12 +88,15 @@ def make_views(sample: Sample, row: int, config: RenderConfig, device: str = "cp
     frame = unit_sphere(points_P3)
     if sample.renderings is None:
         views = rig(config.rig, seed=int(generator.integers(2**31)))
-        images_VHW3 = _render(sample, frame, views, config, device)
+        images_VHW3, depth_VSS = _render(sample, frame, views, config, device)
         poses_V5 = np.array([pose_of(view) for view in views], np.float32)
     else:
         images_VHW3 = resize_images(sample.renderings.images_VHW3, config.image_size)
-        poses_V5 = sample.renderings.poses_V5
-    return ObjectViews(images_VHW3, poses_V5, color_histogram(images_VHW3), frame.apply(points_P3), frame)
+        poses_V5, depth_VSS = sample.renderings.poses_V5, None
+    histograms_VH = color_histogram(images_VHW3)
+    tolerance = TOLERANCE if isinstance(sample.shape, Mesh) else CLOUD_TOLERANCE
+    placed_P3 = frame.apply(points_P3)
+    return ObjectViews(images_VHW3, poses_V5, histograms_VH, placed_P3, frame, depth_VSS, tolerance)
 
 
 def pose_of(view: View) -> tuple[float, float, float, float, float]:
@@ -104,13 +115,11 @@ def _stored_points(
     return _upright(shape.points_N3, up_axis)[np.resize(order_N, count)]
 
 
-def _render(
-    sample: Sample, frame: Frame, views: Sequence[View], config: RenderConfig, device: str
-) -> NDArray[np.uint8]:
+def _render(sample: Sample, frame: Frame, views: Sequence[View], config: RenderConfig, device: str) -> Drawn:
     shape, size, supersample = sample.shape, config.image_size, config.supersample
     if isinstance(shape, Mesh):
         vertices_V3 = frame.apply(_upright(shape.vertices_V3, sample.up_axis))
-        return render_mesh(
+        return draw_mesh(
             vertices_V3,
             shape.faces_F3,
             views,
@@ -122,7 +131,7 @@ def _render(
     # More points would be finer than the pixels.
     most = (size * supersample) ** 2 // 8
     chosen_M = np.linspace(0, len(shape.points_N3) - 1, min(most, len(shape.points_N3))).astype(np.int64)
-    return render_cloud(
+    return draw_cloud(
         frame.apply(_upright(shape.points_N3[chosen_M], sample.up_axis)),
         views,
         size=size,
