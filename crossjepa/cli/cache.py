@@ -15,6 +15,7 @@ from crossjepa.device import resolve_device
 from crossjepa.train.cache import (
     Cache,
     CacheConfig,
+    DenseConfig,
     check_cache,
     default_workers,
     join_teachers,
@@ -31,6 +32,11 @@ def cache(
     ] = (),
     embedding: Annotated[UseAppendAction[tuple[Embedding, ...]], options.unset("cls")] = (),
     join: options.Flag = False,
+    dense: int = 0,
+    dense_channels: int = 64,
+    dense_basis: Annotated[
+        Path | None, arg(metavar="CACHE"), options.unset("made from some of the objects")
+    ] = None,
     workers: Annotated[
         int | None, options.unset("one per CPU, up to 8; one with a GPU or under torchrun")
     ] = None,
@@ -54,16 +60,25 @@ def cache(
         embedding: class token or pooled map, mean of the patches, both, or statistics of the last layers; one
             for all teachers, or as often as there are teachers, in their order.
         join: DATA are caches of the same objects and pictures by different teachers: they become one.
+        dense: also store what the first teacher's maps hold at so many points of each object, for
+            `dense_weight` of `crossjepa pretrain`; 0 for none.
+        dense_channels: numbers kept of each of these.
+        dense_basis: a cache with dense targets of the same teacher; give it if both are to be trained on.
         workers: processes.
         split: which split of archives of clouds, or all.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
     if join:
-        if teacher or embedding:
-            raise ValueError("--join takes caches, which know their teachers: omit --teacher and --embedding")
+        if teacher or embedding or dense or dense_basis:
+            raise ValueError(
+                "--join takes caches, which know their teachers: omit --teacher and --embedding, and --dense"
+            )
         return _summarize(join_teachers(data, output), output, quiet, json)
+    targets = DenseConfig(dense, dense_channels, str(dense_basis or "")) if dense else None
+    if dense_basis and not dense:
+        raise ValueError("--dense-basis is of use only with --dense POINTS")
     place = str(resolve_device(device))
-    config = CacheConfig(teacher or DEFAULT_TEACHER, embedding or "cls", pictures.config())
+    config = CacheConfig(teacher or DEFAULT_TEACHER, embedding or "cls", pictures.config(), targets)
     dataset = open_dataset(
         data, split=split, up_axis=pictures.up_axis, shapes=shapes, difficulty=difficulty, skip_bad=skip_bad
     )

@@ -56,6 +56,19 @@ def test_several_teachers_make_one_cache(run: Run, tmp_path: Path) -> None:
     assert "test_vit is given twice" in only_error(run(*command, *command[4:6]))
 
 
+def test_dense_targets_are_kept_on_demand(run: Run, tmp_path: Path) -> None:
+    command = words(tmp_path, SAMPLES / "chair.obj", SAMPLES / "horse.obj")
+    assert "--dense-basis is of use only with --dense" in only_error(run(*command, "--dense-basis", tmp_path))
+    assert run(*command, "--dense", "20", "--dense-channels", "4", "--quiet") == (0, "", "")
+    report = run("cache-info", tmp_path / "cache", "--json")
+    assert report.json["dense"] == {"points": 20, "channels": 4}
+    command[command.index("-o") + 1] = tmp_path / "other"
+    basis = ["--dense", "10", "--dense-channels", "4", "--dense-basis", tmp_path / "cache"]
+    assert run(*command, *basis, "--quiet") == (0, "", "")
+    files = [tmp_path / name / "dense_basis.npy" for name in ("cache", "other")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_bad_objects_are_left_out_only_on_demand(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.off").write_text("OFF\n3 1 0\n")
     command = words(tmp_path, SAMPLES / "chair.obj", tmp_path / "bad.off")

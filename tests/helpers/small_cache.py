@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from crossjepa.train.cache import Cache, finish_cache, open_cache, partial_folder, start_cache
+from crossjepa.train.cache.cache import BASIS
 from crossjepa.train.pretrain.config import PretrainConfig
 
 OBJECTS, VIEWS, WIDTH = 28, 4, 16
@@ -37,12 +38,18 @@ def make_cache(
     teacher: object = TEACHER,
     parts: Mapping[str, tuple[int, int]] | None = None,
     seed: int = 0,
+    dense: tuple[int, int] | None = None,
 ) -> Cache:
-    """Makes a cache whose embeddings are the stretches of Gaussian blobs, with a little noise a view."""
+    """Makes a cache whose embeddings are the stretches of Gaussian blobs, with a little noise a view.
+
+    Dense targets, if any, are the coordinates of their points, of which every fourth is not seen.
+    """
     generator = np.random.default_rng(seed)
     names = [f"object {number}" for number in range(objects)]
     recipe = {"made": "by a test", "teacher": teacher, "seed": seed}
-    start_cache(folder, names, recipe, views=views, points=points, width=WIDTH, parts=parts)
+    start_cache(folder, names, recipe, views=views, points=points, width=WIDTH, parts=parts, dense=dense)
+    if dense:
+        np.save(partial_folder(folder) / f"{BASIS}.npy", np.zeros((dense[1] + 1, 7), np.float32))
     cache = open_cache(partial_folder(folder), writable=True)
     for row in range(objects):
         stretch = generator.uniform(0.2, 1, 3)
@@ -52,7 +59,13 @@ def make_cache(
         noise = 0.01 * generator.normal(size=(views, WIDTH))
         embeddings = np.tile(np.resize(stretch, WIDTH), (views, 1)) + noise
         histograms = np.full((views, 48), 1 / 16)
-        cache.write_row(row, embeddings, poses, histograms, cloud / np.linalg.norm(cloud, axis=1).max())
+        cloud /= np.linalg.norm(cloud, axis=1).max()
+        targets = None
+        if dense:
+            seen_K = np.arange(dense[0], dtype=np.uint8) % 4
+            target_KC = np.stack([np.resize(point_3, dense[1]) for point_3 in cloud[: dense[0]]])
+            targets = (32 * target_KC * (seen_K > 0)[:, None]).round().astype(np.int8), seen_K
+        cache.write_row(row, embeddings, poses, histograms, cloud, 0, targets)
     return finish_cache(folder)
 
 

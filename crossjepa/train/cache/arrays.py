@@ -16,6 +16,8 @@ from crossjepa.hashing import file_digest
 
 # torch's own bits of NaN depend on the processor.
 NAN_BITS = 0x7FC0
+# Dense targets are integers of this many steps per standard deviation.
+STEPS_PER_DEVIATION = 32
 
 
 def to_bfloat16(values: NDArray[Any]) -> NDArray[np.uint16]:

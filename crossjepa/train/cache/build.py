@@ -13,11 +13,12 @@ from crossjepa.datasets import Dataset
 from crossjepa.files import lock_file, locked
 from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.cache import Cache, open_cache
+from crossjepa.train.cache.dense import ensure_basis, require_renderer
 from crossjepa.train.cache.layout import finish_cache, start_cache
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder
 from crossjepa.train.cache.ranks import Ranks
 from crossjepa.train.cache.recipe import CacheConfig, fitted, make_recipe, with_contents
-from crossjepa.train.cache.teachers import load_teachers
+from crossjepa.train.cache.teachers import first_teacher, load_teachers
 from crossjepa.train.cache.work import ERRORS, Run, one_thread
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.render import rig
@@ -50,12 +51,15 @@ def make_cache(
         The finished cache, None if other ranks are still at work.
 
     Raises:
-        ValueError: objects cannot be used, or a cache of another recipe is in the way.
+        ValueError: objects cannot be used, a cache of another recipe is in the way, or dense targets are
+            asked for that cannot be had.
     """
     folder, ranks = Path(folder), Ranks()
     device = str(own_device(device))
     teacher = load_teachers(config.teachers, config.render.image_size, device)
     config = fitted(config, dataset)
+    if config.dense:
+        require_renderer(dataset)
     recipe = make_recipe(dataset, config, teacher)
     finished_recipe = with_contents(recipe, dataset, dataset.fingerprints())
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +71,13 @@ def make_cache(
             folder, dataset.names, recipe, views=dataset.views or len(rig(config.render.rig)),
             points=config.render.stored_points, width=teacher.width, parts=teacher.parts,
             about={"timm": teacher.timm_version}, finished=finished_recipe,
+            dense=(config.dense.points, config.dense.channels) if config.dense else None,
         )  # fmt: skip
+        if config.dense:
+            ensure_basis(
+                partial_folder(folder), config.dense, dataset, config.render,
+                first_teacher(teacher), progress=progress and ranks.rank == 0,
+            )  # fmt: skip
     run = Run(folder, dataset, config, device, progress and ranks.rank == 0)
     if workers == 1:
         with one_thread(device):

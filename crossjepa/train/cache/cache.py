@@ -1,6 +1,7 @@
 """The cache of teacher embeddings: rendered and embedded once, read in every epoch.
 
-S objects, V views, P stored points, D teacher width
+S objects, V views, P stored points, D teacher width, K points with dense targets, C channels of these,
+M channels of the teacher's maps, X = C + 1
 
 A cache is a folder of memory-mapped arrays and a manifest. Every object has a checksum; every file gets one
 when the cache is finished.
@@ -16,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import TeacherConfig
-from crossjepa.train.cache.arrays import FloatRows, row_checksum
+from crossjepa.train.cache.arrays import STEPS_PER_DEVIATION, FloatRows, row_checksum
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder, read_manifest, teachers_in
 
 HISTOGRAM_BINS = 48
 ROW_ARRAYS = ("embeddings", "poses", "histograms", "points")
 ARRAYS = (*ROW_ARRAYS, "checksums", "done")
+# In caches with dense targets only. The basis is not of any object.
+DENSE_ROW_ARRAYS, BASIS = ("dense", "dense_seen"), "dense_basis"
 # In unfinished caches only.
 SOURCES = "sources"
 
@@ -54,6 +57,11 @@ class Cache:
         checksums_S: (S,) uint32 checksums of the rows; None in format 1.
         sources_S: (S,) uint64 fingerprints of the sources of the rows, None in finished caches.
         manifest: recipe, names, shapes.
+        dense_SKC: (S, K, C) int8 targets at the first K points, see `crossjepa.train.cache.dense`; None in
+            caches without dense targets, as the next two.
+        dense_seen_SK: (S, K) uint8 number of the views that see a point; without any, its target is 0.
+        basis_XM: (1 + C, M) float32 mean of the teacher's features at points, and what maps their differences
+            from it to the targets; None also in a cache that was interrupted before it was made.
     """
 
     embeddings_SVD: FloatRows
@@ -64,6 +72,9 @@ class Cache:
     checksums_S: NDArray[np.uint32] | None
     sources_S: NDArray[np.uint64] | None
     manifest: Mapping[str, Any]
+    dense_SKC: NDArray[np.int8] | None = None
+    dense_seen_SK: NDArray[np.uint8] | None = None
+    basis_XM: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.points_SP3)
@@ -82,6 +93,21 @@ class Cache:
     def teachers(self) -> tuple[TeacherConfig, ...]:
         """The teachers, in the order in which their embeddings lie side by side."""
         return teachers_in(self.manifest, self.width)
+
+    @property
+    def dense_points(self) -> int:
+        """Number of points with dense targets (K), 0 in caches without any."""
+        return 0 if self.dense_SKC is None else self.dense_SKC.shape[1]
+
+    @property
+    def dense_channels(self) -> int:
+        """Channels of the dense targets (C), 0 in caches without any."""
+        return 0 if self.dense_SKC is None else self.dense_SKC.shape[2]
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the arrays of a finished cache, and of their files."""
+        return ARRAYS if self.dense_SKC is None else (*ARRAYS, *DENSE_ROW_ARRAYS, BASIS)
 
     @property
     def hash(self) -> str:
@@ -115,6 +141,22 @@ class Cache:
             self.embeddings_SVD[index],
         )
 
+    def seen_of(self, row_B: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Returns (B, K) bool: whether any view sees the points with dense targets of some objects."""
+        assert self.dense_seen_SK is not None
+        return self.dense_seen_SK[row_B] > 0
+
+    def dense_of(self, row_B: NDArray[np.int64], point_BQ: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns (B, Q, C) float32 dense targets of chosen points, in standard deviations of a channel."""
+        assert self.dense_SKC is not None
+        return self.dense_SKC[row_B[:, None], point_BQ] * np.float32(1 / STEPS_PER_DEVIATION)
+
+    def dense_row(self, row: int) -> tuple[NDArray[np.int8], NDArray[np.uint8]] | None:
+        """Returns (K, C) dense targets and (K,) numbers of views, as stored; None without dense targets."""
+        if self.dense_SKC is None or self.dense_seen_SK is None:
+            return None
+        return self.dense_SKC[row], self.dense_seen_SK[row]
+
     def part(self, name: str) -> slice:
         """Returns the channels of one embedding, if the cache holds several side by side.
 
@@ -143,6 +185,7 @@ class Cache:
         histograms_VH: NDArray[Any],
         points_P3: NDArray[Any],
         source: int = 0,
+        dense: tuple[NDArray[np.int8], NDArray[np.uint8]] | None = None,
     ) -> None:
         """Stores one object, which counts as done only once its arrays are written.
 
@@ -153,6 +196,7 @@ class Cache:
             histograms_VH: (V, 48) color histograms.
             points_P3: (P, 3) points.
             source: fingerprint of the object's source.
+            dense: (K, C) targets and (K,) numbers of views that see the points, in a cache with such targets.
 
         Raises:
             ValueError: values are not finite in the precision in which they are stored.
@@ -161,6 +205,8 @@ class Cache:
         self.poses_SV5[row] = poses_V5
         self.histograms_SVH[row] = histograms_VH
         self.points_SP3[row] = points_P3
+        if self.dense_SKC is not None and self.dense_seen_SK is not None and dense is not None:
+            self.dense_SKC[row], self.dense_seen_SK[row] = dense
         wrong = self._not_finite(row)
         if wrong:
             raise ValueError(f"its {' and '.join(wrong)} are not finite")
@@ -173,7 +219,8 @@ class Cache:
     def row_checksum(self, row: int) -> int:
         """Returns the checksum of the stored arrays of one object."""
         stored = (self.embeddings_SVD.stored, self.poses_SV5, self.histograms_SVH, self.points_SP3)
-        return row_checksum(*(array[row] for array in stored))
+        dense = (self.dense_SKC, self.dense_seen_SK)
+        return row_checksum(*(array[row] for array in (*stored, *dense) if array is not None))
 
     def damaged_rows(self, part: int = 0, parts: int = 1) -> list[int]:
         """Returns the finished rows of one of several workers that no longer match their checksums."""
@@ -246,6 +293,12 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
         except (OSError, ValueError, EOFError, SyntaxError) as error:
             raise ValueError(f"{folder / name}.npy: damaged or missing ({error})") from error
 
+    manifest = read_manifest(folder)
+    dense: dict[str, Any] = {}
+    if "dense" in manifest:
+        dense = {"dense_SKC": array("dense"), "dense_seen_SK": array("dense_seen")}
+        if "seal" in manifest or (folder / f"{BASIS}.npy").is_file():
+            dense["basis_XM"] = array(BASIS)
     return Cache(
         embeddings_SVD=FloatRows(array("embeddings")),
         poses_SV5=array("poses"),
@@ -254,5 +307,6 @@ def map_cache(folder: Path, *, writable: bool = False) -> Cache:
         done_S=array("done"),
         checksums_S=array("checksums") if (folder / "checksums.npy").is_file() else None,
         sources_S=array(SOURCES) if (folder / f"{SOURCES}.npy").is_file() else None,
-        manifest=read_manifest(folder),
+        manifest=manifest,
+        **dense,
     )

@@ -1,6 +1,6 @@
 """Several caches read as one, such as your own collection beside another, or clouds beside meshes.
 
-B objects asked for, V views, P stored points, D teacher width
+B objects asked for, V views, P stored points, D teacher width, K points with dense targets, C their channels
 """
 
 import os
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crossjepa.train.cache import Cache, Views, open_cache
 
 # Reads rows from one cache; the mask tells which of the requested objects they are.
-Read = Callable[[Cache, NDArray[np.int64], NDArray[np.bool_]], Sequence[NDArray[np.float32]]]
+Read = Callable[[Cache, NDArray[np.int64], NDArray[np.bool_]], Sequence[NDArray[Any]]]
 
 
 class JoinedCaches:
@@ -22,6 +22,10 @@ class JoinedCaches:
 
     Args:
         caches: caches of one teacher with equal numbers of views; if points are fewer they repeat.
+
+    Attributes:
+        dense_points: points with dense targets, as many as all have; 0 unless all have them on one basis.
+        dense_channels: channels of the dense targets; 0 without any.
 
     Raises:
         ValueError: teachers, widths or numbers of views differ, or a cache is given twice.
@@ -39,6 +43,10 @@ class JoinedCaches:
         self.teachers = caches[0].teachers
         self.first_rows = np.cumsum([0, *(len(cache) for cache in caches)])
         self.hash = "+".join(cache.hash for cache in caches)
+        bases = [cache.basis_XM for cache in caches if cache.basis_XM is not None]
+        same = len(bases) == len(caches) and all(np.array_equal(basis, bases[0]) for basis in bases)
+        self.dense_points = min(cache.dense_points for cache in caches) if same else 0
+        self.dense_channels = caches[0].dense_channels if same else 0
 
     def __len__(self) -> int:
         return int(self.first_rows[-1])
@@ -56,6 +64,17 @@ class JoinedCaches:
         (embeddings_BVD,) = self._gather(row_B, lambda cache, own_B, _: [cache.embeddings_of(own_B)])
         return embeddings_BVD
 
+    def seen_of(self, row_B: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Returns (B, K) bool: whether any view sees the points with dense targets of some objects."""
+        points = self.dense_points
+        (seen_BK,) = self._gather(row_B, lambda cache, own_B, _: [cache.seen_of(own_B)[:, :points]])
+        return seen_BK
+
+    def dense_of(self, row_B: NDArray[np.int64], point_BQ: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns (B, Q, C) float32 dense targets of chosen points, in standard deviations of a channel."""
+        (dense_BQC,) = self._gather(row_B, lambda cache, own_B, at_B: [cache.dense_of(own_B, point_BQ[at_B])])
+        return dense_BQC
+
     def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
         """Returns the chosen views of some objects, by default all."""
 
@@ -64,7 +83,7 @@ class JoinedCaches:
 
         return Views(*self._gather(row_B, read))
 
-    def _gather(self, row_B: NDArray[np.int64], read: Read) -> list[NDArray[np.float32]]:
+    def _gather(self, row_B: NDArray[np.int64], read: Read) -> list[NDArray[Any]]:
         """Reads from every cache its share of the rows and restores the requested order."""
         places, shares = [], []
         for cache, first, end in zip(self.caches, self.first_rows[:-1], self.first_rows[1:], strict=True):

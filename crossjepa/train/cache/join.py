@@ -12,7 +12,8 @@ import numpy as np
 
 from crossjepa.files import locked
 from crossjepa.train.cache.build import finished_cache
-from crossjepa.train.cache.cache import ARRAYS, Cache, open_cache
+from crossjepa.train.cache.cache import Cache, open_cache
+from crossjepa.train.cache.dense import write_basis
 from crossjepa.train.cache.layout import finish_cache, start_cache
 from crossjepa.train.cache.manifest import FORMAT, partial_folder
 from crossjepa.train.cache.teachers import channels_of, check_distinct
@@ -24,8 +25,9 @@ SHARED = ("points_SP3", "poses_SV5", "histograms_SVH")
 def join_teachers(folders: Sequence[str | os.PathLike[str]], folder: str | os.PathLike[str]) -> Cache:
     """Joins caches of the same objects and pictures that different teachers embedded.
 
-    The result has the content and the recipe hash of a cache made with all teachers at once. A killed run is
-    started again with the same call; the caches themselves are only read.
+    The result has the content and the recipe hash of a cache made with all teachers at once, whose dense
+    targets are those of the first. A killed run is started again with the same call; the caches themselves
+    are only read.
 
     Args:
         folders: two or more finished caches, in the order in which their embeddings will lie side by side.
@@ -42,8 +44,8 @@ def join_teachers(folders: Sequence[str | os.PathLike[str]], folder: str | os.Pa
     if len(folders) < 2:
         raise ValueError("give at least two caches to join")
     caches, folder = [open_cache(each) for each in folders], Path(folder)
-    for path in folders:
-        others = sorted({file.stem for file in Path(path).glob("*.npy")} - set(ARRAYS))
+    for cache, path in zip(caches, folders, strict=True):
+        others = sorted({file.stem for file in Path(path).glob("*.npy")} - set(cache.arrays))
         if others:
             raise ValueError(f"{path}: cannot be joined, it also holds {', '.join(others)}")
     check_distinct([(each.name, each.weights_sha256) for cache in caches for each in cache.teachers])
@@ -65,7 +67,10 @@ def join_teachers(folders: Sequence[str | os.PathLike[str]], folder: str | os.Pa
         start_cache(
             folder, manifest["names"], recipe, views=caches[0].views, points=caches[0].points_SP3.shape[1],
             width=channels[-1][1], parts=parts, about=about,
+            dense=(caches[0].dense_points, caches[0].dense_channels) if caches[0].dense_points else None,
         )  # fmt: skip
+        if caches[0].basis_XM is not None:
+            write_basis(partial_folder(folder), caches[0].basis_XM)
         _fill(open_cache(partial_folder(folder), writable=True), caches, folders)
         finish_cache(folder)
         # Removes the lock file too: whoever waits for the lock finds the finished cache.
@@ -85,11 +90,13 @@ def _difference(first: Cache, second: Cache) -> str:
         if manifest.get("format") != FORMAT:
             return f"one is of format {manifest.get('format')}; make it again"
     recipes = one["recipe"], two["recipe"]
-    for name in sorted({*recipes[0], *recipes[1]} - {"teacher", "names"}):
+    for name in sorted({*recipes[0], *recipes[1]} - {"teacher", "names", "dense"}):
         if recipes[0].get(name) != recipes[1].get(name):
             return f"their {name} differ: {recipes[0].get(name)} and {recipes[1].get(name)}"
     if recipes[0].get("names") != recipes[1].get("names") or one["names"] != two["names"]:
         return "their objects differ"
+    if second.dense_points and not first.dense_points:
+        return "dense targets are those of the first cache, which has none"
     if one.get("left_out") != two.get("left_out"):
         return "the objects that were left out differ"
     for name in SHARED:
@@ -117,5 +124,6 @@ def _fill(joined: Cache, caches: Sequence[Cache], folders: Sequence[str | os.Pat
                     raise ValueError(f"{folders[0]} and {path} cannot be joined: {what} differ")
         embeddings_VD = np.concatenate([cache.embeddings_SVD[row] for cache in caches], axis=1)
         joined.write_row(
-            row, embeddings_VD, first.poses_SV5[row], first.histograms_SVH[row], first.points_SP3[row]
-        )
+            row, embeddings_VD, first.poses_SV5[row], first.histograms_SVH[row], first.points_SP3[row],
+            dense=first.dense_row(row),
+        )  # fmt: skip

@@ -19,7 +19,7 @@ from crossjepa.datasets.cameras import POSE_FIELDS
 from crossjepa.files import write_json
 from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import file_sha256
-from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, SOURCES, Cache, open_cache
+from crossjepa.train.cache.cache import BASIS, HISTOGRAM_BINS, SOURCES, Cache, open_cache
 from crossjepa.train.cache.manifest import FORMAT, MANIFEST, partial_folder, read_manifest, seal
 
 
@@ -34,6 +34,7 @@ def start_cache(
     parts: Mapping[str, Sequence[int]] | None = None,
     about: Mapping[str, Any] | None = None,
     finished: Mapping[str, Any] | None = None,
+    dense: tuple[int, int] | None = None,
 ) -> Path:
     """Creates an empty cache, or finds the unfinished one of the same recipe.
 
@@ -48,6 +49,8 @@ def start_cache(
         parts: first channel, and the one after the last, of each kind of embedding.
         about: further facts that do not determine the content.
         finished: the recipe for `finish_cache`, if it differs.
+        dense: points with dense targets per object and channels of these (K, C), None for none; their basis
+            has yet to be written to the folder.
 
     Returns:
         The folder of the unfinished cache.
@@ -66,6 +69,7 @@ def start_cache(
         "parts": dict(parts or {"cls": (0, width)}),
         "embeddings": "bfloat16",
         **(about or {}),
+        **({"dense": dict(zip(("points", "channels"), dense, strict=True))} if dense else {}),
         "names": list(names),
     }
     if (partial / MANIFEST).is_file():
@@ -86,12 +90,14 @@ def start_cache(
                 )
         return partial
     partial.mkdir(parents=True, exist_ok=True)
-    _lay_out(partial, len(names), views, points, width)
+    _lay_out(partial, len(names), views, points, width, dense)
     write_json(partial / MANIFEST, manifest)
     return partial
 
 
-def _lay_out(folder: Path, rows: int, views: int, points: int, width: int) -> None:
+def _lay_out(
+    folder: Path, rows: int, views: int, points: int, width: int, dense: tuple[int, int] | None
+) -> None:
     layout: dict[str, tuple[type, tuple[int, ...]]] = {
         "embeddings": (np.uint16, (rows, views, width)),
         "poses": (np.float32, (rows, views, len(POSE_FIELDS))),
@@ -101,6 +107,8 @@ def _lay_out(folder: Path, rows: int, views: int, points: int, width: int) -> No
         "done": (np.bool_, (rows,)),
         SOURCES: (np.uint64, (rows,)),
     }
+    if dense:
+        layout |= {"dense": (np.int8, (rows, *dense)), "dense_seen": (np.uint8, (rows, dense[0]))}
     for name, (dtype, shape) in layout.items():
         np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
 
@@ -137,11 +145,11 @@ def finish_cache(
     if bad:
         name = cache.manifest["names"][bad[0]]
         raise ValueError(f"{folder}: {name} holds values that are not finite; run the same command again")
-    manifest = dict(cache.manifest)
+    manifest, arrays = dict(cache.manifest), cache.arrays
     del cache
     if recipe is not None:
         manifest.update(recipe=dict(recipe), recipe_hash=recipe_hash(recipe))
-    manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in ARRAYS}
+    manifest["sha256"] = {name: file_sha256(partial / f"{name}.npy") for name in arrays}
     manifest["seal"] = seal(manifest)
     write_json(partial / MANIFEST, manifest)
     (partial / f"{SOURCES}.npy").unlink(missing_ok=True)
@@ -156,8 +164,12 @@ def _without_rows(cache: Cache, partial: Path, kept: NDArray[np.int64]) -> Path:
     shutil.rmtree(smaller, ignore_errors=True)
     smaller.mkdir()
     _, views, width = cache.embeddings_SVD.shape
-    _lay_out(smaller, len(kept), views, cache.points_SP3.shape[1], width)
-    for name in ARRAYS:
+    dense = (cache.dense_points, cache.dense_channels) if cache.dense_points else None
+    _lay_out(smaller, len(kept), views, cache.points_SP3.shape[1], width, dense)
+    for name in cache.arrays:
+        if name == BASIS:
+            shutil.copy(partial / f"{name}.npy", smaller)
+            continue
         source = np.load(partial / f"{name}.npy", mmap_mode="r")
         target = np.load(smaller / f"{name}.npy", mmap_mode="r+")
         for place, row in enumerate(kept):

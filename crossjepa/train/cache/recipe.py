@@ -6,6 +6,7 @@ from typing import Any
 
 from crossjepa.datasets import Dataset
 from crossjepa.hashing import text_digest
+from crossjepa.train.cache.dense import DenseConfig, dense_facts
 from crossjepa.train.cache.manifest import FORMAT
 from crossjepa.train.cache.teacher import Embedding, Teacher
 from crossjepa.train.cache.teachers import Teachers
@@ -20,14 +21,17 @@ class CacheConfig:
         teacher: timm name or local safetensors file, or several, which all embed the same pictures.
         embedding: "cls", "patch", "both" or "layers", see `Teacher`; one for all teachers or one for each.
         render: points, cameras and pictures.
+        dense: targets at points of the objects, None for none.
 
     Raises:
-        ValueError: there is no teacher, or the number of embeddings fits neither one nor all teachers.
+        ValueError: there is no teacher, the number of embeddings fits neither one nor all teachers, or there
+            are dense targets at more points than are stored.
     """
 
     teacher: str | Sequence[str]
     embedding: Embedding | Sequence[Embedding] = "cls"
     render: RenderConfig = field(default_factory=RenderConfig)
+    dense: DenseConfig | None = None
 
     def __post_init__(self) -> None:
         teachers, embeddings = _several(self.teacher), _several(self.embedding)
@@ -36,6 +40,11 @@ class CacheConfig:
         if len(embeddings) not in (1, len(teachers)):
             raise ValueError(
                 f"{len(embeddings)} embeddings for {len(teachers)} teachers: give one for all or one for each"
+            )
+        if self.dense and self.dense.points > self.render.stored_points:
+            raise ValueError(
+                f"dense targets at {self.dense.points} points, but only {self.render.stored_points} points "
+                "are stored"
             )
 
     @property
@@ -55,12 +64,14 @@ def make_recipe(dataset: Dataset, config: CacheConfig, teacher: Teacher | Teache
     if dataset.views:
         # Pictures that exist are only resized.
         render = {name: render[name] for name in ("image_size", "stored_points", "seed")}
+    dense = {"dense": dense_facts(config.dense)} if config.dense else {}
     return {
         "format": FORMAT,
         "teacher": teacher.facts(),
         "render": render,
         "data": dataset.facts(),
         "names": text_digest(dataset.names),
+        **dense,
     }
 
 
@@ -73,4 +84,5 @@ def fitted(config: CacheConfig, dataset: Dataset) -> CacheConfig:
     """Returns a configuration that stores no more points than the objects have."""
     points = config.render.stored_points
     points = min(points, dataset.num_points) if dataset.num_points else points
-    return replace(config, render=replace(config.render, stored_points=points))
+    dense = config.dense and replace(config.dense, points=min(config.dense.points, points))
+    return replace(config, render=replace(config.render, stored_points=points), dense=dense)

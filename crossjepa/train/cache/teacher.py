@@ -18,6 +18,8 @@ DEFAULT_TEACHER = "vit_base_patch14_dinov2.lvd142m"
 Embedding: TypeAlias = Literal["cls", "patch", "both", "layers"]
 # The last blocks of a transformer, or resolutions of a convolutional network, that "layers" takes.
 LAYERS = 2
+# Those whose maps dense targets take.
+MAPS = 3
 
 
 class Teacher:
@@ -98,11 +100,41 @@ class Teacher:
         Returns:
             (V, D) float32 embeddings, on the CPU.
         """
+        with torch.autocast(self.device.type, torch.bfloat16):
+            embeddings_VD = self._embed(self._pixels(images_VHW3))
+        return embeddings_VD.float().cpu()
+
+    @torch.inference_mode()
+    def embed_with_maps(self, images_VHW3: NDArray[np.uint8]) -> tuple[Tensor, list[Tensor]]:
+        """Embeds images and keeps the maps of the last three resolutions, or blocks of a transformer.
+
+        Args:
+            images_VHW3: (V, H, W, 3) uint8 RGB.
+
+        Returns:
+            embeddings_VD: (V, D) float32, those of `embed`, on the CPU.
+            maps: (V, C, h, w) float32 each, from earlier to later, on the CPU.
+
+        Raises:
+            ValueError: the model gives no access to its layers.
+        """
+        if not hasattr(self.model, "forward_intermediates"):
+            raise ValueError(f"{self.name} does not show its layers, which dense targets need")
+        model: Any = self.model
+        with torch.autocast(self.device.type, torch.bfloat16):
+            features, maps = model.forward_intermediates(self._pixels(images_VHW3), indices=MAPS, norm=True)
+            if self.embedding == "layers":
+                embeddings_VD = _statistics(maps[-LAYERS:])
+            elif self.embedding == "cls":
+                embeddings_VD = model.forward_head(features)
+            else:
+                embeddings_VD = self._with_patches(features)
+        return embeddings_VD.float().cpu(), [map_VCHW.float().cpu() for map_VCHW in maps]
+
+    def _pixels(self, images_VHW3: NDArray[np.uint8]) -> Tensor:
         images = torch.from_numpy(np.array(images_VHW3)).to(self.device)
         pixels = ((images.float() / 255.0 - self.mean_3) / self.std_3).permute(0, 3, 1, 2)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            embeddings_VD = self._embed(pixels.contiguous(memory_format=torch.channels_last))
-        return embeddings_VD.float().cpu()
+        return pixels.contiguous(memory_format=torch.channels_last)
 
     def _embed(self, pixels: Tensor) -> Tensor:
         model: Any = self.model
@@ -111,12 +143,14 @@ class Teacher:
             return pooled_VD
         if self.embedding == "layers":
             maps = model.forward_intermediates(pixels, indices=LAYERS, norm=True, intermediates_only=True)
-            flat = [map_VCHW.float().flatten(2) for map_VCHW in maps]
-            return torch.cat([part for map_VCK in flat for part in (map_VCK.mean(2), map_VCK.amax(2))], dim=1)
-        features = model.forward_features(pixels)
+            return _statistics(maps)
+        return self._with_patches(model.forward_features(pixels))
+
+    def _with_patches(self, features: Tensor) -> Tensor:
         patch_VD = self._mean_patch(features.float())
         if self.embedding == "patch":
             return patch_VD
+        model: Any = self.model
         return torch.cat([model.forward_head(features, pre_logits=True).float(), patch_VD], dim=1)
 
     def _mean_patch(self, features: Tensor) -> Tensor:
@@ -125,6 +159,12 @@ class Teacher:
         # Maps (V, D, H, W) of convolutional networks, (V, H, W, D) of some with windows.
         channels_last = features.shape[1] != self.model.num_features
         return features.mean(dim=(1, 2) if channels_last else (2, 3))
+
+
+def _statistics(maps: list[Tensor]) -> Tensor:
+    """Returns mean and maximum of each of some (V, C, H, W) maps, one after another: (V, D)."""
+    flat = [map_VCHW.float().flatten(2) for map_VCHW in maps]
+    return torch.cat([part for map_VCK in flat for part in (map_VCK.mean(2), map_VCK.amax(2))], dim=1)
 
 
 def _load(name: str, image_size: int) -> nn.Module:

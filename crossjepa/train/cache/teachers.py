@@ -52,6 +52,17 @@ class Teachers:
         """
         return torch.cat([teacher.embed(images_VHW3) for teacher in self.members], dim=1)
 
+    def embed_with_maps(self, images_VHW3: NDArray[np.uint8]) -> tuple[Tensor, list[Tensor]]:
+        """Embeds images and keeps the maps of the first teacher, see `Teacher.embed_with_maps`."""
+        embeddings_VD, maps = self.members[0].embed_with_maps(images_VHW3)
+        others = [teacher.embed(images_VHW3) for teacher in self.members[1:]]
+        return torch.cat([embeddings_VD, *others], dim=1), maps
+
+
+def first_teacher(teacher: Teacher | Teachers) -> Teacher:
+    """Returns the only teacher, or the first of several."""
+    return teacher.members[0] if isinstance(teacher, Teachers) else teacher
+
 
 def load_teachers(
     teachers: Sequence[tuple[str, Embedding]], image_size: int = 224, device: str = "cpu"

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossjepa.datasets.cameras import POSE_FIELDS
 from crossjepa.hashing import file_digest, recipe_hash
-from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, map_cache
+from crossjepa.train.cache.cache import BASIS, HISTOGRAM_BINS, Cache, map_cache
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder, seal
 
 # Rows whose embeddings are read for the summary.
@@ -81,6 +81,7 @@ def _facts(folder: Path, cache: Cache) -> dict[str, Any]:
         "parts": manifest.get("parts", {"cls": [0, width]}),
         "points": cache.points_SP3.shape[1],
         "teachers" if isinstance(teacher, list) else "teacher": teacher,
+        **({"dense": manifest["dense"]} if "dense" in manifest else {}),
         "render": recipe.get("render", recipe.get("rig")),
         "recipe": manifest.get("recipe_hash"),
         "megabytes": round(size / 1e6, 1),
@@ -99,6 +100,12 @@ def _shape_problems(cache: Cache) -> list[str]:
     }
     if cache.checksums_S is not None:
         expected["checksums"] = (cache.checksums_S.shape, (objects,))
+    if cache.dense_SKC is not None and cache.dense_seen_SK is not None:
+        points, channels = manifest["dense"]["points"], manifest["dense"]["channels"]
+        expected["dense"] = (cache.dense_SKC.shape, (objects, points, channels))
+        expected["dense_seen"] = (cache.dense_seen_SK.shape, (objects, points))
+    if cache.basis_XM is not None:
+        expected[BASIS] = (cache.basis_XM.shape, (cache.dense_channels + 1, cache.basis_XM.shape[1]))
     for name, (found, wanted) in expected.items():
         if tuple(found) != wanted:
             problems.append(f"{name}.npy: shape {found}, the manifest says {wanted}")
@@ -114,7 +121,7 @@ def _checksum_problems(folder: Path, cache: Cache) -> list[str]:
     if manifest.get("recipe_hash") != recipe_hash(manifest.get("recipe", {})):
         problems.append(f"{MANIFEST}: its recipe is not the one that its hash names")
     sums = manifest.get("sha256", {})
-    wrong = [name for name in ARRAYS if sums.get(name) != file_digest(folder / f"{name}.npy")]
+    wrong = [name for name in cache.arrays if sums.get(name) != file_digest(folder / f"{name}.npy")]
     problems += [f"{name}.npy: its checksum is wrong" for name in wrong]
     if wrong:
         names = [manifest["names"][row] for row in cache.damaged_rows()]
@@ -155,7 +162,11 @@ def _statistics(cache: Cache) -> dict[str, Any]:
     poses_R5 = np.asarray(cache.poses_SV5[rows]).reshape(-1, len(POSE_FIELDS))
     spans = zip(POSE_FIELDS, poses_R5.min(axis=0), poses_R5.max(axis=0), strict=True)
     spread_D = embeddings_RD.std(axis=0)
+    dense = {}
+    if cache.dense_seen_SK is not None:
+        dense["share of points with dense targets"] = round(float((cache.dense_seen_SK[rows] > 0).mean()), 4)
     return {
+        **dense,
         "mean norm": round(float(np.linalg.norm(embeddings_RD, axis=1).mean()), 4),
         "mean spread of a channel": round(float(spread_D.mean()), 4),
         "constant channels": int((spread_D == 0).sum()),

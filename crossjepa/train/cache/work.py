@@ -17,6 +17,7 @@ from torch.multiprocessing.spawn import ProcessException, spawn
 from crossjepa.datasets import Dataset
 from crossjepa.io import PointCloudError
 from crossjepa.train.cache.cache import Cache, open_cache
+from crossjepa.train.cache.dense import embed_densely
 from crossjepa.train.cache.manifest import partial_folder
 from crossjepa.train.cache.recipe import CacheConfig
 from crossjepa.train.cache.teacher import Teacher
@@ -74,9 +75,14 @@ class Run:
         try:
             source = self.dataset.fingerprint(row)
             views = make_views(self.dataset[row], row, self.config.render, self.device)
-            embeddings_VD = teacher.embed(views.images_VHW3).numpy()
+            if not cache.dense_points:
+                embeddings_VD, dense = teacher.embed(views.images_VHW3).numpy(), None
+            else:
+                embeddings_VD, features = embed_densely(views, teacher, cache.dense_points)
+                assert cache.basis_XM is not None
+                dense = features.quantized(cache.basis_XM)
             cache.write_row(
-                row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3, source=source
+                row, embeddings_VD, views.poses_V5, views.histograms_VH, views.points_P3, source, dense
             )
         except (PointCloudError, ValueError, OSError) as error:
             note.parent.mkdir(exist_ok=True)

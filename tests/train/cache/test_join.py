@@ -18,6 +18,7 @@ from crossjepa.train.cache import (
     ARRAYS,
     Cache,
     CacheConfig,
+    DenseConfig,
     check_cache,
     join_teachers,
     make_cache,
@@ -118,10 +119,10 @@ def test_rows_of_an_interrupted_run_are_written_again(
 ) -> None:
     write_row = Cache.write_row
 
-    def interrupted(self: Cache, row: int, *arrays: Any) -> None:
+    def interrupted(self: Cache, row: int, *arrays: Any, **more: Any) -> None:
         if row == 1:
             raise KeyboardInterrupt
-        write_row(self, row, *arrays)
+        write_row(self, row, *arrays, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(Cache, "write_row", interrupted)
@@ -219,3 +220,20 @@ def test_caches_of_format_1_are_refused(tmp_path: Path) -> None:
         write_json(tmp_path / name / "manifest.json", {**cache.manifest, "format": 1, "recipe": recipe})
     with pytest.raises(ValueError, match="cannot be joined: one is of format 1; make it again"):
         join_teachers([tmp_path / "a", tmp_path / "b"], tmp_path / "joined")
+
+
+def test_dense_targets_are_those_of_the_first_cache(
+    make: Make, teachers: list[str], singles: list[Path], tmp_path: Path
+) -> None:
+    dense = DenseConfig(points=20, channels=3)
+    make(tmp_path / "dense", CacheConfig(teachers[0], KINDS[0], RENDER, dense))
+    make(tmp_path / "once", CacheConfig(teachers[:2], KINDS[:2], RENDER, dense))
+    join_teachers([tmp_path / "dense", singles[1]], tmp_path / "joined")
+    assert check_cache(tmp_path / "joined").problems == []
+    names = sorted(path.name for path in (tmp_path / "once").glob("*.npy"))
+    assert {"dense.npy", "dense_seen.npy", "dense_basis.npy"} < set(names)
+    for name in names:
+        assert (tmp_path / "joined" / name).read_bytes() == (tmp_path / "once" / name).read_bytes(), name
+    assert open_cache(tmp_path / "joined").hash == open_cache(tmp_path / "once").hash
+    with pytest.raises(ValueError, match="dense targets are those of the first cache, which has none"):
+        join_teachers([singles[1], tmp_path / "dense"], tmp_path / "other")
