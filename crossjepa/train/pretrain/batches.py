@@ -1,6 +1,7 @@
 """Batches from a cache, sampled and augmented, each a pure function of (seed, step).
 
-B clouds, N points, P stored points, V views, H histogram bins, D teacher width
+B clouds, N points, P stored points, V views, H histogram bins, D teacher width,
+Q points with dense targets, K channels of these
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from crossjepa.train.cache import Cache
 from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.common.rng import CloudRng
 from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.dense import check_dense, choose_points
 from crossjepa.train.pretrain.placement import Augmented, draw_motion, normalize
 from crossjepa.train.pretrain.scans import Scanner, scan
 
 # Salts that keep the random numbers for different purposes apart.
-_ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER, _SCAN = range(6)
+_ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER, _SCAN, _DENSE = range(7)
 
 
 class Batch(NamedTuple):
@@ -33,6 +35,10 @@ class Batch(NamedTuple):
         pose_BV3: (B, V, 3) azimuth and elevation in radians, distance in radii of the object.
         histogram_BVH: (B, V, 48) color histogram of each view.
         embeddings_BVD: (B, V, D) float32 embeddings as the teacher gave them.
+        queries_BQ3: (B, Q, 3) float32 points with dense targets, in the frame of the augmented clouds; Q is 0
+            for recipes without a loss on them.
+        dense_BQK: (B, Q, K) float32 dense targets, in standard deviations of a channel.
+        seen_BQ: (B, Q) bool, whether any picture shows the point; without one it has no target.
         mask_BN: (B, N) bool, False for points that repeat others in clouds of fewer than N points; None if no
             cloud has fewer.
         other_mask_BN: the same for the other points.
@@ -43,6 +49,9 @@ class Batch(NamedTuple):
     pose_BV3: Tensor
     histogram_BVH: Tensor
     embeddings_BVD: Tensor
+    queries_BQ3: Tensor
+    dense_BQK: Tensor
+    seen_BQ: Tensor
     mask_BN: Tensor | None = None
     other_mask_BN: Tensor | None = None
 
@@ -102,6 +111,8 @@ class Batches:
             raise ValueError(
                 f"views_per_step is {data.views_per_step}, but the cache has {cache.views} views"
             )
+        if config.loss.dense_weight:
+            check_dense(cache, config.loss.dense_points)
         self.cache, self.config, self.rank, self.world, self.device = cache, config, rank, world, device
         self.steps_per_epoch = len(self.train_rows) // data.batch_size
         self.steps = config.run.steps or config.run.epochs * self.steps_per_epoch
@@ -161,12 +172,17 @@ class Batches:
 
         cloud = sample(rng, key)
         other = sample(_rng(row_B, other_key), other_key) if other_key else cloud
+        queries = self.config.loss.dense_points if self.config.loss.dense_weight else 0
+        dense = choose_points(cache, row_B, stored_BP3, queries, _rng(row_B, (*key, _DENSE)))
         return Batch(
             cloud.points_BN3,
             other.points_BN3,
             cloud.pose_BV3,
             torch.from_numpy(views.histograms_BVH).to(self.device),
             torch.from_numpy(views.embeddings_BVD).to(self.device),
+            cloud.placement.apply(dense.points_BQ3),
+            dense.targets_BQK,
+            dense.seen_BQ,
             cloud.mask_BN,
             other.mask_BN,
         )

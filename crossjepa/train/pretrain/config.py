@@ -86,6 +86,10 @@ class LossSection(Checked):
             objects ask for features that are the same however the object is turned; this one keeps the pose.
             0 leaves it out.
         occupancy_nodes: nodes of its grid along each axis.
+        dense_weight: weight of a loss that is not the paper's: a linear readout of the features at points
+            (those of `encode_points`) predicts what the teacher's maps hold where pictures show these points.
+            It needs caches with dense targets. 0 leaves it out.
+        dense_points: points of each cloud, chosen anew in every step, at which it is taken.
     """
 
     target_scaling: TargetScaling = "standardize"
@@ -98,6 +102,8 @@ class LossSection(Checked):
     points_weight: NonNegative = 0.0
     occupancy_weight: NonNegative = 0.0
     occupancy_nodes: Annotated[int, Limit(lambda value: value >= 2, "at least 2")] = 4
+    dense_weight: NonNegative = 0.0
+    dense_points: Count = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from crossjepa.config import NAMED_SIZES
-from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, FloatRows, to_bfloat16
+from crossjepa.train.cache import HISTOGRAM_BINS, POSE_FIELDS, Cache, DenseConfig, FloatRows, to_bfloat16
 from crossjepa.train.cache.concat import JoinedCaches, open_caches
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.pretrain.batches import Batch, Batches, divide
@@ -104,11 +104,13 @@ def dry_run(
     elif objects < 1:
         raise ValueError("how many objects? give a cache or a number of objects")
     else:
-        cache = random_cache(objects, views or config.data.views_per_step, target_width)
+        dense = config.loss.dense_points if config.loss.dense_weight else 0
+        cache = random_cache(objects, views or config.data.views_per_step, target_width, dense)
     batches = Batches(cache, config)
     chosen = own_device(device)
     torch.manual_seed(config.run.seed)
-    model = PretrainModel(config, cache.width, [each.width for each in cache.teachers]).to(chosen)
+    widths = [each.width for each in cache.teachers]
+    model = PretrainModel(config, cache.width, widths, cache.dense_channels).to(chosen)
     if model.contrast and config.loss.contrast_with == "cache":
         model.contrast.compare_with(torch.randn(len(batches.train_rows), cache.width, device=chosen))
     phases = phases_of(config, batches.steps)
@@ -178,7 +180,7 @@ def _measure(
     for even, weight in ((0.0, 1 - share), (1.0, share)):
         if weight:
             data_seconds += weight * _seconds_of_data(cache, config.change(even_probability=even), device)
-    return StepTime(_seconds_of_model(model, config, cache.width, device) + data_seconds, data_seconds)
+    return StepTime(_seconds_of_model(model, config, cache, device) + data_seconds, data_seconds)
 
 
 def _seconds_of_data(cache: Cache | JoinedCaches, config: PretrainConfig, device: torch.device) -> float:
@@ -191,11 +193,11 @@ def _seconds_of_data(cache: Cache | JoinedCaches, config: PretrainConfig, device
 
 
 def _seconds_of_model(
-    model: PretrainModel, config: PretrainConfig, target_width: int, device: torch.device
+    model: PretrainModel, config: PretrainConfig, cache: Cache | JoinedCaches, device: torch.device
 ) -> float:
     optimizers = make_optimizers(model, config)
     model.encoder.config = config.encoder_at(0)
-    batch = random_batch(config, target_width, model.encoder.config.num_points, device)
+    batch = random_batch(config, cache.width, model.encoder.config.num_points, device, cache.dense_channels)
 
     def step() -> None:
         for part in divide(batch, config.optim.accumulation_steps):
@@ -207,7 +209,9 @@ def _seconds_of_model(
     return min(seconds)
 
 
-def random_batch(config: PretrainConfig, target_width: int, points: int, device: torch.device) -> Batch:
+def random_batch(
+    config: PretrainConfig, target_width: int, points: int, device: torch.device, dense_channels: int = 0
+) -> Batch:
     """Returns a batch of the recipe's shapes, filled with noise."""
     batch, views = config.data.batch_size, config.data.views_per_step
     points_BN3 = torch.randn(batch, points, 3)
@@ -216,10 +220,13 @@ def random_batch(config: PretrainConfig, target_width: int, points: int, device:
         torch.rand(batch, views, HISTOGRAM_BINS),
         torch.randn(batch, views, target_width),
     )
-    return Batch(points_BN3, points_BN3, *parts).to(device)
+    queries = config.loss.dense_points if config.loss.dense_weight else 0
+    dense = torch.randn(batch, queries, 3), torch.randn(batch, queries, dense_channels)
+    seen_BQ = torch.ones(batch, queries, dtype=torch.bool)
+    return Batch(points_BN3, points_BN3, *parts, *dense, seen_BQ).to(device)
 
 
-def random_cache(objects: int, views: int, target_width: int) -> Cache:
+def random_cache(objects: int, views: int, target_width: int, dense: int = 0) -> Cache:
     """Returns a cache of noise whose objects are all the same, so that it takes no memory."""
     random = np.random.default_rng(0).random
 
@@ -235,6 +242,8 @@ def random_cache(objects: int, views: int, target_width: int) -> Cache:
         checksums_S=None,
         sources_S=None,
         manifest={},
+        dense_SKC=same(np.zeros((dense, DenseConfig().channels), np.int8)) if dense else None,
+        dense_seen_SK=same(np.ones(dense, np.uint8)) if dense else None,
     )
 
 

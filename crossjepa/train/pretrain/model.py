@@ -18,6 +18,7 @@ from crossjepa.train.pretrain.batches import Batch
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.losses import (
     ContrastLoss,
+    DenseLoss,
     ObjectLoss,
     OccupancyLoss,
     PointToPointLoss,
@@ -44,12 +45,19 @@ class PretrainModel(nn.Module):
         config: the recipe.
         target_width: channels of the teacher's embedding, or of all teachers together (D).
         teacher_widths: channels of each teacher, if there are several.
+        dense_channels: channels of the dense targets, if the recipe has a loss on them.
 
     Raises:
         ValueError: the recipe's weights of teachers do not fit their number, or several would be learnable.
     """
 
-    def __init__(self, config: PretrainConfig, target_width: int, teacher_widths: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        config: PretrainConfig,
+        target_width: int,
+        teacher_widths: Sequence[int] = (),
+        dense_channels: int = 0,
+    ) -> None:
         super().__init__()
         self.config = config
         shape, loss = config.model, config.loss
@@ -77,6 +85,8 @@ class PretrainModel(nn.Module):
         self.object_loss = ObjectLoss(loss.smooth_l1_beta, teachers)
         self.points_loss = PointToPointLoss()
         self.occupancy_loss = OccupancyLoss(loss.occupancy_nodes, loss.smooth_l1_beta)
+        # Made last, so that without it everything else begins with the same random weights.
+        self.dense_loss = DenseLoss(width, dense_channels, loss.smooth_l1_beta) if loss.dense_weight else None
 
     def freeze_encoder(self, frozen: bool) -> None:
         """Keeps the encoder exactly as it is from now on, or lets it learn.
@@ -134,6 +144,12 @@ class PretrainModel(nn.Module):
         if weights.occupancy_weight:
             parts["occupancy"] = self.occupancy_loss(encoded.tokens, batch.points_BN3)
             total = total + weights.occupancy_weight * parts["occupancy"]
+        if self.dense_loss:
+            parts["dense"] = self.dense_loss(
+                encoded.tokens, encoded.centers, batch.queries_BQ3, batch.dense_BQK, batch.seen_BQ,
+                encoded.token_mask,
+            )  # fmt: skip
+            total = total + weights.dense_weight * parts["dense"]
         return Losses(total, parts)
 
     @torch.no_grad()

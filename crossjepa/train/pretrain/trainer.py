@@ -97,7 +97,7 @@ class Trainer:
         embeddings_RD = views.embeddings_BVD.reshape(-1, cache.width)
         widths = [teacher.width for teacher in cache.teachers]
         self.targets = Targets(embeddings_RD, config.loss.target_scaling, widths).to(process.device)
-        self.model = PretrainModel(config, cache.width, widths).to(process.device)
+        self.model = PretrainModel(config, cache.width, widths, cache.dense_channels).to(process.device)
         self.prediction = describe_predictor(self.model.predictor.config, cache, views)
         if process.world > 1:
             sync_batch_norms(self.model)

@@ -163,8 +163,8 @@ def test_random_batches_have_the_shapes_of_real_ones(config: PretrainConfig) -> 
     real = Batches(open_cache(config.data.cache), config)(0)
     noise = random_batch(config, WIDTH, real.points_BN3.shape[1], torch.device("cpu"))
     assert noise.mask_BN is real.mask_BN is None
-    assert [value.shape for value in noise[:5]] == [value.shape for value in real[:5]]
-    assert [value.dtype for value in noise[:5]] == [value.dtype for value in real[:5]]
+    assert [value.shape for value in noise[:8]] == [value.shape for value in real[:8]]
+    assert [value.dtype for value in noise[:8]] == [value.dtype for value in real[:8]]
 
 
 def test_random_caches_of_many_objects_take_no_memory() -> None:
