@@ -6,7 +6,7 @@ n train clouds, m test clouds
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,25 @@ def divide(dataset: Dataset, seed: int = 0, holdout: bool = False) -> Division:
     if not len(train_n) or not len(test_m):
         raise ValueError(f"{dataset.name}: {len(train_n)} clouds to fit on and {len(test_m)} to test on")
     return Division(rule, (Partition(name, train_n, test_m),))
+
+
+def with_folds(dataset: Dataset, folds: int, seed: int = 0) -> Dataset:
+    """Divides a data set that has no test split into folds, which `divide` takes as test splits in turn.
+
+    Args:
+        dataset: the data set; returned as it is if it has a test split or folds.
+        folds: number of folds, over which every class is dealt out evenly.
+        seed: seed of the random choice.
+    """
+    if any(split == "test" or split.startswith("fold") for split in dataset.split_names):
+        return dataset
+    fold_n = np.zeros(len(dataset), np.int64)
+    for label in np.unique(dataset.labels_n).tolist():
+        members = np.flatnonzero(dataset.labels_n == label)
+        order = np.random.default_rng([seed, label]).permutation(len(members))
+        # Beginning elsewhere for every class, so that small classes do not all fill the first folds.
+        fold_n[members[order]] = (np.arange(len(members)) + label) % folds
+    return replace(dataset, splits=tuple(f"fold{number}" for number in fold_n.tolist()))
 
 
 def draw_per_class(

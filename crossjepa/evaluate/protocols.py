@@ -9,6 +9,7 @@ from crossjepa.evaluate.fewshot import run_fewshot
 from crossjepa.evaluate.fewshot_tuned import FINETUNED
 from crossjepa.evaluate.knn import run_knn, run_retrieval
 from crossjepa.evaluate.label_efficiency import run_label_efficiency
+from crossjepa.evaluate.part_probe import run_part_probe
 from crossjepa.evaluate.probes import run_linear, run_logistic, run_published
 from crossjepa.evaluate.robustness import run_robustness
 from crossjepa.result import Outcome
@@ -22,11 +23,14 @@ class Protocol:
         name: its name.
         description: what is done, in words.
         run: does it.
+        folds: folds into which a data set without splits is divided, each a test split once; 0 for one
+            random fifth as a test split.
     """
 
     name: str
     description: str
     run: Callable[[EvaluationContext], Outcome]
+    folds: int = 0
 
 
 def _published(name: str, description: str) -> Protocol:
@@ -86,6 +90,13 @@ PROTOCOLS: dict[str, Protocol] = {
             "label-efficiency",
             "linear SVM on 1, 5, 10, 50 and 100 % of the labels, nested, 3 subsets each",
             run_label_efficiency,
+        ),
+        Protocol(
+            "partseg-linear",
+            "parts from frozen features of points: one ridge classifier per class, whose ridge comes from "
+            "cross-validation on train; mIoU over shapes and classes; without splits, 5 folds by class",
+            run_part_probe,
+            folds=5,
         ),
     )
 }  # fmt: skip

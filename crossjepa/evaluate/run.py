@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from crossjepa.datasets import Dataset, find_folds, load_fold
-from crossjepa.datasets.splits import divide, limit
+from crossjepa.datasets.splits import divide, limit, with_folds
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.baselines import CALIBRATION_CLOUDS, ShapeDistributions, untrained_encoder
 from crossjepa.evaluate.context import EvaluationContext
@@ -74,6 +74,8 @@ def evaluate(
     """
     rule = find_protocol(protocol)
     run = _with_options(rule, folds, settings)
+    if rule.folds and not holdout:
+        dataset = with_folds(dataset, rule.folds, seed)
     if per_class is not None:
         dataset = limit(dataset, per_class, seed)
     if isinstance(extractor, CrossJEPAEncoder):

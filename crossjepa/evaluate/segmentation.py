@@ -3,7 +3,7 @@
 N points
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,7 +33,13 @@ def evaluate_parts(predict: Callable[[Sample], Parts], dataset: Dataset) -> Outc
             raise ValueError(f"{sample.name} has no part labels")
         predictions.append(np.asarray(predict(sample)))
         truths.append(sample.parts_N)
-    labels = dataset.labels_n.tolist()
+    return parts_outcome(dataset, predictions, truths, dataset.labels_n.tolist())
+
+
+def parts_outcome(
+    dataset: Dataset, predictions: Sequence[Parts], truths: Sequence[Parts], labels: Sequence[int]
+) -> Outcome:
+    """Scores the (N,) predicted parts of some shapes of a data set; see `evaluate_parts` for the result."""
     scores = part_scores(predictions, truths, labels, dataset.class_parts)
     rows = [
         {"class": dataset.classes[label], "shapes": labels.count(label), "miou": miou}
