@@ -75,12 +75,14 @@ def test_a_run_that_breaks_leaves_its_figures(config: PretrainConfig, tmp_path: 
 
 
 def test_every_column_is_explained(config: PretrainConfig, tmp_path: Path) -> None:
+    make_cache(tmp_path / "cache", dense=(16, 4))
     everything = config.change(
-        points_weight=0.5, occupancy_weight=1.0, occupancy_nodes=2, contrast_weight=0.3, steps=2
-    )
+        cache=str(tmp_path / "cache"), points_weight=0.5, occupancy_weight=1.0, occupancy_nodes=2,
+        contrast_weight=0.3, dense_weight=1.0, dense_points=8, steps=2,
+    )  # fmt: skip
     data = ProbeData(torch.randn(20, 64, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2)
-    pretrain(everything, tmp_path, replace(EVERY_STEP, probe_every=2), data)
-    columns = {name for line in read_log(tmp_path) for name in line}
+    pretrain(everything, tmp_path / "run", replace(EVERY_STEP, probe_every=2), data)
+    columns = {name for line in read_log(tmp_path / "run") for name in line}
     assert columns >= {"points_loss", "occupancy_loss", "contrast_loss", "held_out_loss", "ridge", "rank"}
     section = DOCUMENT.read_text().split("## What a run leaves")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
