@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         DatasetNotFoundError,
         NoHeadError,
         PointCloudError,
+        PointCloudWarning,
         WeightsError,
     )
     from crossjepa.model import CrossJEPA
@@ -43,6 +44,7 @@ __all__ = [
     "PartPrediction",
     "PointCloudError",
     "PointCloudProcessor",
+    "PointCloudWarning",
     "Prediction",
     "PredictorConfig",
     "ProcessorConfig",
@@ -59,7 +61,8 @@ _HOMES = {
     "config": "EncoderConfig HeadConfig ModelConfig PredictorConfig ProcessorConfig TeacherConfig "
     "ViewPredictionConfig",
     "encoder": "CrossJEPAEncoder",
-    "errors": "CrossJEPAError DatasetNotFoundError NoHeadError PointCloudError WeightsError",
+    "errors": "CrossJEPAError DatasetNotFoundError NoHeadError PointCloudError "
+    "PointCloudWarning WeightsError",
     "model": "CrossJEPA",
     "prediction": "PartPrediction Prediction",
     "processor": "PointCloudProcessor",

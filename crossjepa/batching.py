@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from crossjepa.config import Axis
 from crossjepa.errors import PointCloudError
-from crossjepa.processor import Input, PointCloudProcessor, Prepared
+from crossjepa.io.objects import is_one_input
+from crossjepa.processor import Input, PointCloudProcessor, Prepared, name_in_errors
 
 OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[int, PointCloudError], object]"
 
@@ -51,11 +51,18 @@ def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
 
 
 def as_inputs(sources: Any) -> tuple[Iterable[Input], bool]:
-    """Returns the inputs to iterate over, and whether a single one was given."""
-    if isinstance(sources, (np.ndarray, Tensor)):
-        several = sources.ndim == 3
+    """Returns the inputs to iterate over, and whether a single one was given.
+
+    Several are what can be iterated over, but of arrays only those of shape (B, N, 3) and lists of paths or
+    clouds.
+    """
+    if isinstance(sources, (str, os.PathLike)) or is_one_input(sources):
+        several = False
+    elif hasattr(sources, "__array__") and hasattr(sources, "shape"):
+        kind = getattr(getattr(sources, "dtype", None), "kind", "f")
+        several = len(sources.shape) == 3 or (len(sources.shape) == 1 and kind in "OU")
     else:
-        several = isinstance(sources, Iterable) and not isinstance(sources, (str, os.PathLike))
+        several = isinstance(sources, Iterable)
     return (sources, False) if several else ([sources], True)
 
 
@@ -84,10 +91,11 @@ def prepare_each(
     """
     if on_error not in ("raise", "skip") and not callable(on_error):
         raise ValueError(f"on_error must be 'raise', 'skip' or a callable, not {on_error!r}")
+    numbered = not (isinstance(sources, Sized) and len(sources) == 1)
     for row, source in enumerate(sources):
-        prepared = None
+        prepared, name = None, f"{name_in_errors(source)}{f' {row}' if numbered else ''}"
         try:
-            prepared = processor.prepare(source, up_axis=up_axis)
+            prepared = processor.prepare(source, up_axis=up_axis, name=name)
         except PointCloudError as error:
             if on_error == "raise":
                 raise

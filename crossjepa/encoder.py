@@ -224,8 +224,8 @@ class CrossJEPAEncoder(EncoderWithHead):
             on_error: as in `encode`; an input that cannot be used gives an empty (0, C) array.
 
         Returns:
-            (N, C) float32 inverse-distance means of the nearest tokens, in the order of the input's points;
-            a list of them for several inputs.
+            (N, C) float32 inverse-distance means of the nearest tokens, in the order of the input's points,
+            NaN for those that are not finite; a list of them for several inputs.
 
         Raises:
             PointCloudError: an input cannot be used; the message names it and the reason.
@@ -241,7 +241,8 @@ class CrossJEPAEncoder(EncoderWithHead):
                 features.append(np.zeros((0, self.num_features), np.float32))
                 continue
             with torch.inference_mode(), EvaluationMode(self):
-                features.append(point_features(self, prepared.points, prepared.queries).numpy())
+                found_VC = point_features(self, prepared.points, prepared.queries)
+            features.append(prepared.in_input_order(found_VC).numpy())
         return features[0] if single else features
 
     @overload
@@ -340,5 +341,6 @@ class CrossJEPAEncoder(EncoderWithHead):
             if prepared is not None:
                 with torch.inference_mode(), EvaluationMode(self):
                     shares_NP = part_probabilities(self, prepared.points, prepared.queries, number, votes)
+                shares_NP = prepared.in_input_order(shares_NP)
             answers.append(PartPrediction.from_shares(shares_NP, self.class_parts[number], self.part_names))
         return answers[0] if single else answers

@@ -28,14 +28,35 @@ class PointCloudError(_SourceError, ValueError):
     """An input that cannot be used.
 
     Attributes:
-        source: name of the file, or "array".
+        source: name of the file, or of what is in memory, such as "array".
         reason: why it cannot be used.
     """
 
     def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
-        # Parts of the reason come from the file: it must not flood a terminal, nor steer one.
-        reason = "".join(sign if sign.isprintable() else "?" for sign in reason)
-        super().__init__(source, reason if len(reason) <= _LONGEST else reason[: _LONGEST - 3] + "...")
+        super().__init__(source, _presentable(reason))
+
+
+class PointCloudWarning(UserWarning):
+    """An input was read without a part of it that cannot be used, or is probably not what it should be.
+
+    Attributes:
+        source: name of the file, or of what is in memory, such as "array".
+        reason: what was left out, or what is suspect.
+    """
+
+    def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
+        self.source, self.reason = os.fspath(source), _presentable(reason)
+        super().__init__(f"{self.source}: {self.reason}")
+
+    def __reduce__(self) -> tuple[type[PointCloudWarning], tuple[str, str]]:
+        """Lets the warning travel between processes."""
+        return type(self), (self.source, self.reason)
+
+
+def _presentable(reason: str) -> str:
+    """Parts of a reason come from the file: it must not flood a terminal, nor steer one."""
+    reason = "".join(sign if sign.isprintable() else "?" for sign in reason)
+    return reason if len(reason) <= _LONGEST else reason[: _LONGEST - 3] + "..."
 
 
 class WeightsError(_SourceError, OSError):

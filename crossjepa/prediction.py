@@ -49,8 +49,9 @@ class PartPrediction:
     """The parts of a cloud's points.
 
     Attributes:
-        parts_N: (N,) int64 part of every point or vertex, in the order of the input.
-        probabilities_N: (N,) float32 probability of that part among those of the class.
+        parts_N: (N,) int64 part of every point or vertex, in the order of the input; -1 for those that are
+            not finite.
+        probabilities_N: (N,) float32 probability of that part among those of the class; NaN for those.
         part_names: names by number.
     """
 
@@ -60,14 +61,15 @@ class PartPrediction:
 
     @classmethod
     def from_shares(cls, shares_NP: Tensor, parts: tuple[int, ...], names: tuple[str, ...]) -> PartPrediction:
-        """Chooses the most probable part of a class at every point, given (N, P) probabilities."""
+        """Chooses the most probable part of a class at every point, given (N, P) probabilities or NaN."""
         probabilities_N, best_N = shares_NP.max(dim=-1)
-        return cls(np.array(parts, np.int64)[best_N.numpy()], probabilities_N.numpy(), names)
+        parts_N = np.array(parts, np.int64)[best_N.numpy()]
+        return cls(np.where(probabilities_N.isnan().numpy(), -1, parts_N), probabilities_N.numpy(), names)
 
     @property
     def names_N(self) -> NDArray[np.str_]:
-        """(N,) names of the parts."""
-        return np.array(self.part_names, dtype=str)[self.parts_N]
+        """(N,) names of the parts, "" for -1."""
+        return np.array((*self.part_names, ""), dtype=str)[self.parts_N]
 
 
 def vote_stretches(votes: int) -> list[Tensor]:

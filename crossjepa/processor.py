@@ -1,11 +1,11 @@
 """Any input becomes the normalized points that the weights expect.
 
-V vertices, F faces, N points of the network, M original points
+V original points or vertices, F faces, N points of the network, M rows of the input
 """
 
 import os
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa.config import Axis, ProcessorConfig
-from crossjepa.io import Mesh, PointCloud, PointCloudError, read, validate_mesh, validate_points
+from crossjepa.io import Mesh, PointCloud, PointCloudError, as_cloud, read, validate_mesh
+from crossjepa.io.arrays import fields_to_rows
+from crossjepa.io.objects import from_object, is_one_input, to_array
 from crossjepa.ops import reduce_points
 from crossjepa.ops.mesh_sampling import sample_surface
 
+# Beside these, anything that `crossjepa.io.objects` reads.
 Source: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor | PointCloud | Mesh"
 
 # Rotations, never a swap of two axes: that would be a mirror image.
@@ -84,18 +87,36 @@ class Prepared:
 
     Attributes:
         points: (N, 3) float32 normalized points, which the network reads.
-        original: (M, 3) original points or vertices, in the up axis of the weights.
+        original: (V, 3) original points or vertices that are finite, in the up axis of the weights.
         frame: what normalizes both; the identity if `original` is normalized already.
+        valid_M: (M,) which rows of the input `original` has; None if it has all of them.
     """
 
     points: Tensor
     original: NDArray[np.floating]
     frame: Frame = IDENTITY
+    valid_M: NDArray[np.bool_] | None = None
 
     @property
     def queries(self) -> Tensor:
-        """(M, 3) float32 original points or vertices in the frame of `points`; computed on request."""
+        """(V, 3) float32 original points or vertices in the frame of `points`; computed on request."""
         return torch.from_numpy(self.frame.apply(self.original))
+
+    def in_input_order(self, values_V: Tensor, fill: float = torch.nan) -> Tensor:
+        """Returns one row per row of the input: those of `original`, and `fill` for those it lacks.
+
+        Args:
+            values_V: (V,) or (V, C), one row per row of `original`.
+            fill: what the other rows are filled with.
+
+        Returns:
+            (M,) or (M, C).
+        """
+        if self.valid_M is None:
+            return values_V
+        values_M = values_V.new_full((len(self.valid_M), *values_V.shape[1:]), fill)
+        values_M[torch.from_numpy(self.valid_M)] = values_V
+        return values_M
 
 
 Input: TypeAlias = "Source | Prepared"
@@ -122,13 +143,14 @@ class PointCloudProcessor:
         """Returns the (N, 3) float32 points of `prepare`, on the CPU."""
         return self.prepare(source, up_axis=up_axis).points
 
-    def prepare(self, source: Input, *, up_axis: Axis | None = None) -> Prepared:
+    def prepare(self, source: Input, *, up_axis: Axis | None = None, name: str = "") -> Prepared:
         """Preprocesses one cloud or mesh.
 
         Args:
-            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`; what is
-                `Prepared` already is returned as it is.
+            source: a file, an (N, 3) or wider array or tensor, a `PointCloud` or a `Mesh`, or what else
+                `load` takes; what is `Prepared` already is returned as it is.
             up_axis: the axis that points up in the data; the one of the weights by default.
+            name: what to call it in errors if it is no file.
 
         Returns:
             At most `num_points` normalized points on the CPU in canonical order, the original points or
@@ -145,48 +167,85 @@ class PointCloudProcessor:
         """
         if isinstance(source, Prepared):
             return source
-        known, shape = self.config, load(source)
+        known, name = self.config, name or name_in_errors(source)
+        shape = load(source, name)
         up_axis = up_axis or known.up_axis
-        original_M3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
-        original_M3 = rotate_up_axis(original_M3, up_axis, known.up_axis)
-        sampled_N3 = original_M3
+        original_V3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
+        original_V3 = rotate_up_axis(original_V3, up_axis, known.up_axis)
+        sampled_N3 = original_V3
         if isinstance(shape, Mesh):
             rng = np.random.default_rng(known.seed)
-            sampled_N3, _ = sample_surface(shape.vertices_V3, shape.faces_F3, known.num_points, rng)
+            try:
+                sampled_N3, _ = sample_surface(shape.vertices_V3, shape.faces_F3, known.num_points, rng)
+            except ValueError as error:
+                raise PointCloudError(name, str(error)) from error
             sampled_N3 = rotate_up_axis(sampled_N3, up_axis, known.up_axis)
         sampled_N3 = _reduce(sampled_N3, known.num_points)
         frame = unit_sphere(sampled_N3) if known.normalize == "unit_sphere" else IDENTITY
-        return Prepared(torch.from_numpy(frame.apply(sampled_N3)), original_M3, frame)
+        return Prepared(torch.from_numpy(frame.apply(sampled_N3)), original_V3, frame, shape.valid_M)
 
 
-def load(source: Source) -> PointCloud | Mesh:
-    """Reads a file or validates an array.
+def load(source: Source, name: str = "") -> PointCloud | Mesh:
+    """Reads a file, or validates what is in memory.
+
+    Args:
+        source: a file, an array or tensor, a `PointCloud` or `Mesh`, a cloud or mesh of another library, a
+            table with columns x, y and z, or a mapping of arrays as in an npz file.
+        name: what to call it in errors if it is no file; by default its type, or "array".
 
     Raises:
         PointCloudError: the input cannot be used; the message names it and the reason.
     """
-    if isinstance(source, PointCloud):
-        return PointCloud(validate_points(np.asarray(source.points_N3), "PointCloud"))
-    if isinstance(source, Mesh):
-        return validate_mesh(np.asarray(source.vertices_V3), np.asarray(source.faces_F3), "Mesh")
     if isinstance(source, (str, os.PathLike)):
         return read(source)
-    if hasattr(source, "vertices") and hasattr(source, "faces"):  # trimesh.Trimesh and its like
-        return validate_mesh(np.asarray(source.vertices), np.asarray(source.faces), type(source).__name__)
-    if isinstance(source, Tensor):
-        # NumPy has no bfloat16; other types stay, since some are refused.
-        source = source.detach().to("cpu", torch.float64 if source.is_floating_point() else None).numpy()
-    if not isinstance(source, (np.ndarray, list, tuple)):
-        raise PointCloudError("input", f"expected a path, array or tensor, not {type(source).__name__}")
+    name = name or name_in_errors(source)
+    if isinstance(source, PointCloud):
+        return _keep_rows(as_cloud(np.asarray(source.points_N3), name), source.valid_M)
+    if isinstance(source, Mesh):
+        mesh = validate_mesh(np.asarray(source.vertices_V3), np.asarray(source.faces_F3), name)
+        return _keep_rows(mesh, source.valid_M)
+    if not _is_array(source):
+        return from_object(source, name)
     try:
-        points = np.asarray(source)
-    except ValueError as error:
-        raise PointCloudError("array", f"rows of different lengths ({error})") from error
-    return PointCloud(validate_points(points, "array"))
+        points = to_array(source)
+        points = fields_to_rows(points, name) if points.dtype.names else points
+    except PointCloudError:
+        raise
+    except Exception as error:  # tensors without storage, sparse or nested ones, lists of anything
+        reason = (
+            f"is no array of numbers ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        )
+        raise PointCloudError(name, reason) from error
+    return as_cloud(points, name)
+
+
+def name_in_errors(source: object) -> str:
+    """Returns the path of a file, "array", or the type of another object."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return "array" if _is_array(source) else type(source).__name__
+
+
+def _is_array(source: object) -> bool:
+    return isinstance(source, (np.ndarray, Tensor, list, tuple)) or (
+        hasattr(source, "__array__") and hasattr(source, "shape") and not is_one_input(source)
+    )
+
+
+Shape = TypeVar("Shape", PointCloud, Mesh)
+
+
+def _keep_rows(shape: Shape, valid_M: NDArray[np.bool_] | None) -> Shape:
+    """Returns a shape that remembers the rows which were left out when it was read, too."""
+    if valid_M is not None and shape.valid_M is not None:
+        valid_M = valid_M.copy()
+        valid_M[valid_M] = shape.valid_M
+    return shape if valid_M is None else replace(shape, valid_M=valid_M)
 
 
 def _reduce(points_N3: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Orders points canonically and keeps a farthest point sample of those that are too many."""
+    points_N3 = _without_duplicates(points_N3)
     # Sampling runs in float32 in the cloud's own frame, so that no place or unit costs it digits. Sums are
     # taken over sorted values, since their rounding would otherwise depend on the order of the points.
     center_3 = np.sort(points_N3, axis=0).mean(axis=0)
@@ -194,3 +253,18 @@ def _reduce(points_N3: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     tensor_1N3 = torch.from_numpy(((points_N3 - center_3) / scale).astype(np.float32)).unsqueeze(0)
     kept_1M3, _ = reduce_points(tensor_1N3, count)
     return np.asarray(kept_1M3[0].double().numpy() * scale + center_3)
+
+
+def _without_duplicates(points_N3: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the points without exact copies of others, which scanners and padding leave, in their order."""
+    # Equal points have equal keys, and the keys of a million points are sorted in a tenth of a second.
+    bits_N3 = np.ascontiguousarray(points_N3 + 0.0).view(np.uint64)  # -0.0 equals 0.0
+    keys_N = bits_N3 @ np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+    keys_N.sort()
+    if not (keys_N[1:] == keys_N[:-1]).any():
+        return points_N3
+    order_N = np.lexsort(points_N3.T)
+    sorted_N3 = points_N3[order_N]
+    is_first_N = np.ones(len(points_N3), bool)
+    is_first_N[1:] = (sorted_N3[1:] != sorted_N3[:-1]).any(axis=1)
+    return points_N3[np.sort(order_N[is_first_N])]

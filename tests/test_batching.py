@@ -7,6 +7,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import assert_type
 
-from crossjepa import CrossJEPAEncoder, HeadConfig, PointCloudError, Prediction
+from crossjepa import CrossJEPAEncoder, HeadConfig, PointCloudError, PointCloudWarning, Prediction
 from crossjepa.batching import prepare_each, prepared_batches
-from crossjepa.io import read
+from crossjepa.config import Axis
+from crossjepa.io import Mesh, read
 from crossjepa.processor import Input, PointCloudProcessor, Prepared
 from tests.conftest import SAMPLES
 
@@ -180,3 +182,74 @@ def test_what_was_in_evaluation_mode_stays_so(tiny: CrossJEPAEncoder) -> None:
         assert not any(module.training for module in tiny.network.modules())
     finally:
         tiny.eval()
+
+
+@pytest.mark.parametrize("up_axis", ["y", "z"])
+def test_features_of_points_keep_the_order_if_some_are_not_finite(
+    tiny: CrossJEPAEncoder, up_axis: Axis
+) -> None:
+    points_N3 = clouds(1, 50)[0]
+    broken_M3 = np.insert(points_N3, [0, 20, 50], np.nan, axis=0)
+    with pytest.warns(PointCloudWarning, match="3 of 53 points are not finite and were left out"):
+        features_MC = tiny.encode_points(broken_M3, up_axis=up_axis)
+    lost_M = np.isnan(broken_M3).all(axis=1)
+    assert np.isnan(features_MC[lost_M]).all()
+    np.testing.assert_array_equal(features_MC[~lost_M], tiny.encode_points(points_N3, up_axis=up_axis))
+    with pytest.warns(PointCloudWarning):
+        np.testing.assert_array_equal(
+            tiny.encode(broken_M3, up_axis=up_axis), tiny.encode(points_N3, up_axis=up_axis)
+        )
+
+
+def test_features_of_vertices_keep_the_order_if_some_are_not_finite(tiny: CrossJEPAEncoder) -> None:
+    mesh = read(SAMPLES / "chair.obj")
+    assert isinstance(mesh, Mesh)
+    broken = Mesh(np.vstack([[[np.inf] * 3], mesh.vertices_V3]), mesh.faces_F3 + 1)
+    with pytest.warns(PointCloudWarning, match="no face uses them"):
+        features_MC = tiny.encode_points(broken)
+    assert np.isnan(features_MC[0]).all()
+    np.testing.assert_array_equal(features_MC[1:], tiny.encode_points(mesh))
+
+
+def test_parts_of_points_that_are_not_finite_have_no_name(tiny: CrossJEPAEncoder) -> None:
+    tiny.reset_classifier(HeadConfig("partseg", ("a",), ("a/top", "a/leg"), ((0, 1),), hidden=8))
+    points_N3 = clouds(1, 50)[0]
+    with pytest.warns(PointCloudWarning):
+        found = tiny.predict_parts(np.insert(points_N3, 7, np.nan, axis=0))
+    assert (found.parts_N[7], found.names_N[7]) == (-1, "")
+    assert np.isnan(found.probabilities_N[7])
+    np.testing.assert_array_equal(np.delete(found.parts_N, 7), tiny.predict_parts(points_N3).parts_N)
+
+
+def test_what_is_in_memory_is_named_by_its_place(tiny: CrossJEPAEncoder) -> None:
+    inputs = [*clouds(4), np.full((5, 3), np.nan)]
+    with pytest.raises(PointCloudError, match="array 4: none of its 5 points is finite"):
+        tiny.encode(inputs)
+    with pytest.raises(PointCloudError, match="array 4: "):
+        tiny.encode_points(iter(inputs))
+    with pytest.raises(PointCloudError, match="array: none"):
+        tiny.encode(inputs[4])
+    inputs[2][3] = np.inf
+    with pytest.warns(PointCloudWarning, match="array 2: 1 of 40 points"):
+        tiny.encode(inputs[:4])
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 100), (2, 6, 100), (3, 100)])
+def test_coordinates_in_rows_are_refused(tiny: CrossJEPAEncoder, shape: tuple[int, ...]) -> None:
+    points = np.random.default_rng(0).random(shape)
+    for array in (points, torch.from_numpy(points)):
+        with pytest.raises(PointCloudError, match=r"shape .*: coordinates are in rows; transpose it to 100x"):
+            tiny.encode(array)
+
+
+def test_whatever_an_input_raises_costs_the_others_nothing(tiny: CrossJEPAEncoder) -> None:
+    class Broken:
+        @property
+        def points(self) -> NDArray[np.float64]:
+            raise RuntimeError("on fire")
+
+    good = clouds(2)
+    mixed: list[Any] = [good[0], Broken(), good[1]]
+    with pytest.warns(UserWarning, match=r"skipped input 1, Broken 1: .*RuntimeError: on fire"):
+        rows = tiny.encode(mixed, on_error="skip")
+    np.testing.assert_array_equal(rows[[0, 2]], tiny.encode(good))

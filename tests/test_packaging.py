@@ -35,7 +35,7 @@ IMPORTED_AS = {
 }
 # Brought by torch; only types need it.
 TYPES_ONLY = "typing_extensions"
-USER_EXTRAS = ("data", "eval", "log")
+USER_EXTRAS = ("data", "eval", "las", "log")
 # Plugins and command-line tools, which nothing imports.
 TOOLS = {
     "test": {"pytest-xdist"},

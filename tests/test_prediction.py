@@ -112,5 +112,5 @@ def test_parts_of_several_inputs(tiny: CrossJEPAEncoder) -> None:
     assert (len(none.parts_N), len(none.names_N), list(skipped)) == (0, 0, [1])
     with pytest.warns(UserWarning, match="skipped input 0"):
         assert len(model.predict_parts(bad, "a", on_error="skip").parts_N) == 0
-    with pytest.raises(PointCloudError, match="5 of 5 points are not finite"):
+    with pytest.raises(PointCloudError, match="none of its 5 points is finite"):
         model.predict_parts([clouds[0], bad], "a")

@@ -128,7 +128,7 @@ def test_a_single_place_is_the_origin(points: NDArray[np.float64]) -> None:
         (np.zeros(3), "shape"),
         (np.array([["a", "b", "c"]]), "real numbers"),
         ("no/such/file.ply", "no such file"),
-        (PointCloud(np.full((4, 3), np.nan)), "PointCloud: 4 of 4 points are not finite"),
+        (PointCloud(np.full((4, 3), np.nan)), "PointCloud: none of its 4 points is finite"),
         (PointCloud(np.zeros((5, 2))), "PointCloud: .*shape"),
         (Mesh(np.eye(3), np.array([[0, 1, 7]])), r"Mesh: face 0 refers to vertices \[0, 1, 7\]"),
         (torch.ones(4, 3, dtype=torch.bool), "real numbers, not bool"),
@@ -138,3 +138,17 @@ def test_a_single_place_is_the_origin(points: NDArray[np.float64]) -> None:
 def test_unusable_inputs_are_refused(points: object, word: str) -> None:
     with pytest.raises(PointCloudError, match=word):
         PointCloudProcessor()(points)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("points", [600, 3000])
+def test_copies_of_points_do_not_weigh(points: int) -> None:
+    points_N3, rng = cloud(points), np.random.default_rng(1)
+    expected = PointCloudProcessor()(points_N3)
+    for copies in (np.arange(points), rng.integers(points, size=points // 3), np.repeat(np.arange(10), 40)):
+        doubled = np.concatenate([points_N3, points_N3[copies]])
+        assert torch.equal(PointCloudProcessor()(doubled[rng.permutation(len(doubled))]), expected)
+
+
+def test_zeros_of_either_sign_are_one_place() -> None:
+    points_N3 = np.array([[0.0, 0, 0], [-0.0, 0, -0.0], [1, 0, 0]])
+    assert PointCloudProcessor()(points_N3).shape == (2, 3)

@@ -37,6 +37,12 @@ class Appearance:
     uv_F32: NDArray[np.float32]
     textures: tuple[NDArray[np.uint8], ...] = ()
 
+    def select(self, faces_F: NDArray[np.bool_]) -> Appearance:
+        """Returns the appearance of some of the faces."""
+        return Appearance(
+            self.colors_F33[faces_F], self.texture_F[faces_F], self.uv_F32[faces_F], self.textures
+        )
+
     @classmethod
     def of_corners(cls, colors_F33: NDArray[Any]) -> Appearance:
         """Makes an appearance of (F, 3, 3) colors of corners, without textures; NaN becomes white."""

@@ -8,7 +8,6 @@ V vertices, F faces, N points
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
 from crossjepa.io.gltf_buffers import Tree, item, open_tree, read_accessor
 from crossjepa.io.gltf_color import Painter
-from crossjepa.io.shapes import Mesh, PointCloud, check_count, validate_mesh, validate_points
+from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, check_count, validate_mesh
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 
@@ -66,10 +65,10 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise PointCloudError(path, f"not readable glTF ({error})") from error
     if face_count:
-        mesh = validate_mesh(np.concatenate(vertices), np.concatenate(faces), str(path))
-        return replace(mesh, appearance=painter.finished(parts)) if painter else mesh
+        paint = (lambda _: painter.finished(parts)) if painter else None
+        return validate_mesh(np.concatenate(vertices), np.concatenate(faces), str(path), paint)
     if points:
-        return PointCloud(validate_points(np.concatenate(points), str(path)))
+        return as_cloud(np.concatenate(points), str(path))
     raise PointCloudError(path, "has no meshes and no points")
 
 

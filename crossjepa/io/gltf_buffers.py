@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
+from crossjepa.io.content import format_suffix, read_content
 from crossjepa.io.shapes import MAX_POINTS
 
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
@@ -39,8 +40,8 @@ def open_tree(path: Path) -> Tree:
         PointCloudError: the file is truncated, or needs an extension that is not supported.
         ValueError, RecursionError: the file is not JSON.
     """
-    content, chunk = path.read_bytes(), None
-    if path.suffix.lower() == ".glb":
+    content, chunk = read_content(path), None
+    if format_suffix(path) == ".glb":
         content, chunk = _chunks(path, content)
     tree = json.loads(content)
     if not isinstance(tree, dict):

@@ -6,17 +6,20 @@ V vertices, F faces, P polygons of the same k corners
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
+from crossjepa.io.appearance import Appearance
 from crossjepa.io.obj_color import FACE, count_before_faces, obj_appearance
-from crossjepa.io.shapes import Groups, Mesh, PointCloud, triangulate, validate_mesh, validate_points
+from crossjepa.io.shapes import Groups, Mesh, PointCloud, as_cloud, triangulate, validate_mesh
 from crossjepa.io.text import line_of, parse_numbers, parse_polygons, read_text_file
 
 VERTEX = re.compile(r"^[ \t]*v(?=\s)([^\n#]*)", re.MULTILINE)
+# Not after half a letter of Shift-JIS or GBK, whose second byte may be a backslash.
+_CONTINUED = re.compile(r"(?<![\x80-\uffff])\\\n")
 _TEXTURE_AND_NORMAL = re.compile(r"/\S*")
 
 
@@ -27,7 +30,7 @@ def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
         path: the file.
         color: whether to read materials, textures and colors of vertices too.
     """
-    text = read_text_file(path).replace("\\\n", " ")
+    text = _CONTINUED.sub(" ", read_text_file(path))
     rows = VERTEX.findall(text)
     if not rows:
         raise PointCloudError(path, "no vertices")
@@ -36,11 +39,13 @@ def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
         raise PointCloudError(path, "a vertex is not three numbers")
     groups = _faces(path, text)
     if groups is None:
-        return PointCloud(validate_points(vertices_V3, str(path)))
-    mesh = validate_mesh(vertices_V3, triangulate([polygons_Pk for _, polygons_Pk in groups]), str(path))
-    if not color:
-        return mesh
-    return replace(mesh, appearance=obj_appearance(path, text, rows, mesh.faces_F3, groups))
+        return as_cloud(vertices_V3, str(path))
+    faces_F3 = triangulate([polygons_Pk for _, polygons_Pk in groups])
+
+    def paint(faces_F3: NDArray[np.int64]) -> Appearance | None:
+        return obj_appearance(path, text, rows, faces_F3, groups)
+
+    return validate_mesh(vertices_V3, faces_F3, str(path), paint if color else None)
 
 
 def _faces(path: Path, text: str) -> Groups | None:

@@ -6,10 +6,10 @@ V vertices, F faces
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, unit_colors
@@ -17,13 +17,13 @@ from crossjepa.io.shapes import (
     Groups,
     Mesh,
     PointCloud,
+    as_cloud,
     check_count,
     triangle_rows,
     triangulate,
     validate_mesh,
-    validate_points,
 )
-from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
+from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file, split_lines, without_comment
 
 _KEYWORD = re.compile(r"(ST)?C?N?(4)?OFF(?![A-Za-z_])")
 
@@ -36,9 +36,9 @@ def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
         color: whether to read the colors of vertices (COFF) or faces too.
     """
     text = read_text_file(path)
-    lines = text.splitlines()
+    lines = split_lines(text)
     if "#" in text:
-        lines = [line.split("#")[0] for line in lines]
+        lines = [without_comment(line) for line in lines]
     filled = [number for number, line in enumerate(lines) if line and not line.isspace()]
     first = lines[filled[0]].strip() if filled else ""
     keyword = _KEYWORD.match(first)
@@ -63,12 +63,16 @@ def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     colors_V3 = unit_colors(table[:, first_color : first_color + 3]) if has_colors else None
     vertices_V3 = table[:, :3]
     if face_count == 0:
-        return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
+        return as_cloud(vertices_V3, str(path), colors_V3)
     groups = _faces(path, lines, face_lines)
-    mesh = validate_mesh(vertices_V3, triangulate([polygons for _, polygons in groups]), str(path))
-    if colors_V3 is not None:
-        return replace(mesh, appearance=Appearance.of_corners(colors_V3[mesh.faces_F3]))
-    return replace(mesh, appearance=_face_colors(lines, face_lines, groups) if color else None)
+
+    def paint(faces_F3: NDArray[np.int64]) -> Appearance | None:
+        if colors_V3 is not None:
+            return Appearance.of_corners(colors_V3[faces_F3])
+        return _face_colors(lines, face_lines, groups)
+
+    faces_F3 = triangulate([polygons for _, polygons in groups])
+    return validate_mesh(vertices_V3, faces_F3, str(path), paint if color else None)
 
 
 def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:

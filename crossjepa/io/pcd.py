@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.shapes import PointCloud, check_count, validate_points
-from crossjepa.io.text import parse_numbers
+from crossjepa.io.columns import find_columns
+from crossjepa.io.content import read_content
+from crossjepa.io.shapes import PointCloud, as_cloud, check_count
+from crossjepa.io.text import parse_numbers, split_lines, to_ascii
 
-_KINDS = {"F": "f", "I": "i", "U": "u"}
+_KINDS = {"F": "f", "I": "i", "U": "u", "B": "u"}
 _MAX_HEADER = 1 << 16
 
 
 def read_pcd(path: Path) -> PointCloud:
     """Reads the fields x, y and z of a PCD file, which may have others."""
-    content = path.read_bytes()
+    content = to_ascii(read_content(path), path)
     header, start = _header(path, content)
     dtype, columns, count = _layout(path, header)
     kind, data = header["DATA"][0].lower(), content[start:]
@@ -34,7 +36,7 @@ def read_pcd(path: Path) -> PointCloud:
         points_N3 = _compressed(path, data, dtype, count)
     else:
         raise PointCloudError(path, f"DATA {kind!r} is not ascii, binary or binary_compressed")
-    return PointCloud(validate_points(points_N3, str(path)))
+    return as_cloud(points_N3, str(path))
 
 
 def _header(path: Path, content: bytes) -> tuple[dict[str, list[str]], int]:
@@ -46,7 +48,8 @@ def _header(path: Path, content: bytes) -> tuple[dict[str, list[str]], int]:
             raise PointCloudError(path, "has no PCD header")
         words = content[start:end].decode("latin-1").split("#")[0].split()
         if words:
-            header[words[0].upper()] = words[1:]
+            keyword = words[0].upper()
+            header["FIELDS" if keyword == "COLUMNS" else keyword] = words[1:]  # COLUMNS in version 0.5
         start = end + 1
     missing = [name for name in ("FIELDS", "SIZE", "TYPE") if not header.get(name)]
     if missing or not header["DATA"]:
@@ -58,9 +61,15 @@ def _layout(path: Path, header: dict[str, list[str]]) -> tuple[np.dtype[np.void]
     """Returns the record type, the ascii columns of x, y and z, and the number of points."""
     names = header["FIELDS"]
     try:
+        columns = find_columns(names)
+    except ValueError as error:
+        reason = f"has no fields x, y and z, only {' '.join(names)} ({error})"
+        raise PointCloudError(path, reason) from error
+    try:
         repeats = [int(word) for word in header.get("COUNT", ["1"] * len(names))]
         kinds = [
-            _KINDS[kind] + str(int(size)) for kind, size in zip(header["TYPE"], header["SIZE"], strict=True)
+            _KINDS[kind.upper()] + str(int(size))
+            for kind, size in zip(header["TYPE"], header["SIZE"], strict=True)
         ]
         if "POINTS" in header:
             count = int(header["POINTS"][0])
@@ -68,9 +77,10 @@ def _layout(path: Path, header: dict[str, list[str]]) -> tuple[np.dtype[np.void]
             count = math.prod(max(int(header[name][0]), 0) for name in ("WIDTH", "HEIGHT"))
         if not all(0 <= repeat <= 1_000_000 for repeat in repeats):
             raise ValueError("COUNT out of range")
-        # PCL pads records with fields named "_", so names are not unique.
+        # PCL pads records with fields named "_", so names are not unique; PDAL writes X, Y and Z.
+        axes = dict(zip(columns, "xyz", strict=True))
         fields = [
-            (name if name in ("x", "y", "z") else f"{name} {number}", "<" + kind, (repeat,))
+            (axes.get(number, f"{name} {number}"), "<" + kind, (repeat,))
             for number, (name, kind, repeat) in enumerate(zip(names, kinds, repeats, strict=True))
         ]
         dtype = np.dtype(fields)
@@ -80,11 +90,11 @@ def _layout(path: Path, header: dict[str, list[str]]) -> tuple[np.dtype[np.void]
         raise PointCloudError(path, f"has no fields x, y and z, only {' '.join(names)}")
     check_count(count, str(path))
     starts = np.concatenate([[0], np.cumsum(repeats)])
-    return dtype, [int(starts[names.index(axis)]) for axis in "xyz"], count
+    return dtype, [int(starts[number]) for number in columns], count
 
 
 def _ascii(path: Path, data: bytes, columns: list[int], count: int, first_line: int) -> NDArray[np.float64]:
-    lines = [line for line in data.decode("latin-1").splitlines() if line.strip()]
+    lines = [line for line in split_lines(data.decode("latin-1")) if line.strip()]
     if len(lines) != count:
         raise PointCloudError(path, f"its header promises {count} points, but {len(lines)} lines follow")
     if not lines:

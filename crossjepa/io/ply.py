@@ -6,7 +6,6 @@ V vertices, F faces
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,22 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, unit_colors
-from crossjepa.io.ply_body import FACE_LISTS, AsciiReader, BinaryReader, Element
-from crossjepa.io.shapes import Mesh, PointCloud, check_count, triangulate, validate_mesh, validate_points
+from crossjepa.io.columns import find_columns
+from crossjepa.io.content import read_content
+from crossjepa.io.ply_body import FACE_LISTS, FACE_NAMES, AsciiReader, BinaryReader, Element
+from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, check_count, triangulate, validate_mesh
+from crossjepa.io.text import split_lines, to_ascii
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
     "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
-    "double": "f8", "float64": "f8",
+    "double": "f8", "float64": "f8", "int64": "i8", "uint64": "u8", "long": "i8",
+    "ulong": "u8", "longlong": "i8", "ulonglong": "u8", "bool": "u1", "boolean": "u1", "half": "f2",
+    "float16": "f2", "byte": "i1", "ubyte": "u1",
 }  # fmt: skip
 _ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
+_VERTEX_NAMES = ("vertex", "vertices", "point", "points")
+_STRIP_NAMES = ("tristrips", "tristrip", "triangle_strips", "strips")
 _MAX_HEADER = 1 << 20
 _END = re.compile(rb"[\r\n][ \t]*end_header[ \t]*(\r\n|\n|\r|$)")
 _COLOR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
@@ -35,43 +41,73 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
         path: the file.
         color: whether to read the colors of vertices too.
     """
-    content = path.read_bytes()
+    content = to_ascii(read_content(path), path)
     order, elements, start = _header(path, content)
     reader = AsciiReader(path, content, start) if order == "=" else BinaryReader(path, content, start, order)
-    vertices_V3, colors_V3, polygons = None, None, []
+    vertices_V3, colors_V3 = None, None
+    polygons: dict[str, list[NDArray[np.int64]]] = {"face": [], "strip": []}
+    vertex_name = next((name for name in _VERTEX_NAMES if any(each.name == name for each in elements)), "")
     for element in elements:
-        if element.count == 0 and element.name != "vertex":
-            continue
-        if element.list_types:
-            polygons_here = reader.lists(element)
-            polygons += polygons_here if element.name == "face" else []
-        else:
+        if element.name == vertex_name and vertices_V3 is None:
             columns = reader.scalars(element)
-            if element.name == "vertex":
-                missing = [axis for axis in "xyz" if axis not in columns]
-                if missing:
-                    raise PointCloudError(path, f"its vertices have no property {missing[0]}")
-                vertices_V3 = np.stack([columns[axis].astype(np.float64) for axis in "xyz"], axis=1)
-                colors_V3 = _colors(element, columns) if color else None
+            vertices_V3 = _coordinates(path, columns)
+            colors_V3 = _colors(element, columns) if color else None
+        elif element.count and element.list_types:
+            kind = "face" if element.name in FACE_NAMES else "strip" if element.name in _STRIP_NAMES else ""
+            if kind and not element.face_list:
+                raise PointCloudError(path, f"its element {element.name} has no list vertex_indices")
+            polygons.setdefault(kind, []).extend(reader.lists(element))
+        elif element.count:
+            reader.scalars(element)
     if vertices_V3 is None:
-        raise PointCloudError(path, "has no element named vertex with properties that are not lists")
-    faces_F3 = triangulate(polygons)
+        raise PointCloudError(path, "has no element named vertex")
+    faces_F3 = triangulate(polygons["face"] or _triangles_of_strips(polygons["strip"]))
     if len(faces_F3) == 0:
-        return PointCloud(validate_points(vertices_V3, str(path)), colors_V3)
-    mesh = validate_mesh(vertices_V3, faces_F3, str(path))
-    return mesh if colors_V3 is None else replace(mesh, appearance=Appearance.of_corners(colors_V3[faces_F3]))
+        return as_cloud(vertices_V3, str(path), colors_V3)
+
+    def paint(faces_F3: NDArray[np.int64]) -> Appearance | None:
+        return None if colors_V3 is None else Appearance.of_corners(colors_V3[faces_F3])
+
+    return validate_mesh(vertices_V3, faces_F3, str(path), paint)
+
+
+def _coordinates(path: Path, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
+    names = list(columns)
+    try:
+        chosen = [columns[names[column]] for column in find_columns(names)]
+    except ValueError as error:
+        raise PointCloudError(path, f"its vertices have no properties x, y and z ({error})") from error
+    with np.errstate(invalid="ignore"):  # signaling NaN
+        return np.stack([column.astype(np.float64) for column in chosen], axis=1)
+
+
+def _triangles_of_strips(strips: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Cuts triangle strips, which -1 separates; every other triangle is turned around."""
+    if not strips:
+        return []
+    ends = [np.pad(strips_Pk, ((0, 0), (0, 1)), constant_values=-1).ravel() for strips_Pk in strips]
+    corners = np.concatenate([[-1], *ends])
+    is_end, places = corners == -1, np.arange(len(corners))
+    start = np.maximum.accumulate(np.where(is_end, places + 1, 0))
+    triangles_F3 = np.stack([corners[:-2], corners[1:-1], corners[2:]], axis=1)
+    turned_F = (places - start)[:-2] % 2 == 1
+    triangles_F3[turned_F] = triangles_F3[turned_F][:, [1, 0, 2]]
+    a, b, c = triangles_F3.T
+    whole_F = ~(is_end[:-2] | is_end[1:-1] | is_end[2:]) & (a != b) & (b != c) & (a != c)
+    return [triangles_F3[whole_F]]
 
 
 def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
     """Returns the byte order, the elements, and the position of the data."""
     end = _END.search(content, 0, _MAX_HEADER)
-    if not content.startswith(b"ply") or end is None:
+    if content[:3].lower() != b"ply" or end is None:
         raise PointCloudError(path, "has no PLY header")
     order, elements = "", []
-    for line in content[: end.start()].decode("latin-1").splitlines()[1:]:
+    for line in split_lines(content[: end.start()].decode("latin-1"))[1:]:
         words = line.split()
-        if not words or words[0] in ("comment", "obj_info"):
+        if not words or words[0].lower() in ("comment", "obj_info"):
             continue
+        words[:2] = [word.lower() for word in words[:2]]
         try:
             if words[0] == "format":
                 order = _ORDERS[words[1]]
@@ -79,8 +115,8 @@ def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:
                 elements.append(Element(words[1], int(words[2])))
                 check_count(elements[-1].count, str(path), f"of element {words[1]}")
             elif words[0] == "property" and words[1] == "list":
-                count_type, item_type = _TYPES[words[2]], _TYPES[words[3]]
-                if "f" in count_type or ("f" in item_type and words[4] in FACE_LISTS):
+                count_type, item_type = _TYPES[words[2].lower()], _TYPES[words[3].lower()]
+                if "f" in count_type or ("f" in item_type and words[4].lower() in FACE_LISTS):
                     raise ValueError("vertex numbers must be integers")
                 elements[-1].list_types[words[4]] = (count_type, item_type)
                 elements[-1].names.append(words[4])

@@ -13,9 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.text import parse_numbers, parse_polygons
+from crossjepa.io.text import parse_numbers, parse_polygons, split_lines
 
-FACE_LISTS = ("vertex_indices", "vertex_index")
+FACE_LISTS = (
+    "vertex_indices",
+    "vertex_index",
+    "vertex_indexes",
+    "vertex_ids",
+    "vertex_list",
+    "vertices",
+    "indices",
+)
+FACE_NAMES = ("face", "faces", "triangle", "triangles", "polygon", "polygons")
 
 
 @dataclass
@@ -37,7 +46,10 @@ class Element:
     @property
     def face_list(self) -> str:
         """Name of the list of vertex numbers, "" if there is none."""
-        return next((name for name in FACE_LISTS if name in self.list_types), "")
+        by_lower = {name.lower(): name for name in self.list_types}
+        named = next((by_lower[name] for name in FACE_LISTS if name in by_lower), "")
+        integers = [name for name, (_, kind) in self.list_types.items() if "f" not in kind]
+        return named or (integers[0] if self.name in FACE_NAMES and len(integers) == 1 else "")
 
 
 class BinaryReader:
@@ -47,8 +59,10 @@ class BinaryReader:
         self.path, self.data, self.position, self.order = path, content, position, order
 
     def scalars(self, element: Element) -> dict[str, NDArray[Any]]:
-        """Reads an element without lists; returns one column per property."""
+        """Reads the properties of an element that are no lists; returns one column for each."""
         names = _unique(self.path, element)
+        if element.list_types:
+            return self._scalars_beside_lists(element)
         dtype = np.dtype([(name, self.order + kind) for name, kind in zip(names, element.types, strict=True)])
         needed, left = dtype.itemsize * element.count, len(self.data) - self.position
         if needed > left:
@@ -59,6 +73,36 @@ class BinaryReader:
         records = np.frombuffer(self.data, dtype, element.count, self.position)
         self.position += needed
         return {name: records[name] for name in names}
+
+    def _scalars_beside_lists(self, element: Element) -> dict[str, NDArray[Any]]:
+        """Finds each run of scalars between lists in each record, then reads all of them at once."""
+        runs: list[list[tuple[str, str]]] = [[]]
+        for name, kind in zip(element.names, element.types, strict=True):
+            if kind == "list":
+                runs.append([])
+            else:
+                runs[-1].append((name, self.order + kind))
+        dtypes = [np.dtype(run) for run in runs]
+        kinds = list(element.list_types.values())
+        starts: list[list[int]] = [[] for _ in runs]
+        position = self.position
+        for _ in range(element.count):
+            for number, dtype in enumerate(dtypes):
+                if number:
+                    _, position = self._list_length(element, *kinds[number - 1], position)
+                starts[number].append(position)
+                position += dtype.itemsize
+            if position > len(self.data):
+                raise PointCloudError(self.path, f"truncated: ends inside element {element.name}")
+        self.position = position
+        bytes_1 = np.frombuffer(self.data, np.uint8)
+        columns: dict[str, NDArray[Any]] = {}
+        for run_starts, dtype in zip(starts, dtypes, strict=True):
+            if dtype.names:
+                places = np.array(run_starts, np.int64)[:, None] + np.arange(dtype.itemsize)
+                records = np.ascontiguousarray(bytes_1[places]).view(dtype).ravel()
+                columns |= {name: records[name] for name in dtype.names}
+        return columns
 
     def lists(self, element: Element) -> list[NDArray[np.int64]]:
         """Reads an element with lists; returns the (P, k) vertex numbers for each number of corners k."""
@@ -141,8 +185,8 @@ class AsciiReader:
 
     def __init__(self, path: Path, content: bytes, start: int) -> None:
         self.path, self.position = path, 0
-        lines = content[start:].decode("latin-1").splitlines()
-        header = len(content[:start].splitlines())
+        lines = split_lines(content[start:].decode("latin-1"))
+        header = len(split_lines(content[:start].decode("latin-1")))
         filled = [number for number, line in enumerate(lines) if line and not line.isspace()]
         self.lines = [lines[number] for number in filled]
         self.numbers = [header + 1 + number for number in filled]
@@ -158,9 +202,13 @@ class AsciiReader:
         return lines
 
     def scalars(self, element: Element) -> dict[str, NDArray[Any]]:
-        """Reads an element without lists; returns one column per property."""
+        """Reads the properties of an element that are no lists; returns one column for each."""
         names, first = _unique(self.path, element), self.position
         lines = self._take(element)
+        if element.list_types:
+            names = [name for name in names if name not in element.list_types]
+            found = [self._fields_of(element, line, first + index) for index, line in enumerate(lines)]
+            lines = [" ".join(scalars) for scalars, _ in found]
         if not lines:
             return {name: np.zeros(0) for name in names}
         table = parse_numbers(self.path, lines, lambda index: self.numbers[first + index])
@@ -174,33 +222,33 @@ class AsciiReader:
     def lists(self, element: Element) -> list[NDArray[np.int64]]:
         """Reads an element with lists; returns the (P, k) vertex numbers for each number of corners k."""
         _unique(self.path, element)
-        first = self.position
-        lines, corners = [], []
+        first, lines, corners = self.position, list[str](), list[int]()
         for index, line in enumerate(self._take(element)):
-            fields = line.split()
-            numbers = self._numbers_of(element, fields)
-            if numbers is None:
-                raise PointCloudError(
-                    self.path, f"line {self.numbers[first + index]}: {line.strip()[:40]!r} is not understood"
-                )
+            _, numbers = self._fields_of(element, line, first + index)
             lines.append(" ".join(numbers))
             corners.append(len(numbers))
         return [polygons_Pk for _, polygons_Pk in parse_polygons(self.path, lines, corners)]
 
-    def _numbers_of(self, element: Element, fields: list[str]) -> list[str] | None:
-        """Returns the vertex numbers of a record, or None if its fields do not match its properties."""
-        position, found, wanted = 0, list[str](), element.face_list
+    def _fields_of(self, element: Element, line: str, number: int) -> tuple[list[str], list[str]]:
+        """Returns the scalars and the vertex numbers of a record."""
+        fields, position, wanted = line.split(), 0, element.face_list
+        scalars, found = list[str](), list[str]()
         for name, kind in zip(element.names, element.types, strict=True):
+            field = fields[position] if position < len(fields) else ""
             position += 1
             if kind != "list":
+                scalars.append(field)
                 continue
-            count = fields[position - 1] if position <= len(fields) else ""
-            if not count.isdecimal() or len(count) > 9:
-                return None
+            if not field.isdecimal() or len(field) > 9:
+                position = len(fields) + 1
+                break
             if name == wanted:
-                found = fields[position : position + int(count)]
-            position += int(count)
-        return found if position <= len(fields) else None
+                found = fields[position : position + int(field)]
+            position += int(field)
+        if position > len(fields):
+            reason = f"line {self.numbers[number]}: {line.strip()[:40]!r} is not understood"
+            raise PointCloudError(self.path, reason)
+        return scalars, found
 
 
 def _unique(path: Path, element: Element) -> list[str]:

@@ -1,10 +1,11 @@
-"""Reader of xyz, txt, csv and pts files, one point per line, and parsers for the other text formats.
+"""Text in any of the usual encodings, and parsers of lines of numbers for all text formats.
 
 N points, P polygons of the same k corners
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,64 +16,98 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.shapes import Groups, PointCloud, validate_points
+from crossjepa.io.content import read_content
+from crossjepa.io.numerals import to_number
+from crossjepa.io.shapes import Groups
+
+_BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8",
+    b"\xff\xfe\0\0": "utf-32-le",
+    b"\0\0\xfe\xff": "utf-32-be",
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
+}
+_LINE_END = re.compile(r"\r\n?")
+_COMMENT = re.compile(r"(?<![0-9]\.)#(?!(?:N/?A|NUM!|VALUE!|DIV/0!|REF!|NULL!|NAME\?))")
+_TWO_BYTES = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
+_TYPOGRAPHY = frozenset(b"\x80\x82\x84\x85\x8b\x91\x92\x93\x94\x95\x96\x97\x99\x9b")
 
 
 def read_text_file(path: Path) -> str:
-    """Reads the text of a file.
+    """Reads the text of a file in any of the usual encodings, see `decode`.
 
     Raises:
-        PointCloudError: the file is missing or is not UTF-8 text.
+        PointCloudError: the file is missing or is not text.
     """
     if not path.is_file():
         raise PointCloudError(path, "no such file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PointCloudError(path, f"not a text file (byte {error.start} is not UTF-8)") from error
+        return decode(read_content(path), path)
     except OSError as error:
         raise PointCloudError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def decode(content: bytes, path: Path) -> str:
+    r"""Decodes text: by its byte order mark, or as UTF-8, UTF-16, GBK, Shift-JIS or Latin-1.
+
+    Numbers and keywords are ASCII in all of them, so a wrong guess can only garble names. Lines end in \n.
+
+    Raises:
+        PointCloudError: it is not text.
+    """
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), b"")
+    encoding = _BYTE_ORDER_MARKS[mark] if mark else _guess_encoding(content)
+    content = content[len(mark) :]
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise PointCloudError(path, f"not a text file (byte {error.start} is not {encoding})") from error
     if "\0" in text:
         raise PointCloudError(path, "not a text file (it contains zero bytes)")
-    return text
+    return _LINE_END.sub("\n", text) if "\r" in text else text
 
 
-def read_points_text(path: Path) -> PointCloud:
-    """Reads lines of at least three numbers, separated by spaces, commas or semicolons.
-
-    If the first line holds names, the columns called x, y and z are read; in a pts file, the first line may
-    be the number of points. Lines that begin with # are skipped.
-    """
-    lines = read_text_file(path).splitlines()
-    skip, columns, promised = _header(path, lines)
-    points = parse_numbers(path, lines[skip:], lambda index: skip + 1 + index)
-    if points.size and max(columns) >= points.shape[1]:
-        raise PointCloudError(path, f"line {skip + 1}: {points.shape[1]} numbers, expected at least 3")
-    if promised not in (None, len(points)):
-        raise PointCloudError(path, f"its first line promises {promised} points, but {len(points)} follow")
-    return PointCloud(validate_points(points[:, columns] if points.size else np.zeros((0, 3)), str(path)))
+def to_ascii(content: bytes, path: Path) -> bytes:
+    """Returns the content of a file with an ASCII header, without what editors add: a mark, or UTF-16."""
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), b"")
+    if mark and _BYTE_ORDER_MARKS[mark] != "utf-8":
+        return decode(content, path).encode("latin-1", "replace")
+    return content[len(mark) :]
 
 
-def _header(path: Path, lines: list[str]) -> tuple[int, list[int], int | None]:
-    """Returns how many lines come before the points, the columns of x, y and z, and a promised count."""
-    columns = [0, 1, 2]
-    for number, line in enumerate(lines):
-        content = line.split("#")[0].strip()
-        if not content:
-            continue
-        separator = _separator(content)
-        fields = content.removesuffix(separator or "").split(separator)
-        if path.suffix.lower() == ".pts" and content.isdecimal() and len(content) < 20:
-            return number + 1, columns, int(content)
-        if _are_numbers(fields):
-            return number, columns, None
-        names = [field.strip(" \t\"'/").lower() for field in fields]
-        if not all(re.search("[a-z]", name) for name in names):
-            raise PointCloudError(path, f"line {number + 1}: {content[:40]!r} is not a line of numbers")
-        if {"x", "y", "z"} <= set(names):
-            columns = [names.index(axis) for axis in "xyz"]
-        return number + 1, columns, None
-    return len(lines), columns, None
+def split_lines(text: str) -> list[str]:
+    """Splits text at line ends, but not at other signs that Unicode counts as such, as names contain them."""
+    lines = (_LINE_END.sub("\n", text) if "\r" in text else text).split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _guess_encoding(content: bytes) -> str:
+    if content.count(b"\0") * 4 > len(content):  # in UTF-16, every other byte of an ASCII letter
+        return "utf-16-le" if content[1::2].count(b"\0") > content[::2].count(b"\0") else "utf-16-be"
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        return "utf-8"
+    pairs = [pair for pair in _TWO_BYTES.findall(content) if pair]
+    # Of GBK, common Chinese characters only, which are rows 0xB0 to 0xD7: accented letters seldom form those.
+    chinese = sum(0xB0 <= pair[0] <= 0xD7 and pair[1] >= 0xA1 for pair in pairs)
+    if chinese * 5 >= len(pairs) * 4 and _decodes(content, "gbk"):
+        return "gbk"
+    # Latin-1 has no letters from 0x80 to 0x9F, and Windows has only typography there.
+    japanese = sum(0x81 <= pair[0] <= 0x9F and pair[0] not in _TYPOGRAPHY for pair in pairs)
+    if japanese and _decodes(content, "cp932"):
+        return "cp932"
+    return "cp1252" if _decodes(content, "cp1252") else "latin-1"
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def line_of(text: str, pattern: re.Pattern[str]) -> Callable[[int], int]:
@@ -87,17 +122,13 @@ def line_of(text: str, pattern: re.Pattern[str]) -> Callable[[int], int]:
 
 def read_numbers(path: Path) -> NDArray[np.float64]:
     """Reads a file of lines of numbers into a table, as `parse_numbers` does."""
-    return parse_numbers(path, read_text_file(path).splitlines(), lambda index: index + 1)
-
-
-def _separator(line: str) -> str | None:
-    return next((sign for sign in ",;" if sign in line), None)
+    return parse_numbers(path, split_lines(read_text_file(path)), lambda index: index + 1)
 
 
 def parse_numbers(
     path: Path, lines: list[str], line_number: Callable[[int], int], columns: Sequence[int] | None = None
 ) -> NDArray[np.float64]:
-    """Parses lines of numbers into a table.
+    """Parses lines of numbers into a table; NaN in any spelling is NaN, and decimal commas are understood.
 
     Args:
         path: the file, for errors.
@@ -112,16 +143,51 @@ def parse_numbers(
         PointCloudError: a line is not numeric or has the wrong number of columns; the message gives its
             number.
     """
-    first = next((line for line in lines if line.split("#")[0].strip()), "")
-    separator = _separator(first.split("#")[0])
+    first = next((line for line in lines if line.split("#")[0].strip()), "").split("#")[0]
+    separator = next((sign for sign in ";," if sign in first), None)
     # Spreadsheets write a separator after the last number too, which is no empty column.
     if separator and first.rstrip().endswith(separator):
         lines = [line.rstrip().removesuffix(separator) for line in lines]
-    try:
-        return _load(lines, np.float64, separator, columns)
-    except ValueError as error:
-        reason = _first_bad_line(lines, line_number, separator, columns)
-        raise PointCloudError(path, reason or str(error)) from error
+    if not any(".#" in line for line in lines):  # Windows' NaN, of which 1. would be left
+        with contextlib.suppress(ValueError):
+            return _load(lines, np.float64, separator, columns)
+    return _parse_one_by_one(path, lines, line_number, separator, columns)
+
+
+def _parse_one_by_one(
+    path: Path,
+    lines: list[str],
+    line_number: Callable[[int], int],
+    separator: str | None,
+    columns: Sequence[int] | None,
+) -> NDArray[np.float64]:
+    rows, width = list[list[float]](), max(columns) + 1 if columns else 0
+    for index, line in enumerate(lines):
+        content = without_comment(line).strip()
+        if not content:
+            continue
+        fields = content.split(separator)
+        # With decimal commas, spaces separate the numbers.
+        if separator == "," and any(len(field.split()) > 1 for field in fields):
+            fields = content.split()
+        try:
+            numbers = [to_number(field) for field in (fields[:width] if columns else fields)]
+        except ValueError as error:
+            reason = f"line {line_number(index)}: {content[:40]!r} is not a line of numbers"
+            raise PointCloudError(path, reason) from error
+        width = width or len(numbers)
+        if len(numbers) != width:
+            raise PointCloudError(
+                path, f"line {line_number(index)}: {len(numbers)} numbers, expected {width}"
+            )
+        rows.append(numbers)
+    table = np.array(rows, np.float64).reshape(len(rows), -1 if rows else width or 3)
+    return np.ascontiguousarray(table[:, list(columns)]) if columns else table
+
+
+def without_comment(line: str) -> str:
+    """Returns a line without its comment, which a # begins, but not that of 1.#QNAN, Windows' NaN."""
+    return _COMMENT.split(line, maxsplit=1)[0] if "#" in line else line
 
 
 def parse_polygons(path: Path, lines: list[str], corners: list[int], start: int = 0) -> Groups:
@@ -159,33 +225,3 @@ def _load(
             return np.loadtxt(lines, dtype=dtype, ndmin=2, comments="#", delimiter=separator, usecols=columns)
         except DeprecationWarning as error:
             raise ValueError("not an integer") from error
-
-
-def _first_bad_line(
-    lines: list[str],
-    line_number: Callable[[int], int],
-    separator: str | None,
-    columns: Sequence[int] | None,
-) -> str:
-    width = len(columns or ())
-    for index, line in enumerate(lines):
-        content = line.split("#")[0].strip()
-        if not content:
-            continue
-        fields = content.split(separator)
-        fields = fields[:width] if columns else fields
-        if not _are_numbers(fields):
-            return f"line {line_number(index)}: {content[:40]!r} is not a line of numbers"
-        width = width or len(fields)
-        if len(fields) != width:
-            return f"line {line_number(index)}: {len(fields)} numbers, expected {width}"
-    return ""
-
-
-def _are_numbers(fields: list[str]) -> bool:
-    try:
-        for field in fields:
-            float(field)
-    except ValueError:
-        return False
-    return True

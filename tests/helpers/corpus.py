@@ -86,8 +86,7 @@ def broken_files() -> dict[str, tuple[bytes, str]]:
     vertices_V3 = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float64)
     faces_F3 = np.array([[0, 1, 2], [0, 1, 3]])
     beyond_F3 = np.array([[0, 1, 2], [0, 1, 98]])
-    with_nan_V3 = vertices_V3.copy()
-    with_nan_V3[2, 1] = np.nan
+    with_nan_V3 = vertices_V3 * np.nan
     huge = b"ply\nformat binary_little_endian 1.0\nelement vertex 4000000000\nproperty float x\nend_header\n"
     objects: NDArray[Any] = np.array([{"x": 1}, None], dtype=object)
     return {
@@ -98,7 +97,7 @@ def broken_files() -> dict[str, tuple[bytes, str]]:
         "garbage.xyz": (b"1 2 3\n4 5 six\n", "line 2"),
         "empty.txt": (b"", "empty"),
         "objects.npy": (writers.npy(objects), "pickled"),
-        "claims.stl": (b"binary".ljust(80) + b"\x00\x28\x6b\xee" + bytes(50), "triangles"),
+        "claims.stl": (b"binary".ljust(80) + b"\x07\0\0\0" + bytes(50), "triangles"),
         "truncated.glb": (_glb(vertices_V3, faces_F3)[:-7], "truncated"),
         "short.off": (b"OFF\n400 800 0\n0 0 0\n1 0 0\n", "promises"),
     }

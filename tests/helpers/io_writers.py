@@ -187,6 +187,14 @@ def npy(array: NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
+def structured_from(points_N3: Floats, names: Sequence[str] = "xyz") -> NDArray[Any]:
+    """A structured array, in which an intensity comes before the coordinates."""
+    table = np.zeros(len(points_N3), [("intensity", "f4"), *((name, "f8") for name in names)])
+    for column, name in enumerate(names):
+        table[name] = points_N3[:, column]
+    return table
+
+
 def npz(**arrays: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import logging
 import warnings
 from collections.abc import Callable
@@ -13,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossjepa.io import Mesh, PointCloudError, read
+from crossjepa.io import Mesh, PointCloudError, PointCloudWarning, read
 from tests.helpers import io_writers as writers
 from tests.helpers.io_shapes import FACES, VERTICES, gltf_with_uri
-from tests.io.test_ply_body import every_extra
+from tests.io.test_ply_body import cloud_of_any_types, every_extra
 
 XYZ = writers.xyz_columns(VERTICES)
 FILES: dict[str, bytes] = {
@@ -40,6 +41,14 @@ FILES: dict[str, bytes] = {
     "a.csv": b"x,y,z\n" + writers.rows(VERTICES, ",").encode(),
     "a.txt": writers.rows(VERTICES, ";").encode(),
     "a.pts": b"4\n" + writers.rows(VERTICES).encode(),
+    "n.csv": b",id,X [m],Y [m],Z [m],name\n"
+    + b"".join(b'%d,7,%g,%g,%g,"a, b"\n' % (row, *xyz) for row, xyz in enumerate(VERTICES.tolist())),
+    "g.asc": b"//X;Y;Z\n4\n" + writers.rows(VERTICES, ";").replace(".", ",").encode(),
+    "u.tsv": ("x\ty\tz\n" + writers.rows(VERTICES, "\t")).encode("utf-16"),
+    "s.npy": writers.npy(writers.structured_from(VERTICES)),
+    "v.ply": cloud_of_any_types("binary_little_endian", lists=True),
+    "w.ply": cloud_of_any_types("ascii", lists=True),
+    "a.xyz.gz": gzip.compress(writers.rows(VERTICES).encode(), mtime=0),
     "a.pcd": writers.pcd(XYZ),
     "b.pcd": writers.pcd(XYZ, "binary"),
     "c.pcd": writers.pcd(XYZ, "binary_compressed"),
@@ -106,12 +115,14 @@ def test_damaged_files(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixtu
     path.write_bytes(damage(FILES[name]))
     with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", PointCloudWarning)
         try:
             shape = read(path)
         except PointCloudError as error:
             assert error.reason
             assert len(error.reason) <= 500
             assert error.reason.isprintable()
+            assert "(unexpected" not in error.reason
             return
         finally:
             assert not caplog.records

@@ -72,7 +72,7 @@ def test_obj_mixed_polygons_and_directions(tmp_path: Path) -> None:
         (OBJ_SQUARE + "f\n", "no faces"),
         (OBJ_SQUARE + "f 1 2\n", "no faces"),
         (OBJ_SQUARE + "f 1 2 2\n", "zero area"),
-        (b"v 0 0 0\ng \xe9\n", "not UTF-8"),
+        (b"v 0 0 0\0\0\n", "zero bytes"),
     ],
 )
 def test_obj_refusals(tmp_path: Path, text: str | bytes, words: str) -> None:

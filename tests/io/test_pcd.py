@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossjepa import PointCloudWarning
+from crossjepa.io import PointCloud, read
 from crossjepa.io.pcd import lzf_decompress
 from tests.helpers import io_writers as writers
 from tests.helpers.io_shapes import VERTICES, read_cloud, reason_of, write
@@ -102,7 +104,7 @@ def compressed(packed: bytes, packed_size: int, size: int) -> bytes:
         (pcd("ascii").replace(b"DATA ascii", b"DATA"), "no DATA"),
         (pcd("ascii").replace(b"DATA ascii", b"DATA zipped"), "'zipped' is not"),
         (pcd(FIELDS="x y w"), "no fields x, y and z, only x y w"),
-        (pcd(FIELDS="x x z"), "not understood"),
+        (pcd(FIELDS="x x z"), "no fields x, y and z, only x x z"),
         (pcd(SIZE="4 4"), "not understood"),
         (pcd(SIZE="4 4 3"), "not understood"),
         (pcd(SIZE="4 4 -4"), "not understood"),
@@ -119,7 +121,6 @@ def compressed(packed: bytes, packed_size: int, size: int) -> bytes:
         (pcd("binary", POINTS="0"), "no points"),
         (pcd("binary")[:-1], "only 47"),
         (pcd("ascii").replace(b"2.0", b"two"), "line 14"),
-        (pcd("ascii").replace(b"2.0", b"nan"), "1 of 4 points are not finite; the first is number 2"),
         (pcd("ascii").replace(b" 3.0", b""), "line 15"),
         (pcd("binary_compressed")[:-1], "compressed bytes"),
         (compressed(b"", 0, 48)[:-5], "ends before"),
@@ -134,3 +135,42 @@ def compressed(packed: bytes, packed_size: int, size: int) -> bytes:
 )
 def test_refusals(tmp_path: Path, content: bytes, words: str) -> None:
     assert words in reason_of(write(tmp_path, "a.pcd", content))
+
+
+@pytest.mark.parametrize("data", ["ascii", "binary", "binary_compressed"])
+def test_pixels_without_depth_of_an_organized_cloud(tmp_path: Path, data: str) -> None:
+    pixels_N3 = np.full((6, 3), np.nan)
+    pixels_N3[[0, 2, 3, 5]] = VERTICES
+    content = writers.pcd(writers.xyz_columns(pixels_N3, "F4"), data, WIDTH="3", HEIGHT="2")
+    path = write(tmp_path, "a.pcd", content)
+    with pytest.warns(PointCloudWarning, match="2 of 6 points are not finite"):
+        cloud = read(path)
+    assert isinstance(cloud, PointCloud)
+    np.testing.assert_array_equal(cloud.points_N3, VERTICES)
+    assert cloud.valid_M is not None
+    assert np.flatnonzero(cloud.valid_M).tolist() == [0, 2, 3, 5]
+
+
+@pytest.mark.parametrize("data", ["ascii", "binary", "binary_compressed"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"TYPE F F F", b"TYPE f f f"),
+        (b"FIELDS x y z", b"FIELDS X Y Z"),
+        (b"FIELDS x y z", b"COLUMNS x y z"),
+        (b"FIELDS", b"# Gr\xf6\xdfe \x85 \xd7\xf9\nFIELDS"),
+        (b"# .PCD", b"\xef\xbb\xbf# .PCD"),
+        (b"VERSION 0.7", b"VERSION .7"),
+    ],
+)
+def test_dialects(tmp_path: Path, data: str, old: bytes, new: bytes) -> None:
+    content = writers.pcd(writers.xyz_columns(VERTICES), data)
+    assert old in content
+    np.testing.assert_array_equal(
+        read_cloud(write(tmp_path, "a.pcd", content.replace(old, new, 1))), VERTICES
+    )
+
+
+def test_ascii_pcd_in_utf_16(tmp_path: Path) -> None:
+    content = writers.pcd(writers.xyz_columns(VERTICES)).decode().encode("utf-16")
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, "a.pcd", content)), VERTICES)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from crossjepa import PointCloudWarning
 from crossjepa.io import PointCloud, read
 from tests.helpers import io_writers as writers
 from tests.helpers.colors import (
@@ -60,18 +61,21 @@ def changed(old: str, new: str, encoding: str = "ascii") -> bytes:
         (changed("vertex 4", "vertex 4000000000"), "4000000000 of element vertex"),
         (changed("vertex 4", "vertex 40"), "only 8 lines"),
         (changed("face 4", "face 5"), "only 4 lines"),
-        (changed("element vertex", "element vertices"), "no element named vertex"),
+        (changed("element vertex", "element corner"), "no element named vertex"),
+        (
+            changed("vertex_indices", "normals").replace(b"list uchar int", b"list uchar float"),
+            "no list vertex_indices",
+        ),
         (changed("vertex 4", "vertex 0"), "line 11: '0.0 0.0 0.0'"),
         (writers.ply(VERTICES[:0], FACES[:0]), "no points"),
         (writers.ply(VERTICES[:0], FACES[:0], ENCODINGS[1]), "no points"),
-        (changed("double z", "double w"), "no property z"),
+        (changed("double z", "double w"), "its columns are 'x', 'y', 'w'"),
         (changed("double z", "double y"), "two of the same name"),
         (changed("double z", "quaternion z"), "not understood"),
         (changed("list uchar int", "list float int"), "not understood"),
         (changed("list uchar int", "list uchar float"), "not understood"),
         (changed("element vertex 4\n", ""), "not understood"),
         (changed("2.0", "two"), "line 13: '0.0 two 0.125'"),
-        (changed("2.0", "nan"), "1 of 4 points are not finite; the first is number 2"),
         (changed("0.0 2.0 0.125", "0.0 2.0"), "line 13"),
         (changed("3 1 2 3\n", "3 1 2\n"), "line 18: '3 1 2'"),
         (changed("3 1 2 3\n", "-3 1 2 3\n"), "line 18"),
@@ -83,7 +87,7 @@ def changed(old: str, new: str, encoding: str = "ascii") -> bytes:
         (changed("face 4", "face 5", ENCODINGS[1]), "truncated: a list of 0 entries"),
         (writers.ply(VERTICES, FACES, ENCODINGS[2])[:-1], "truncated: a list of 3 entries"),
         (writers.ply(VERTICES, FACES + 1, ENCODINGS[2]), "refers to vertices [1, 2, 4]"),
-        (writers.ply(VERTICES * np.nan, FACES, ENCODINGS[1]), "4 of 4 points are not finite"),
+        (writers.ply(VERTICES * np.nan, FACES, ENCODINGS[1]), "none of its 4 vertices is finite"),
         (writers.ply(VERTICES, FACES * 0, ENCODINGS[1]), "zero area"),
     ],
 )
@@ -118,3 +122,21 @@ def test_dark_whole_numbers_of_ply_are_dark(tmp_path: Path) -> None:
     assert isinstance(shape, PointCloud)
     assert shape.colors_N3 is not None
     np.testing.assert_allclose(shape.colors_N3, np.array([[1 / 255, 0, 1 / 255]]))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_colors_stay_with_their_points(tmp_path: Path, encoding: str) -> None:
+    colors = np.arange(12).reshape(4, 3) / 12
+    table = np.hstack([VERTICES, colors])
+    table[1, 0] = np.nan
+    content = writers.ply(VERTICES, None, encoding).replace(
+        b"end_header", b"property double red\nproperty double green\nproperty double blue\nend_header"
+    )
+    order = {"ascii": "", "binary_little_endian": "<f8", "binary_big_endian": ">f8"}[encoding]
+    head = content[: content.index(b"end_header\n") + 11]
+    body = table.astype(order).tobytes() if order else writers.rows(table).encode()
+    with pytest.warns(PointCloudWarning, match="1 of 4"):
+        cloud = read(write(tmp_path, "a.ply", head + body), color=True)
+    assert isinstance(cloud, PointCloud)
+    assert cloud.colors_N3 is not None
+    np.testing.assert_allclose(cloud.colors_N3, colors[[0, 2, 3]], atol=1e-6)

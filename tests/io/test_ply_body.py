@@ -12,6 +12,8 @@ from tests.helpers import io_writers as writers
 from tests.helpers.io_shapes import (
     FACES,
     VERTICES,
+    assert_tetrahedron,
+    read_cloud,
     read_mesh,
     reason_of,
     write,
@@ -92,3 +94,66 @@ def test_absurd_lists(tmp_path: Path, count: int, kind: str) -> None:
     content = bytearray(writers.ply(VERTICES, FACES, "binary_little_endian", list_types=f"{kind} int"))
     content[-16:-12] = struct.pack("<I", count)
     assert "truncated: a list of" in reason_of(write(tmp_path, "a.ply", bytes(content)))
+
+
+def cloud_of_any_types(encoding: str, lists: bool = False) -> bytes:
+    """VERTICES in capitals, among a stamp, a flag and, if wanted, lists of views of different lengths."""
+    head = f"ply\nformat {encoding} 1.0\ncomment \u00c5ngstr\u00f6m\n"
+    content = f"{head}element vertex {len(VERTICES)}\nproperty int64 stamp\n".encode()
+    views = b"property list uchar uint view_indices\n" if lists else b""
+    content += (
+        b"property double X\nproperty bool valid\n"
+        + views
+        + b"property double Y\n"
+        + views.replace(b"view_indices", b"visibility")
+    )
+    content += b"property double Z\nproperty uint64 id\nend_header\n"
+    order = "<" if "little" in encoding else ">"
+    for row, (x, y, z) in enumerate(VERTICES.tolist()):
+        seen = list(range(row)) if lists else []
+        if encoding == "ascii":
+            counted = [row, *seen] if lists else []
+            numbers = [1 << 60, repr(x), 1, *counted, repr(y), *counted, repr(z), 7]
+            content += (" ".join(map(str, numbers)) + "\n").encode()
+        else:
+            counted_bytes = struct.pack(f"{order}B{row}I", row, *seen) if lists else b""
+            content += struct.pack(order + "qdB", 1 << 60, x, 1) + counted_bytes
+            content += struct.pack(order + "d", y) + counted_bytes + struct.pack(order + "dQ", z, 7)
+    return content
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("lists", [False, True])
+def test_capitals_lists_in_vertices_and_unusual_types(tmp_path: Path, encoding: str, lists: bool) -> None:
+    path = write(tmp_path, "a.ply", cloud_of_any_types(encoding, lists))
+    np.testing.assert_array_equal(read_cloud(path), VERTICES)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS[1:])
+def test_truncated_lists_in_vertices(tmp_path: Path, encoding: str) -> None:
+    content = cloud_of_any_types(encoding, lists=True)
+    for end in range(len(content) - 1, len(content) - 60, -7):
+        assert "truncated" in reason_of(write(tmp_path, "a.ply", content[:end]))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", ["vertices", "vertex_ids", "corners", "Vertex_Indices"])
+def test_faces_under_other_names(tmp_path: Path, encoding: str, name: str) -> None:
+    content = writers.ply(VERTICES, FACES, encoding).replace(b"vertex_indices", name.encode())
+    assert_tetrahedron(write(tmp_path, "a.ply", content.replace(b"element face", b"element Triangles")))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_triangle_strips(tmp_path: Path, encoding: str, rows: int) -> None:
+    # Strips with -1 between them; the last repeats a vertex, as strips do to go on elsewhere.
+    corners = [0, 1, 2, 3, -1, 1, 2, 3, -1, 3, 0, 1, 1]
+    head = f"element tristrips {rows}\nproperty list int int vertex_indices\nend_header\n".encode()
+    content = writers.ply(VERTICES, None, encoding).replace(b"end_header\n", head)
+    if encoding == "ascii":
+        content += (" ".join(map(str, [len(corners), *corners])) + "\n").encode() * rows
+    else:
+        order = "<" if "little" in encoding else ">"
+        content += struct.pack(f"{order}{len(corners) + 1}i", len(corners), *corners) * rows
+    mesh = read_mesh(write(tmp_path, "a.ply", content))
+    assert mesh.faces_F3.tolist() == [[0, 1, 2], [2, 1, 3], [1, 2, 3], [3, 0, 1]] * rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
@@ -15,7 +16,8 @@ import pytest
 
 from crossjepa.io import READABLE_SUFFIXES, PointCloudError, find_files, read
 from tests.helpers import io_writers as writers
-from tests.helpers.io_shapes import FACES, VERTICES, reason_of, write
+from tests.helpers.io_shapes import FACES, VERTICES, read_cloud, reason_of, write
+from tests.io.test_fuzz import FILES
 
 
 def test_refused_paths(tmp_path: Path) -> None:
@@ -23,7 +25,7 @@ def test_refused_paths(tmp_path: Path) -> None:
     assert reason_of(tmp_path) == "is a folder"
     (tmp_path / "folder.ply").mkdir()
     assert reason_of(tmp_path / "folder.ply") == "is a folder"
-    reason = reason_of(write(tmp_path, "a.step", b"1 2 3"))
+    reason = reason_of(write(tmp_path, "a.unknown", b"1 2 3"))
     assert all(suffix in reason for suffix in READABLE_SUFFIXES)
     assert "unknown format" in reason_of(write(tmp_path, "none", b"1 2 3"))
     assert reason_of(Path("nul\0.ply")) == "no such file"
@@ -54,6 +56,26 @@ def test_text_paths(tmp_path: Path) -> None:
     with pytest.raises(PointCloudError, match="no such file") as caught:
         read("missing.xyz")
     assert caught.value.source == "missing.xyz"
+
+
+def test_gzip_of_every_format(tmp_path: Path) -> None:
+    # The files beside them are found by their own names.
+    plain_files = {name: content for name, content in FILES.items() if not name.endswith(".gz")}
+    for name, content in plain_files.items():
+        plain = read(write(tmp_path, name, content))
+        packed = read(write(tmp_path, f"{name}.GZ", gzip.compress(content, mtime=0)))
+        assert type(packed) is type(plain)
+        for key, value in vars(plain).items():
+            np.testing.assert_array_equal(getattr(packed, key), value)
+    assert set(find_files(tmp_path)) == {
+        tmp_path / name for each in plain_files for name in (each, f"{each}.GZ")
+    }
+    two_members = gzip.compress(b"1 2 3\n", mtime=0) + gzip.compress(b"4 5 6\n", mtime=0)
+    assert read_cloud(write(tmp_path, "two.xyz.gz", two_members)).tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_names_that_the_system_refuses(tmp_path: Path) -> None:
+    assert reason_of(tmp_path / ("x" * 300 + ".ply"))
 
 
 def test_find_files(tmp_path: Path) -> None:
@@ -117,11 +139,12 @@ def absurd_claims() -> dict[str, bytes]:
 
 
 LIMITED = """
-import resource, sys
+import resource, sys, warnings
 from pathlib import Path
 from crossjepa.io import PointCloudError, find_files, read
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 150_000_000, used + 150_000_000))
+warnings.simplefilter("ignore")
 for path in find_files(sys.argv[1]):
     try:
         read(path)

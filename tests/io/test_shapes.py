@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crossjepa.io import MAX_POINTS, PointCloudError, validate_mesh, validate_points
+from crossjepa import PointCloudWarning
+from crossjepa.io import MAX_POINTS, Appearance, PointCloudError, as_cloud, validate_mesh, validate_points
 from crossjepa.io.shapes import check_count, triangle_rows, triangulate
 from tests.helpers.io_shapes import FACES, VERTICES
 
@@ -29,7 +31,9 @@ def test_points_keep_their_order_and_lose_other_columns() -> None:
         (np.zeros(3), "shape (N, 3)"),
         (np.zeros((5, 2)), "shape (N, 3)"),
         (np.zeros((0, 3)), "no points"),
-        (np.array([[0, 0, 0], [0, np.inf, 0], [np.nan] * 3]), "2 of 3 points are not finite; the first"),
+        (np.array([[0, np.inf, 0], [np.nan] * 3]), "none of its 2 points is finite"),
+        (np.zeros((3, 4)), "shape (3, 4): coordinates are in rows; transpose it to 4x3"),
+        (np.zeros((9, 600)), "transpose it to 600x9"),
         (np.full((1, 3), 1e101), "1e100"),
     ],
 )
@@ -79,3 +83,37 @@ def test_polygons_become_fans() -> None:
     groups = [(np.array([4]), triangles), (np.array([0, 2]), squares)]
     assert triangle_rows(groups).tolist() == [4, 0, 2, 0, 2]
     assert triangulate([lines]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shapes_lost_in_float32_are_warned_of(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    points_N3 = rng.random((500, 3)) * 2
+    surveyed = points_N3 + np.array([448_000.0, 5_411_000.0, 100.0])
+    with pytest.warns(PointCloudWarning, match="multiples of 0.5, in float32, along an object of 2"):
+        as_cloud(surveyed.astype(np.float32).astype(dtype), "here")
+    with pytest.warns(PointCloudWarning, match="its shape is lost"):
+        validate_mesh(surveyed.astype(np.float32).astype(dtype), np.arange(498).reshape(-1, 3), "here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        as_cloud(surveyed, "here")
+        as_cloud((points_N3 * 50 + surveyed).astype(np.float32), "here")
+        as_cloud((points_N3 + 1000).astype(np.float32), "here")
+        as_cloud(np.floor(points_N3 * 4), "here")
+        as_cloud(np.full((5, 3), 5e6), "here")
+
+
+def test_colors_and_faces_go_with_what_is_left_out() -> None:
+    vertices_V3 = np.vstack([VERTICES[:1], [[np.nan, 0, 0]], VERTICES[1:]])
+    faces_F3 = np.vstack([[[0, 1, 2]], np.where(FACES > 0, FACES + 1, FACES)])
+    colors_F3 = np.arange(15).reshape(5, 3) / 15
+    with pytest.warns(
+        PointCloudWarning, match="1 of 5 vertices are not finite and were left out, with 1 of 5"
+    ):
+        mesh = validate_mesh(vertices_V3, faces_F3, "here", lambda _: Appearance.of_faces(colors_F3))
+    np.testing.assert_array_equal(mesh.vertices_V3, VERTICES)
+    np.testing.assert_array_equal(mesh.faces_F3, FACES)
+    assert mesh.appearance is not None
+    np.testing.assert_allclose(mesh.appearance.colors_F33[:, 0], colors_F3[1:], atol=1e-6)
+    with pytest.raises(PointCloudError, match="all faces use one of 1 vertices that are not finite"):
+        validate_mesh(vertices_V3, faces_F3[:1], "here")

@@ -62,7 +62,10 @@ def read_probe_data(path: str | os.PathLike[str], up_axis: Axis, limit: int, see
         raise PointCloudError(path, f"{len(chosen)} clouds to probe with, at least {FEWEST} are needed")
     clouds = [rotate_up_axis(data[row].points_N3, up_axis, "y") for row in chosen]
     _, dense = np.unique(data.labels_n[chosen], return_inverse=True)
-    points_nN3 = torch.from_numpy(np.stack(clouds)).float()
+    # Clouds that lost points which are not finite repeat others.
+    most = max(map(len, clouds), default=0)
+    filled = [cloud_N3[np.resize(np.arange(len(cloud_N3)), most)] for cloud_N3 in clouds]
+    points_nN3 = torch.from_numpy(np.stack(filled)).float()
     return ProbeData(normalize_batch(points_nN3), torch.from_numpy(dense).long())
 
 

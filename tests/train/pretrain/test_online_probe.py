@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from crossjepa.config_fields import Precision
-from crossjepa.io import PointCloudError
+from crossjepa.io import PointCloudError, PointCloudWarning
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.config import RunOptions
@@ -39,6 +39,16 @@ def test_test_clouds_are_never_read(tmp_path: Path) -> None:
     assert len(read_probe_data(tmp_path / "clouds.npz", "z", 5).labels_n) == 5
 
 
+def test_clouds_that_lose_points_repeat_others(tmp_path: Path) -> None:
+    clouds = arrays()
+    clouds["points"][1, 5] = np.nan
+    np.savez(tmp_path / "clouds.npz", **clouds)
+    with pytest.warns(PointCloudWarning, match="1 of 40 points"):
+        data = read_probe_data(tmp_path / "clouds.npz", "y", 100)
+    assert data.points_nN3.shape == (6, 40, 3)
+    assert torch.isfinite(data.points_nN3).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -46,7 +56,7 @@ def test_test_clouds_are_never_read(tmp_path: Path) -> None:
         ({"split": np.array(["tset"] * 12)}, "split 'tset' is none of"),
         ({"split": np.array(["train"])}, "1 splits for 12 shapes"),
         ({"split": np.array(["test"] * 12)}, "0 clouds to probe with"),
-        ({"split": np.array(["train"] * 12)}, "40 points are not finite"),
+        ({"split": np.array(["train"] * 12)}, "none of its 40 points is finite"),
         ({"labels": None}, r"no array \['labels'\]"),
         ({"labels": np.arange(5)}, "5 labels for 12 shapes|12 splits for 5 shapes"),
     ],
