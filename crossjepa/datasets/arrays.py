@@ -17,6 +17,7 @@ from crossjepa.config import Axis
 from crossjepa.datasets.dataset import Dataset, Reader
 from crossjepa.datasets.sample import Sample, cloud_sample, whole_numbers
 from crossjepa.io import PointCloudError
+from crossjepa.io.shapes import check_orientation
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,8 @@ class Block:
             raise PointCloudError(
                 self.file, f"expected points of shape (n, N, 3) or wider, not {self.points.shape}"
             )
+        if isinstance(self.points, np.ndarray):
+            check_orientation(self.points.shape, str(self.file))
         count = len(self.points)
         if not isinstance(self.splits, str) and len(self.splits) != count:
             raise PointCloudError(self.file, f"{len(self.splits)} splits for {count} shapes")

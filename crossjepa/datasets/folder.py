@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 from crossjepa.datasets.dataset import Dataset
 from crossjepa.datasets.files import Entry, from_files
 from crossjepa.datasets.sample import Sampling, known_split, read_split
-from crossjepa.io import PointCloudError, find_files
+from crossjepa.io import PointCloudError, scan_folder
+from crossjepa.io.folders import is_own_folder, log_left_out
 from crossjepa.io.text import read_text_file
+
+_COLUMN_NAMES = {
+    **dict.fromkeys(("file", "filename", "file_name", "filepath", "file_path", "paths"), "path"),
+    **dict.fromkeys(("class", "category", "labels", "class_name"), "label"),
+}
 
 
 def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
@@ -25,11 +32,16 @@ def load_folder(name: str, path: Path, num_points: int, seed: int) -> Dataset:
     if not found:
         raise PointCloudError(path, "has no folders; expected a folder for every class")
     classes = sorted({shape.name for _, shape in found})
-    entries = [
-        Entry(file, classes.index(shape.name), split or own, file.relative_to(path).as_posix())
+    contents = [
+        (shape, split or own, scan_folder(folder))
         for split, shape in found
         for own, folder in _split_folders(shape) or [("all", shape)]
-        for file in find_files(folder)
+    ]
+    log_left_out(path, [content for _, _, content in contents])
+    entries = [
+        Entry(file, classes.index(shape.name), split, file.relative_to(path).as_posix())
+        for shape, split, content in contents
+        for file in content.files
     ]
     if not entries:
         raise PointCloudError(path, "no point cloud or mesh file in its folders")
@@ -49,7 +61,8 @@ def _split_folders(path: Path) -> list[tuple[str, Path]]:
 
 
 def _subfolders(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    folders = (entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(folder for folder in folders if not is_own_folder(folder))
 
 
 def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
@@ -62,7 +75,7 @@ def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
     classes = sorted({row["label"] for row in rows})
     entries = [
         Entry(
-            path.parent / row["path"],
+            path.parent / (row["path"] if os.sep == "\\" else row["path"].replace("\\", "/")),
             classes.index(row["label"]),
             read_split(row.get("split", ""), path),
             row["path"],
@@ -74,21 +87,31 @@ def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Reads a CSV file with a header line.
+    """Reads a table with a header line, as spreadsheets write it: separated by commas, semicolons or tabs.
+
+    Names of columns may be in any case; `filename` and `class` stand for `path` and `label`.
 
     Raises:
         PointCloudError: it is missing or damaged, or lacks one of the columns or a value of them.
     """
-    reader, rows = csv.DictReader(io.StringIO(read_text_file(path)), strict=True), []
+    text = read_text_file(path)
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text), strict=True, delimiter=separator, skipinitialspace=True)
+    rows = []
     try:
-        missing = set(columns) - set(reader.fieldnames or ())
+        names = [
+            _COLUMN_NAMES.get(name.strip().lower(), name.strip().lower()) for name in reader.fieldnames or ()
+        ]
+        reader.fieldnames = names
+        missing = set(columns) - set(names)
         if missing:
-            raise PointCloudError(path, f"has no column {sorted(missing)}; it has {reader.fieldnames}")
+            raise PointCloudError(path, f"has no column {sorted(missing)}; it has {names}")
         for row in reader:
             if None in row or not all(row[column] for column in columns):
                 found = f"line {reader.line_num}: expected {', '.join(columns)}, found {row}"
                 raise PointCloudError(path, found)
-            rows.append({key: value or "" for key, value in row.items()})
+            rows.append({key: (value or "").strip() for key, value in row.items()})
     except csv.Error as error:
         raise PointCloudError(path, f"not a CSV table ({error})") from error
     if not rows:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
-from crossjepa.io import Mesh, PointCloud, PointCloudError, validate_points
+from crossjepa.io import Mesh, PointCloud, PointCloudError, as_cloud
 from crossjepa.ops.mesh_sampling import sample_surface
 
 _SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val",
@@ -153,13 +153,17 @@ def cloud_sample(
     Raises:
         PointCloudError: an array has the wrong shape, type or length, or values that cannot be used.
     """
-    points_N3 = validate_points(points, source)
     for what, values in (("normals", normals), ("part labels", parts)):
-        if values is not None and len(values) != len(points_N3):
-            raise PointCloudError(source, f"{len(values)} {what} for {len(points_N3)} points")
+        if values is not None and len(values) != len(points):
+            raise PointCloudError(source, f"{len(values)} {what} for {len(points)} points")
+    cloud = as_cloud(points, source)
+    valid_M = np.ones(len(points), bool) if cloud.valid_M is None else cloud.valid_M
+    directions = None if normals is None else as_cloud(normals[valid_M], f"{source} (normals)")
+    if directions is not None and directions.valid_M is not None:
+        raise PointCloudError(source, "some of its normals are not finite")
     return Sample(
-        PointCloud(points_N3),
+        cloud,
         source,
-        normals_N3=None if normals is None else validate_points(normals, f"{source} (normals)"),
-        parts_N=None if parts is None else whole_numbers(parts, num_parts, source, "part label"),
+        normals_N3=directions.points_N3 if directions else None,
+        parts_N=None if parts is None else whole_numbers(parts[valid_M], num_parts, source, "part label"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from crossjepa.datasets.dataset import Dataset
 from crossjepa.datasets.detect import load, require
 from crossjepa.datasets.fewshot import find_folds
 from crossjepa.hashing import file_digest
-from crossjepa.io import PointCloudError
+from crossjepa.io import PointCloudError, PointCloudWarning
 
 MAX_PROBLEMS = 20
 
@@ -109,7 +110,11 @@ def check_loaded(dataset: Dataset, source: Source) -> Check:
 
 
 def _count_points(dataset: Dataset, index: int) -> int | str:
-    try:
-        return len(dataset[index].points_N3)
-    except PointCloudError as error:
-        return str(error)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PointCloudWarning)
+        try:
+            count = len(dataset[index].points_N3)
+        except PointCloudError as error:
+            return str(error)
+    suspect = [str(each.message) for each in caught if issubclass(each.category, PointCloudWarning)]
+    return suspect[0] if suspect else count

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossjepa import PointCloudError
+from crossjepa import PointCloudError, PointCloudWarning
 from crossjepa.datasets.arrays import Block, from_blocks
 from tests.helpers import dataset_writers as writers
 
@@ -41,17 +41,21 @@ def test_clouds_of_different_sizes() -> None:
 
 
 def test_a_cloud_is_named_by_its_file_and_row() -> None:
-    clouds = writers.clouds(2)
+    clouds = writers.clouds(3)
     clouds[1, 3] = np.nan
+    clouds[2] = np.nan
     dataset = from_blocks("mine", "blocks", (), [Block(A, "all", writers.clouds(3)), Block(B, "all", clouds)])
-    with pytest.raises(PointCloudError, match=r"b\.h5\[1\]: 1 of 16 points are not finite"):
-        dataset[4]
+    with pytest.warns(PointCloudWarning, match=r"b\.h5\[1\]: 1 of 16 points are not finite"):
+        np.testing.assert_array_equal(dataset[4].points_N3, np.delete(clouds[1], 3, axis=0))
+    with pytest.raises(PointCloudError, match=r"b\.h5\[2\]: none of its 16 points is finite"):
+        dataset[5]
 
 
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
         ({"points": np.zeros((2, 16))}, r"expected points of shape \(n, N, 3\) or wider"),
+        ({"points": np.zeros((2, 3, 16))}, ".*transpose it to 2x16x3"),
         ({"splits": ["train"]}, "1 splits for 2 shapes"),
         ({"labels": np.zeros(3)}, "3 labels for 2 shapes"),
         ({"names": ["a"]}, "1 names for 2 shapes"),

@@ -49,9 +49,54 @@ def test_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "separator", "slash", "encoding"),
+    [
+        ("path;label", ";", "/", "utf-8"),
+        ("Path\tLabel", "\t", "/", "utf-16"),
+        ("path, label", ", ", "/", "latin-1"),
+        ("filename,class", ",", "\\", "gbk"),
+    ],
+)
+def test_tables_of_spreadsheets(
+    tmp_path: Path, header: str, separator: str, slash: str, encoding: str
+) -> None:
+    writers.fill(tmp_path / "clouds", "1.npy", "2.npy")
+    names = {"gbk": ("椅子", "桌子"), "latin-1": ("Stühle", "Übertöpfe")}.get(encoding, ("a", "b"))
+    rows = [f"clouds{slash}{row + 1}.npy{separator}{name}" for row, name in enumerate(names)]
+    (tmp_path / "t.csv").write_bytes("\r\n".join([header, *rows]).encode(encoding))
+    dataset = load("table", tmp_path / "t.csv")
+    assert tuple(dataset.classes[label] for label in dataset.labels_n) == names
+    np.testing.assert_array_equal(dataset[1].points_N3, writers.clouds(1, seed=1)[0])
+
+
+def test_a_folder_beside_texts_that_are_no_clouds_and_models(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writers.fill(tmp_path, "a/1.npy", "b/deep/2.npy")
+    for folder in ("a", "b/deep"):
+        (tmp_path / folder / "license.txt").write_text("Model Information:\n* title: x\n* license: CC-BY\n")
+        (tmp_path / folder / "info.csv").write_text("name,vertices,faces,size\nx,48,72,2.5\n")
+        (tmp_path / folder / "picture.png").write_bytes(b"")
+    (tmp_path / "elsewhere").mkdir()
+    writers.fill(tmp_path / "elsewhere", "c/3.npy")
+    root = tmp_path / "data"
+    root.mkdir()
+    for name, target in {"a": tmp_path / "a", "b": tmp_path / "b", "c": tmp_path / "elsewhere" / "c"}.items():
+        (root / name).symlink_to(target, target_is_directory=True)
+    (root / "model").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (root / "model" / name).write_bytes(b"")
+    dataset = load("folder", root)
+    assert dataset.names == ("a/1.npy", "b/deep/2.npy", "c/3.npy")
+    assert dataset.classes == ("a", "b", "c")
+    assert len(list(dataset)) == 3
+    assert "left out 4 that are no clouds, such as" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (("path,class", "1.npy,a"), "no column"),
+        (("path,size", "1.npy,a"), "no column"),
         (("path,label", "1.npy,"), "line 2"),
         (("path,label", "1.npy,a,train"), "line 2"),
         (("path,label",), "no rows"),

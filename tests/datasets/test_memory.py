@@ -61,5 +61,5 @@ def test_what_does_not_fit(
 def test_a_bad_cloud_is_named_when_it_is_read(tmp_path: Path) -> None:
     dataset = from_sources([np.eye(3), np.full((4, 3), np.nan)], np.array([0, 0]), ("a",))
     np.testing.assert_array_equal(dataset[0].points_N3, np.eye(3))
-    with pytest.raises(PointCloudError, match="cloud 1: 4 of 4 points are not finite"):
+    with pytest.raises(PointCloudError, match="cloud 1: none of its 4 points is finite"):
         dataset[1]

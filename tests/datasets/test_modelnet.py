@@ -33,7 +33,7 @@ def test_missing_list(tmp_path: Path, name: str) -> None:
         ("modelnet40_test.txt", "bathtub_0099\n", "no such file; 1 of 7"),
         ("bathtub/bathtub_0003.txt", "1,2\n", r"\(N, 3\)"),
         ("bathtub/bathtub_0003.txt", "1,2,3\n1,2,x\n", "line 2"),
-        ("bathtub/bathtub_0003.txt", "1,2,3\n1,2,nan\n", "not finite"),
+        ("bathtub/bathtub_0003.txt", "1,2,nan\n1,2,nan\n", "finite"),
     ],
 )
 def test_text(tmp_path: Path, name: str, content: str | None, reason: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crossjepa import PointCloudError
 from crossjepa.datasets import detect, load
@@ -63,3 +64,37 @@ def test_real_arrays(shared: Path, file: str, count: int, classes: int) -> None:
         assert sample.parts_N is not None
         assert sample.label is not None
         assert set(sample.parts_N.tolist()) <= set(dataset.class_parts[sample.label])
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "found"),
+    [
+        (np.array(["table", "lamp", "table"]), None, ("lamp", "table")),
+        (np.array([b"table", b"lamp", b"table"]), None, ("lamp", "table")),
+        (np.array([["table"], ["lamp"], ["table"]]), np.array(["table", "lamp"]), ("table", "lamp")),
+        (np.array([1.0, 0.0, 1.0]), np.array(["lamp", "table"]), ("lamp", "table")),
+        (np.array([[1], [0], [1]], np.uint8), None, ("0", "1")),
+    ],
+)
+@pytest.mark.parametrize("names", [("points", "labels"), ("data", "label"), ("X", "y")])
+def test_labels_of_any_form(
+    tmp_path: Path,
+    labels: NDArray[Any],
+    classes: NDArray[Any] | None,
+    found: tuple[str, ...],
+    names: tuple[str, str],
+) -> None:
+    arrays: dict[str, Any] = {names[0]: writers.clouds(3), names[1]: labels}
+    arrays |= {} if classes is None else {"classes": classes}
+    np.savez(tmp_path / "a.npz", **arrays)
+    dataset = load("clouds", tmp_path / "a.npz")
+    assert dataset.classes == found
+    words = [dataset.classes[label] for label in dataset.labels_n]
+    assert words in (["table", "lamp", "table"], ["1", "0", "1"])
+    np.testing.assert_array_equal(dataset[1].points_N3, writers.clouds(3)[1])
+
+
+def test_text_labels_that_are_no_classes_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", points=writers.clouds(2), labels=["bed", "sofa"], classes=["bed", "chair"])
+    with pytest.raises(PointCloudError, match="label 'sofa' is none of its classes bed, chair"):
+        load("clouds", tmp_path / "a.npz")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossjepa import CrossJEPAEncoder, PointCloudError
+from crossjepa import CrossJEPAEncoder, PointCloudError, PointCloudWarning
 from crossjepa.datasets import Sample, load
 from crossjepa.datasets.sample import Sampling, cloud_sample, read_split, whole_numbers
 from crossjepa.io import Mesh, PointCloud
@@ -89,11 +89,24 @@ def test_arrays_of_a_cloud() -> None:
     assert (sample.name, sample.split, sample.label) == ("a", "all", None)
 
 
+def test_normals_and_parts_go_with_points_that_are_left_out() -> None:
+    points, parts = writers.clouds(1)[0], np.arange(16)
+    points[5] = np.nan
+    with pytest.warns(PointCloudWarning, match="a: 1 of 16 points"):
+        sample = cloud_sample("a", points, np.where(np.isnan(points), np.nan, -points), parts, num_parts=16)
+    kept = np.delete(points, 5, axis=0)
+    np.testing.assert_array_equal(sample.points_N3, kept)
+    np.testing.assert_array_equal(sample.normals_N3, -kept)
+    np.testing.assert_array_equal(sample.parts_N, np.delete(parts, 5))
+    with pytest.warns(PointCloudWarning), pytest.raises(PointCloudError, match="some of its normals"):
+        cloud_sample("a", kept, np.where(parts[:15, None] == 3, np.nan, kept))
+
+
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
         ({"normals": np.zeros((15, 3))}, "a: 15 normals for 16 points"),
-        ({"normals": np.full((16, 3), np.inf)}, r"a \(normals\): 16 of 16 points are not finite"),
+        ({"normals": np.full((16, 3), np.inf)}, r"a \(normals\): none of its 16 points is finite"),
         ({"parts": np.zeros(15, int)}, "a: 15 part labels for 16 points"),
         ({"parts": np.full(16, 2)}, "a: part label 2, number 0, is not from 0 to 1"),
     ],

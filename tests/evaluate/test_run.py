@@ -37,7 +37,7 @@ def test_holdout_never_reads_the_test_split(tmp_path: Path, spreads: Spreads) ->
     result = evaluate("linear", dataset, spreads, holdout=True)
     assert result.table[0]["test on"] == "holdout"
     assert (result.table[0]["train"], result.table[0]["test"]) == (24 * SOLIDS, 6 * SOLIDS)
-    with pytest.raises(PointCloudError, match="not finite"):
+    with pytest.raises(PointCloudError, match="none of its 64 points is finite"):
         evaluate("linear", dataset, spreads)
 
 
