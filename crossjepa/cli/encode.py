@@ -54,7 +54,8 @@ def encode(
     encoder = CrossJEPAEncoder.from_pretrained(
         model, device=resolve_device(device), dtype=getattr(torch, dtype)
     )
-    files, errors = options.list_inputs(inputs), dict[int, PointCloudError]()
+    files, left_out = options.list_inputs(inputs, output)
+    errors = dict[int, PointCloudError]()
     found: Sequence[NDArray[np.float32]] | NDArray[np.float32]
     if per_point:
         found = encoder.encode_points(files, up_axis=up_axis, on_error=errors.__setitem__)
@@ -64,13 +65,13 @@ def encode(
             progress=False if quiet or no_progress else None,
         )  # fmt: skip
     features = {str(file): found[row] for row, file in enumerate(files) if row not in errors}
-    code = options.finish(len(features), list(errors.values()))
+    code = options.finish(len(features), list(errors.values()), [] if quiet else left_out)
     write_features(output, features, per_point=per_point)
     if json:
         width = encoder.num_features if per_point else encoder.embedding_width(pool)
         skipped = [{"file": error.source, "reason": error.reason} for error in errors.values()]
         facts = {"output": str(output), "model": model, "per_point": per_point, "feature_width": width}
-        options.print_json({**facts, "files": list(features), "skipped": skipped})
+        options.print_json({**facts, "files": list(features), "skipped": skipped, "left_out": left_out})
     elif not quiet:
         print(f"{output}: features of {len(features)} files from {model}")
     return code

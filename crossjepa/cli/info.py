@@ -64,10 +64,10 @@ def info(name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")]) -> int:
     """
     from crossjepa import hub, model_files
     from crossjepa.encoder import CrossJEPAEncoder
-    from crossjepa.io import READABLE_SUFFIXES
+    from crossjepa.io import is_readable
 
     path = Path(name)
-    if path.suffix.lower() in READABLE_SUFFIXES and not path.is_dir():
+    if path.is_file() or (is_readable(path) and not path.is_dir()):
         options.print_json(_describe_file(path))
         return 0
     folder = hub.locate(name)

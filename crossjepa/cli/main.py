@@ -6,13 +6,15 @@ import difflib
 import io
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crossjepa._version import __version__
-from crossjepa.errors import CrossJEPAError
+from crossjepa.errors import CrossJEPAError, PointCloudWarning
 
 
 class Command(NamedTuple):
@@ -89,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not fit its encoding
     try:
-        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        with _plain_warnings():
+            code = _run(sys.argv[1:] if arguments is None else list(arguments))
         if sys.stdout:
             sys.stdout.flush()
         return code
@@ -105,6 +108,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("crossjepa: error: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Shows warnings about inputs in the style of errors, each of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PointCloudWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+            if issubclass(category, PointCloudWarning):
+                print(f"crossjepa: warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *place, **options)
+
+        warnings.showwarning = show
+        yield
 
 
 def load(name: str, words: Sequence[str] = ()) -> partial[int]:

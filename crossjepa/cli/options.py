@@ -15,7 +15,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from crossjepa.config import Axis
 from crossjepa.errors import PointCloudError
-from crossjepa.io import find_files
+from crossjepa.io import scan_folder
 
 DEFAULT_MODEL = "crossjepa-base"
 
@@ -98,19 +98,31 @@ Quiet = Annotated[Flag, arg(help="print results and errors only: no progress bar
 NoProgress = Annotated[Flag, arg(help="show no progress bars.")]
 
 
-def list_inputs(inputs: Sequence[str]) -> list[Path]:
-    """Replaces every folder by the readable files inside it; files stay, readable or not.
+def list_inputs(inputs: Sequence[str], output: Path | None = None) -> tuple[list[Path], list[str]]:
+    """Replaces every folder by the clouds and meshes inside it; files stay, readable or not.
+
+    Args:
+        inputs: files and folders.
+        output: file that the command writes, which is not its input.
+
+    Returns:
+        The files, and a line for all that was left out of the folders.
 
     Raises:
-        PointCloudError: a folder holds no readable file.
+        PointCloudError: a folder holds no cloud and no mesh.
     """
-    files: list[Path] = []
+    files, left_out = list[Path](), list[str]()
     for name in inputs:
-        found = find_files(name) if Path(name).is_dir() else [Path(name)]
-        if not found:
-            raise PointCloudError(name, "no point cloud or mesh file in this folder")
-        files.extend(found)
-    return files
+        if not Path(name).is_dir():
+            files.append(Path(name))
+            continue
+        found = scan_folder(name, [output] if output else [])
+        if not found.files:
+            others = f" ({'; '.join(found.left_out())})" if found.left_out() else ""
+            raise PointCloudError(name, f"no point cloud or mesh file in this folder{others}")
+        files.extend(found.files)
+        left_out += [f"{name}: {line}" for line in found.left_out()]
+    return files, left_out
 
 
 def check_output(path: Path, suffixes: Sequence[str] = ()) -> None:
@@ -141,13 +153,19 @@ def print_problems(problems: Sequence[object], word: str = "") -> None:
         print(f"crossjepa: {word}{problem}", file=sys.stderr)
 
 
-def finish(done: int, errors: Sequence[Exception]) -> int:
+def finish(done: int, errors: Sequence[Exception], left_out: Sequence[str] = ()) -> int:
     """Reports the inputs that failed; returns the exit code, 0 if all went well and 1 if some failed.
+
+    Args:
+        done: number of inputs that did not fail.
+        errors: why the others failed.
+        left_out: what was in folders beside clouds and meshes.
 
     Raises:
         ValueError: all inputs failed.
     """
     print_problems(errors, "skipped ")
+    print_problems(left_out, "left out ")
     if errors and not done:
         raise ValueError("nothing was written: no input could be used")
     return 1 if errors else 0

@@ -44,13 +44,14 @@ def predict(
     has_parts = bool(encoder.part_names)
     if label and encoder.classes and not has_parts:
         raise ValueError(f"{model} names classes; --label is for models of parts")
-    files, errors = options.list_inputs(inputs), dict[int, PointCloudError]()
+    files, left_out = options.list_inputs(inputs, output)
+    errors = dict[int, PointCloudError]()
     if has_parts:
         named = encoder.predict_parts(files, label, votes=votes, up_axis=up_axis, on_error=errors.__setitem__)
         answers, arrays = list[dict[str, Any]](), {"part_names": np.array(encoder.part_names, dtype=str)}
         for row, (path, parts) in enumerate(zip(map(str, files), named, strict=True)):
             if row not in errors:
-                names, counts = np.unique(parts.names_N, return_counts=True)
+                names, counts = np.unique(parts.names_N[parts.parts_N >= 0], return_counts=True)
                 answers.append({"file": path, "parts": dict(zip(names, counts / counts.sum(), strict=True))})
                 arrays[path] = parts.parts_N
     else:
@@ -66,7 +67,7 @@ def predict(
             "classes": np.array(encoder.classes, dtype=str),
             "probabilities": np.array(rows, np.float32),
         }
-    code = options.finish(len(answers), list(errors.values()))
+    code = options.finish(len(answers), list(errors.values()), [] if quiet else left_out)
     if json:
         options.print_json(answers)
     for answer in [] if json else answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,41 @@ def test_json_says_what_was_written(run: Run, tmp_path: Path) -> None:
         "per_point": False,
         "feature_width": 576,
         "files": [str(chair)],
+        "left_out": [],
     }
     assert run("encode", chair, "-o", output, "--per-point", "--json").json["feature_width"] == 288
+
+
+def test_what_is_left_out_of_folders_is_said(run: Run, tmp_path: Path) -> None:
+    folder, output = tmp_path / "shapes", tmp_path / "shapes" / "out.npz"
+    (folder / "linked").mkdir(parents=True)
+    shutil.copy(SAMPLES / "chair.obj", folder / "linked")
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+    (folder / "scene.fbx").write_bytes(b"Kaydara")
+    (folder / "license.txt").write_text("You may use it.\nAt your own risk.\n")
+    first = run("encode", folder, "-o", output)
+    assert first.code == 0
+    assert first.err == (
+        f"crossjepa: left out {folder}: {folder}/license.txt: "
+        "line 1: 'You may use it.' is not a line of numbers\n"
+        f"crossjepa: left out {folder}: 1 file of other formats: 1 .fbx\n"
+    )
+    # Neither is the output of a command its next input, nor what other calls wrote.
+    assert run("encode", folder, "-o", output, "--quiet") == (0, "", "")
+    assert np.load(output)["files"].tolist() == [str(folder / "linked" / "chair.obj")]
+    again = run("encode", folder, "-o", tmp_path / "other.npz", "--json")
+    assert again.json["files"] == [str(folder / "linked" / "chair.obj")]
+    assert f"{output}: features or predictions of crossjepa" in again.json["left_out"][1]
+    assert run("encode", folder, "-o", output, "--per-point").code == 0
+    assert run("encode", folder, "-o", tmp_path / "other.npz", "--json").json["files"] == again.json["files"]
+
+
+def test_warnings_are_one_line(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.vstack([np.eye(3), [[np.nan] * 3]]))
+    printed = run("encode", tmp_path / "a.npy", "-o", tmp_path / "out.npz")
+    assert printed.code == 0
+    reason = "1 of 4 points are not finite and were left out"
+    assert printed.err == f"crossjepa: warning: {tmp_path}/a.npy: {reason}\n"
 
 
 def test_quiet_prints_nothing(run: Run, tmp_path: Path) -> None:
