@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         EncoderConfig,
         HeadConfig,
         ModelConfig,
+        OutlierRemovalConfig,
         PredictorConfig,
         ProcessorConfig,
         TeacherConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "HeadConfig",
     "ModelConfig",
     "NoHeadError",
+    "OutlierRemovalConfig",
     "PartPrediction",
     "PointCloudError",
     "PointCloudProcessor",
@@ -58,8 +60,8 @@ __all__ = [
 
 # Modules by name, imported when one of their names is asked for: the package itself needs no torch.
 _HOMES = {
-    "config": "EncoderConfig HeadConfig ModelConfig PredictorConfig ProcessorConfig TeacherConfig "
-    "ViewPredictionConfig",
+    "config": "EncoderConfig HeadConfig ModelConfig OutlierRemovalConfig PredictorConfig ProcessorConfig "
+    "TeacherConfig ViewPredictionConfig",
     "encoder": "CrossJEPAEncoder",
     "errors": "CrossJEPAError DatasetNotFoundError NoHeadError PointCloudError "
     "PointCloudWarning WeightsError",

@@ -55,6 +55,21 @@ class EncoderConfig(Checked):
 
 
 @dataclass(frozen=True)
+class OutlierRemovalConfig(Checked):
+    """Which points of a cloud count as outliers, see `crossjepa.ops.outliers.find_outliers`.
+
+    Attributes:
+        neighbors: number of nearest neighbors of a point whose mean distance is compared.
+        threshold: median absolute deviations above the median from which on a point is an outlier.
+        max_share: largest share of the points that may be removed; only the farthest, if more are outliers.
+    """
+
+    neighbors: Annotated[int, Limit(lambda value: 1 <= value <= 1000, "from 1 to 1000")] = 8
+    threshold: Positive = 8.0
+    max_share: Stretch = 0.1
+
+
+@dataclass(frozen=True)
 class ProcessorConfig(Checked):
     """Preprocessing: how any input becomes the points that the weights expect.
 
@@ -64,12 +79,14 @@ class ProcessorConfig(Checked):
         normalize: "unit_sphere" moves the centroid to the origin and scales the largest radius to 1; "none"
             leaves the coordinates as they are.
         seed: seed of the sampling of mesh surfaces.
+        outlier_removal: which points of a cloud are left out before anything else; None to keep all.
     """
 
     num_points: Size = 1024
     up_axis: Axis = "y"
     normalize: Normalization = "unit_sphere"
     seed: Natural = 0
+    outlier_removal: OutlierRemovalConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -255,11 +272,14 @@ class ModelConfig(Checked):
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain JSON values."""
         values = {"library": "crossjepa", **dataclasses.asdict(self)}
-        for name in ("head", "predictor"):  # versions that know neither can then read the file
+        # Versions that do not know an entry can read files without it.
+        for name in ("head", "predictor"):
             if values[name] is None:
                 del values[name]
         if self.predictor is not None and not self.predictor.teachers:
-            del values["predictor"]["teachers"]  # the same for versions that know of one teacher only
+            del values["predictor"]["teachers"]
+        if self.processor.outlier_removal is None:
+            del values["processor"]["outlier_removal"]
         return values
 
     def without_predictor(self) -> ModelConfig:

@@ -1,10 +1,13 @@
 """Any input becomes the normalized points that the weights expect.
 
-V original points or vertices, F faces, N points of the network, M rows of the input
+V original points or vertices, F faces, N points of the network, M rows of the input,
+R removed points
 """
 
+from __future__ import annotations
+
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa.config import Axis, ProcessorConfig
+from crossjepa.config import Axis, OutlierRemovalConfig, ProcessorConfig
 from crossjepa.io import Mesh, PointCloud, PointCloudError, as_cloud, read, validate_mesh
 from crossjepa.io.arrays import fields_to_rows
 from crossjepa.io.objects import from_object, is_one_input, to_array
 from crossjepa.ops import reduce_points
 from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.ops.outliers import find_outliers
 
 # Beside these, anything that `crossjepa.io.objects` reads.
 Source: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor | PointCloud | Mesh"
@@ -90,12 +94,15 @@ class Prepared:
         original: (V, 3) original points or vertices that are finite, in the up axis of the weights.
         frame: what normalizes both; the identity if `original` is normalized already.
         valid_M: (M,) which rows of the input `original` has; None if it has all of them.
+        outliers: (R,) int64 rows of `original` that were left out of `points` as outliers. They are still
+            among the queries, so they get features and parts like all others, from the tokens near them.
     """
 
     points: Tensor
     original: NDArray[np.floating]
     frame: Frame = IDENTITY
     valid_M: NDArray[np.bool_] | None = None
+    outliers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def queries(self) -> Tensor:
@@ -123,14 +130,17 @@ Input: TypeAlias = "Source | Prepared"
 
 
 class PointCloudProcessor:
-    """Preprocessing that travels with the weights: read, sample, turn up, reduce, center, scale.
+    """Preprocessing that travels with the weights: read, clean or sample, turn up, reduce, center, scale.
 
     The rules, in this order:
 
-    1. A mesh becomes `num_points` points, uniform by area, sampled with the configured seed.
-    2. The axis that points up in the data is turned to the one that points up for the weights.
-    3. A cloud of more than `num_points` points is reduced to that many by farthest point sampling.
-    4. The centroid of what is left moves to the origin, and the largest radius becomes 1.
+    1. If `outlier_removal` is configured, the outliers of a cloud are left out: stray points would otherwise
+       survive rule 4, which prefers far points, and set the radius of rule 5. A mesh has no stray points, and
+       few samples on thin parts must not be taken for some: it is never cleaned.
+    2. A mesh becomes `num_points` points, uniform by area, sampled with the configured seed.
+    3. The axis that points up in the data is turned to the one that points up for the weights.
+    4. A cloud of more than `num_points` points is reduced to that many by farthest point sampling.
+    5. The centroid of what is left moves to the origin, and the largest radius becomes 1.
 
     Args:
         config: what the weights expect.
@@ -138,6 +148,26 @@ class PointCloudProcessor:
 
     def __init__(self, config: ProcessorConfig | None = None) -> None:
         self.config = config or ProcessorConfig()
+
+    def with_outlier_removal(self, rule: OutlierRemovalConfig | bool = True) -> PointCloudProcessor:
+        """Returns the same preprocessing with or without the removal of outliers.
+
+        Args:
+            rule: which points are removed; True for the configured rule, or the default one if there is none;
+                False to keep all points.
+
+        Example:
+            >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
+            >>> encoder.processor = encoder.processor.with_outlier_removal()
+            >>> cloud = np.concatenate([np.random.rand(500, 3), [[9.0, 9.0, 9.0]]])
+            >>> encoder.processor.prepare(cloud).outliers.tolist(), len(encoder.encode_points(cloud))
+            ([500], 501)
+        """
+        if isinstance(rule, bool):
+            rule_or_none = (self.config.outlier_removal or OutlierRemovalConfig()) if rule else None
+        else:
+            rule_or_none = rule
+        return PointCloudProcessor(replace(self.config, outlier_removal=rule_or_none))
 
     def __call__(self, source: Input, *, up_axis: Axis | None = None) -> Tensor:
         """Returns the (N, 3) float32 points of `prepare`, on the CPU."""
@@ -172,7 +202,10 @@ class PointCloudProcessor:
         up_axis = up_axis or known.up_axis
         original_V3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
         original_V3 = rotate_up_axis(original_V3, up_axis, known.up_axis)
-        sampled_N3 = original_V3
+        sampled_N3, outliers_R = original_V3, np.zeros(0, np.int64)
+        if known.outlier_removal and not isinstance(shape, Mesh):
+            is_outlier_V = find_outliers(original_V3, **vars(known.outlier_removal))
+            sampled_N3, outliers_R = original_V3[~is_outlier_V], np.flatnonzero(is_outlier_V)
         if isinstance(shape, Mesh):
             rng = np.random.default_rng(known.seed)
             try:
@@ -182,7 +215,8 @@ class PointCloudProcessor:
             sampled_N3 = rotate_up_axis(sampled_N3, up_axis, known.up_axis)
         sampled_N3 = _reduce(sampled_N3, known.num_points)
         frame = unit_sphere(sampled_N3) if known.normalize == "unit_sphere" else IDENTITY
-        return Prepared(torch.from_numpy(frame.apply(sampled_N3)), original_V3, frame, shape.valid_M)
+        points_N3 = torch.from_numpy(frame.apply(sampled_N3))
+        return Prepared(points_N3, original_V3, frame, shape.valid_M, outliers_R)
 
 
 def load(source: Source, name: str = "") -> PointCloud | Mesh:

@@ -13,6 +13,7 @@ from crossjepa.config import (
     EncoderConfig,
     HeadConfig,
     ModelConfig,
+    OutlierRemovalConfig,
     PredictorConfig,
     ProcessorConfig,
     TeacherConfig,
@@ -41,6 +42,17 @@ def test_json_and_back(name: str, head: HeadConfig | None, predictor: ViewPredic
     assert ("head" in values, "predictor" in values) == (head is not None, predictor is not None)
 
 
+def test_outlier_removal_is_in_the_file_only_if_it_is_on() -> None:
+    processor = ModelConfig().to_dict()["processor"]
+    assert sorted(processor) == ["normalize", "num_points", "seed", "up_axis"]  # all that 0.1.0 reads
+    assert ModelConfig.from_dict(ModelConfig().to_dict()).processor.outlier_removal is None
+    rule = OutlierRemovalConfig(neighbors=12, threshold=5, max_share=0.05)
+    config = ModelConfig(processor=ProcessorConfig(outlier_removal=rule))
+    values = json.loads(json.dumps(config.to_dict()))
+    assert values["processor"]["outlier_removal"] == {"neighbors": 12, "threshold": 5.0, "max_share": 0.05}
+    assert ModelConfig.from_dict(values) == config
+
+
 def test_the_encoder_alone() -> None:
     config = ModelConfig(provenance={"steps": 1, "predictor": {}}, predictor=PREDICTION).without_predictor()
     assert config.predictor is None
@@ -58,6 +70,10 @@ def test_the_encoder_alone() -> None:
         (ProcessorConfig, {"seed": -1}, "seed must be at least 0"),
         (ProcessorConfig, {"up_axis": "w"}, "up_axis must be one of"),
         (ProcessorConfig, {"normalize": "box"}, "normalize must be one of"),
+        (ProcessorConfig, {"outlier_removal": True}, "outlier_removal must be of type OutlierRemovalConfig"),
+        (ProcessorConfig, {"outlier_removal": {"neighbors": 0}}, "neighbors must be from 1 to 1000"),
+        (OutlierRemovalConfig, {"threshold": 0.0}, "threshold must be above 0"),
+        (OutlierRemovalConfig, {"max_share": 1.0}, "max_share must be from 0 to below 1"),
         (PredictorConfig, {"width": 9, "num_heads": 3}, "even"),
         (PredictorConfig, {"conditioning": "all"}, "conditioning must be one of"),
         (PredictorConfig, {"camera_positions": True, "joint_attention": False}, "needs joint_attention"),

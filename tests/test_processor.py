@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from crossjepa import PointCloudError, PointCloudProcessor, ProcessorConfig
+from crossjepa import (
+    CrossJEPAEncoder,
+    OutlierRemovalConfig,
+    PointCloudError,
+    PointCloudProcessor,
+    ProcessorConfig,
+)
 from crossjepa.config import Axis
 from crossjepa.io import Mesh, PointCloud
 from crossjepa.ops.mesh_sampling import face_areas, sample_surface
@@ -116,6 +124,57 @@ def test_faces_without_area_get_no_points() -> None:
 @pytest.mark.parametrize("points", [np.zeros((1, 3)), np.ones((50, 3)) * 4])
 def test_a_single_place_is_the_origin(points: NDArray[np.float64]) -> None:
     assert PointCloudProcessor()(points).abs().max() == 0
+
+
+def test_outliers_are_left_out_first_if_that_is_configured() -> None:
+    clean, cleaner = PointCloudProcessor(), PointCloudProcessor().with_outlier_removal()
+    points_N3 = cloud(3000) / np.linalg.norm(cloud(3000), axis=1, keepdims=True)
+    strays = np.array([[40.0, 0, 0], [0, 40, 0]])
+    both = np.concatenate([strays[:1], points_N3, strays[1:]])
+    prepared = cleaner.prepare(both)
+    assert prepared.outliers.tolist() == [0, 3001]
+    assert torch.equal(prepared.points, clean(points_N3))
+    assert clean(both).norm(dim=1).median() < 0.1  # the strays set the radius
+    assert clean.prepare(both).outliers.size == 0
+    assert len(prepared.original) == len(prepared.queries) == 3002
+    assert prepared.queries[0].norm() > 30
+    shuffled = both[np.random.default_rng(1).permutation(3002)]
+    assert torch.equal(cleaner(shuffled), prepared.points)
+    assert torch.equal(cleaner(both, up_axis="z"), clean(points_N3, up_axis="z"))
+
+
+def test_meshes_are_not_cleaned() -> None:
+    vertices_V3 = np.array(
+        [[0.0, 0, 0], [2, 0, 0], [2, 1, 0], [0, 1, 0], [0, 50, 0], [1, 50, 0], [0, 50.1, 0]]
+    )
+    mesh = Mesh(vertices_V3, np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6]]))
+    cleaner = PointCloudProcessor().with_outlier_removal()
+    assert torch.equal(cleaner(mesh), PointCloudProcessor()(mesh))
+    sampled = sample_surface(mesh.vertices_V3, mesh.faces_F3, 1024, np.random.default_rng(0))[0]
+    assert cleaner.prepare(sampled).outliers.size > 0
+
+
+def test_switching_outlier_removal_keeps_its_rule() -> None:
+    rule = OutlierRemovalConfig(threshold=5.0)
+    processor = PointCloudProcessor(ProcessorConfig(num_points=64, outlier_removal=rule))
+    assert processor.with_outlier_removal().config == processor.config
+    off = processor.with_outlier_removal(False)
+    assert off.config == ProcessorConfig(num_points=64)
+    assert off.with_outlier_removal(rule).config == processor.config
+
+
+def test_outlier_removal_travels_with_the_weights(tiny: CrossJEPAEncoder, tmp_path: Path) -> None:
+    points_N3 = cloud(200)
+    points_N3 = np.concatenate([points_N3 / np.linalg.norm(points_N3, axis=1, keepdims=True), [[9.0, 9, 9]]])
+    without = tiny.encode(points_N3)
+    tiny.processor = tiny.processor.with_outlier_removal()
+    tiny.save_pretrained(tmp_path)
+    loaded = CrossJEPAEncoder.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(loaded.encode(points_N3), tiny.encode(points_N3[:-1]))
+    assert np.abs(loaded.encode(points_N3) - without).max() > 1e-3
+    features_NC = loaded.encode_points(points_N3)
+    assert features_NC.shape == (201, tiny.num_features)
+    assert np.isfinite(features_NC).all()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def encode(
     ] = None,
     batch_size: options.BatchSize = 32,
     up_axis: options.UpAxis = None,
+    outliers: options.Outliers = None,
     device: options.Device = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
     json: options.Json = False,
@@ -54,6 +55,7 @@ def encode(
     encoder = CrossJEPAEncoder.from_pretrained(
         model, device=resolve_device(device), dtype=getattr(torch, dtype)
     )
+    options.choose_outliers(encoder, outliers)
     files, left_out = options.list_inputs(inputs, output)
     errors = dict[int, PointCloudError]()
     found: Sequence[NDArray[np.float32]] | NDArray[np.float32]

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
@@ -16,6 +16,9 @@ from tyro.constructors import PrimitiveConstructorSpec
 from crossjepa.config import Axis
 from crossjepa.errors import PointCloudError
 from crossjepa.io import scan_folder
+
+if TYPE_CHECKING:
+    from crossjepa.encoder import CrossJEPAEncoder
 
 DEFAULT_MODEL = "crossjepa-base"
 
@@ -77,6 +80,12 @@ UpAxis = Annotated[
     unset("what is known of the weights or the data"),
     arg(help="axis that points up in the data."),
 ]
+Outliers = Annotated[
+    Literal["keep", "remove"] | None,
+    one_of("keep", "remove"),
+    unset("as the model is configured"),
+    arg(help="whether stray points of clouds, far from all others, are left out before encoding."),
+]
 DataSet = Annotated[
     str | None,
     unset("what its files say"),
@@ -96,6 +105,12 @@ Device = Annotated[
 Json = Annotated[Flag, arg(help="print JSON to standard output.")]
 Quiet = Annotated[Flag, arg(help="print results and errors only: no progress bars, no notes.")]
 NoProgress = Annotated[Flag, arg(help="show no progress bars.")]
+
+
+def choose_outliers(encoder: CrossJEPAEncoder, outliers: str | None) -> None:
+    """Makes an encoder remove or keep outliers; None leaves it as it is configured."""
+    if outliers:
+        encoder.processor = encoder.processor.with_outlier_removal(outliers == "remove")
 
 
 def list_inputs(inputs: Sequence[str], output: Path | None = None) -> tuple[list[Path], list[str]]:

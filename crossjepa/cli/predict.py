@@ -23,6 +23,7 @@ def predict(
     label: Annotated[str | None, options.unset("none")] = None,
     votes: int = 1,
     up_axis: options.UpAxis = None,
+    outliers: options.Outliers = None,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -44,6 +45,7 @@ def predict(
     has_parts = bool(encoder.part_names)
     if label and encoder.classes and not has_parts:
         raise ValueError(f"{model} names classes; --label is for models of parts")
+    options.choose_outliers(encoder, outliers)
     files, left_out = options.list_inputs(inputs, output)
     errors = dict[int, PointCloudError]()
     if has_parts:

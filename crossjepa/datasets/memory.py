@@ -41,7 +41,10 @@ class SourceReader(Reader):
 
     def checksum(self, dataset: Dataset) -> str:
         """Hashes contents; what cannot be read is left to the error that reading it gives."""
-        total = hashlib.sha256(f"{self.rule}".encode() + self.labels_n.tobytes())
+        rule = self.rule
+        sampling = f"ProcessorConfig(num_points={rule.num_points}, up_axis={rule.up_axis!r}, "
+        sampling += f"normalize={rule.normalize!r}, seed={rule.seed})"
+        total = hashlib.sha256(sampling.encode() + self.labels_n.tobytes())
         for row, source in enumerate(self.sources):
             if isinstance(source, (str, os.PathLike)):
                 total.update(file_digest(Path(source)).encode())

@@ -98,7 +98,7 @@ class EncoderFeatures:
             "weights": weights_digest(self.encoder),
             "dtype": str(self.encoder.dtype),
             "encoder": asdict(self.encoder.config),
-            "processor": asdict(self.encoder.processor.config),
+            "processor": self.encoder.model_config.to_dict()["processor"],
         }
 
     def extract(
