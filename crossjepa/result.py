@@ -1,5 +1,7 @@
 """The one result of all protocols: what was done, with what, and what came out."""
 
+import csv
+import io
 import json
 import platform
 from contextlib import suppress
@@ -58,6 +60,21 @@ class Result:
     def to_json(self) -> str:
         """Returns the result as indented JSON."""
         return json.dumps(self.to_dict(), indent=2)
+
+    def to_csv(self) -> str:
+        """Returns the table, or else the metrics, as CSV; each row names protocol, model and data."""
+        weights = str(self.model.get("weights", ""))[:12]
+        clouds = self.settings.get("clouds", "") or self.data.get("name", "")
+        first = {"protocol": self.protocol, "model": self.model["name"], "weights": weights}
+        if "processor" in self.model:
+            first["outliers"] = "removed" if self.model["processor"].get("outlier_removal") else "kept"
+        rows = [{**first, "data": clouds, **row} for row in self.table or [self.metrics]]
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _number(value) for name, value in row.items()})
+        return file.getvalue()
 
     def to_text(self) -> str:
         """Returns the result as text for people."""

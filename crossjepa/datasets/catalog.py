@@ -165,7 +165,7 @@ SOURCES: dict[str, Source] = {
             name="clouds",
             description="any npz of clouds",
             where="your own files",
-            layout="one npz: points (n, N, 3), labels (n,); also split, names, classes, normals,\n"
+            layout="one npz: points (n, N, 3), labels (n,); also split, names, group, classes, normals,\n"
             "  part_labels (n, N), part_names",
             loader=lambda path, points, seed: load_arrays("clouds", path),
         ),
@@ -180,7 +180,7 @@ SOURCES: dict[str, Source] = {
             name="table",
             description="any CSV file of paths and labels",
             where="your own files",
-            layout="a CSV with the columns path,label[,split]; paths relative to its folder",
+            layout="a CSV with the columns path,label[,split][,group]; paths relative to its folder",
             loader=partial(load_table, "table"),
         ),
     )

@@ -106,6 +106,8 @@ class Dataset:
         sampling: how points of meshes are sampled, None if the files hold points.
         part_names: names of the parts, () if there are none.
         class_parts: numbers of the parts of every class, by default those named "Class/part".
+        groups: group of every object, () if nothing is known; those of one group, such as scans of one thing,
+            must not be divided between training and test.
         indices_n: (n,) int64 rows of the samples in the complete data set.
         selection: "all", or which samples of the complete data set these are: splits, or a digest of rows.
     """
@@ -122,6 +124,7 @@ class Dataset:
     sampling: Sampling | None = None
     part_names: tuple[str, ...] = ()
     class_parts: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
     indices_n: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     selection: str = "all"
     _digests: dict[str, str] = field(default_factory=dict)
@@ -135,9 +138,9 @@ class Dataset:
                 parts = [part for part, name in enumerate(self.part_names) if name.startswith(f"{shape}/")]
                 known |= {number: tuple(parts)} if parts else {}
             object.__setattr__(self, "class_parts", known)
-        lengths = {len(self.names), len(self.splits), len(self.indices_n)}
+        lengths = {len(self.names), len(self.splits), len(self.indices_n), len(self.groups or self.names)}
         if len(lengths | ({len(self.labels)} if self.labels is not None else set())) > 1:
-            raise ValueError(f"{self.name}: labels, names and splits differ in number")
+            raise ValueError(f"{self.name}: labels, names, splits and groups differ in number")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{split} {self.splits.count(split)}" for split in self.split_names)
@@ -196,6 +199,7 @@ class Dataset:
             names=tuple(self.names[place] for place in chosen_m),
             splits=tuple(self.splits[place] for place in chosen_m),
             labels=None if self.labels is None else self.labels[chosen_m],
+            groups=tuple(self.groups[place] for place in chosen_m) if self.groups else (),
             indices_n=rows_m,
             selection="rows " + hashlib.sha256(rows_m.astype("<i8").tobytes()).hexdigest()[:16],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from crossjepa.datasets.dataset import Dataset
@@ -66,7 +67,7 @@ def _subfolders(path: Path) -> list[Path]:
 
 
 def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
-    """Reads a CSV file with the columns `path` (relative to its folder), `label` and, optionally, `split`.
+    """Reads a CSV file of `path` (relative to its folder), `label` and, optionally, `split` and `group`.
 
     Raises:
         PointCloudError: a column or a value is missing; the message gives the line. Or a split is unknown.
@@ -83,7 +84,12 @@ def load_table(name: str, path: Path, num_points: int, seed: int) -> Dataset:
         for row in rows
     ]
     sampling = Sampling(num_points, seed)
-    return from_files(name, "table", classes, entries, listed_in=path, sampling=sampling, other_files=[path])
+    dataset = from_files(
+        name, "table", classes, entries, listed_in=path, sampling=sampling, other_files=[path]
+    )
+    if "group" not in rows[0]:
+        return dataset
+    return replace(dataset, groups=tuple(row["group"] or row["path"] for row in rows))
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from crossjepa.io import PointCloudError
 from crossjepa.io.arrays import check_unpacked_size, read_header
 
 _TEXTS = ("split", "names", "classes", "part_names")
+_GROUP = "group"
 # Other names that such arrays have, in lower case.
 _ALIASES = {
     "points": ("data", "x", "pointclouds", "point_clouds", "clouds", "coords", "xyz", "pos"),
@@ -30,7 +32,8 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = T
 
     Labels are numbers or texts; the arrays may also be called `data` and `label`, or `X` and `y`. Texts, if
     they are there: `split` and `names` (n,), `classes` and `part_names` by number. A part called
-    "Class/part" belongs to that class.
+    "Class/part" belongs to that class. `group` (n,), of numbers or texts, says which shapes
+    belong together.
 
     Args:
         name, up_axis: as in `Dataset`.
@@ -46,7 +49,7 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = T
             raise PointCloudError(path, f"no points: their shape is {arrays['points'].shape}")
         block = Block(path, _texts(arrays, "split") or "all", arrays["points"], names=_names(arrays))
         return from_blocks(name, "npz", (), [block], up_axis=up_axis)
-    arrays = _read_arrays(path, ("points", "labels"), (*_TEXTS, "normals", "part_labels"))
+    arrays = _read_arrays(path, ("points", "labels"), (*_TEXTS, _GROUP, "normals", "part_labels"))
     labels, classes = _labels(path, arrays["labels"], _texts(arrays, "classes"))
     part_names: list[str] = []
     if "part_labels" in arrays:
@@ -62,7 +65,11 @@ def load_arrays(name: str, path: Path, up_axis: Axis = "y", *, labeled: bool = T
         arrays.get("normals"),
         arrays.get("part_labels"),
     )
-    return from_blocks(name, "npz", classes, [block], up_axis=up_axis, part_names=part_names)
+    dataset = from_blocks(name, "npz", classes, [block], up_axis=up_axis, part_names=part_names)
+    groups = _texts(arrays, _GROUP) or []
+    if groups and len(groups) != len(dataset):
+        raise PointCloudError(path, f"{len(groups)} groups for {len(dataset)} shapes")
+    return replace(dataset, groups=tuple(groups))
 
 
 def holds_many_clouds(path: Path) -> bool:
@@ -109,7 +116,7 @@ def _read_arrays(
     except Exception as error:  # zipfile, zlib and numpy raise many types for damaged archives
         raise PointCloudError(path, f"not a readable npz archive ({error})") from error
     for key, array in arrays.items():
-        kinds = texts if key in _TEXTS else "fiuUS" if key == "labels" else "fiu"
+        kinds = texts if key in _TEXTS else {"labels": "fiuUS", _GROUP: "iuU"}.get(key, "fiu")
         if array.dtype.kind not in kinds:
             raise PointCloudError(path, f"{key!r} has the wrong type {array.dtype}")
     return arrays

@@ -5,8 +5,10 @@ n clouds, E embedding width
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +19,16 @@ from numpy.typing import NDArray
 from crossjepa.config import Pooling
 from crossjepa.datasets import Dataset
 from crossjepa.datasets.splits import Division, Partition, divide, shared_classes
-from crossjepa.evaluate.features import Extractor, FeatureCache, Features, Transform, extract_features
+from crossjepa.evaluate.features import (
+    Extractor,
+    FeatureCache,
+    Features,
+    Points,
+    Transform,
+    cached_features,
+    extract_features,
+    feature_facts,
+)
 
 
 @dataclass(eq=False)
@@ -83,6 +94,31 @@ class EvaluationContext:
                 rows = np.zeros((len(places_n), features.shape[1]), np.float32)
             rows[wanted] = features[np.searchsorted(of_split, places_n[wanted])]
         return np.zeros((0, 0), np.float32) if rows is None else rows
+
+    def changed_features(
+        self,
+        clouds: Callable[[], Sequence[Points]],
+        change: str,
+        places_n: NDArray[np.int64],
+        rows_m: NDArray[np.int64],
+    ) -> Features:
+        """Returns the (m, E) features of clouds with y up that are made of those of the data set.
+
+        Args:
+            clouds: returns the m clouds; called only if their features are not in the cache.
+            change: everything that distinguishes them from those of the data set, including numbers and seed.
+            places_n: (n,) places of the clouds that they are made of.
+            rows_m: (m,) which of them are meant.
+        """
+        start = time.perf_counter()
+        facts = feature_facts(self.extractor, self.dataset.select(places_n), change)
+        facts |= {"up_axis": "y", "rows": hashlib.sha256(rows_m.astype("<i8").tobytes()).hexdigest()}
+        features = cached_features(
+            self.extractor, clouds, len(rows_m), "y", facts, cache=self.cache, batch_size=self.batch_size,
+            progress=self.progress,
+        )  # fmt: skip
+        self.feature_seconds += time.perf_counter() - start
+        return features
 
     def facts(self) -> dict[str, Any]:
         """Returns what a result says about the data."""

@@ -215,19 +215,49 @@ def extract_features(
     Raises:
         PointCloudError: a file of the data set is damaged; the message names it and the reason.
     """
-    facts = _facts(extractor, dataset, transform)
+    return cached_features(
+        extractor, lambda: Clouds(dataset, transform), len(dataset), dataset.up_axis,
+        feature_facts(extractor, dataset, transform.name if transform else ""), cache=cache,
+        batch_size=batch_size, progress=progress,
+    )  # fmt: skip
+
+
+def cached_features(
+    extractor: Extractor,
+    clouds: Callable[[], Iterable[Points]],
+    count: int,
+    up_axis: Axis,
+    facts: dict[str, Any],
+    *,
+    cache: FeatureCache | None = None,
+    batch_size: int = 32,
+    progress: bool | None = None,
+) -> Features:
+    """Extracts the features of clouds, or takes them from the cache.
+
+    Args:
+        extractor: source of the features.
+        clouds: returns the clouds; called only if their features are not in the cache.
+        count: number of clouds (n).
+        up_axis: the axis that points up in them.
+        facts: everything that the features depend on, as plain JSON values, see `feature_facts`.
+        cache, batch_size, progress: as in `extract_features`.
+
+    Returns:
+        (n, E) float32.
+    """
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    found = cache.load(key, len(dataset)) if cache else None
+    found = cache.load(key, count) if cache else None
     if found is not None:
         return extractor.select(found)
-    clouds = Clouds(dataset, transform)
-    features = extractor.extract(clouds, dataset.up_axis, batch_size=batch_size, progress=progress)
+    features = extractor.extract(clouds(), up_axis, batch_size=batch_size, progress=progress)
     if cache:
         cache.save(key, features, facts)
     return extractor.select(features)
 
 
-def _facts(extractor: Extractor, dataset: Dataset, transform: Transform | None) -> dict[str, Any]:
+def feature_facts(extractor: Extractor, dataset: Dataset, change: str) -> dict[str, Any]:
+    """Returns what the features of a data set depend on; `change` names what was done to its clouds."""
     return {
         "crossjepa": __version__,
         "extractor": extractor.describe(),
@@ -235,5 +265,5 @@ def _facts(extractor: Extractor, dataset: Dataset, transform: Transform | None) 
         "data_set": f"{dataset.name}, {dataset.layout}",
         "samples": hashlib.sha256(dataset.indices_n.astype("<i8").tobytes()).hexdigest(),
         "up_axis": dataset.up_axis,
-        "transform": transform.name if transform else "",
+        "transform": change,
     }

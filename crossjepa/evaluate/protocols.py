@@ -1,18 +1,52 @@
 """The protocols and their names."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, TypedDict
 
+from crossjepa.datasets import Dataset
 from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.fewshot import run_fewshot
 from crossjepa.evaluate.fewshot_tuned import FINETUNED
 from crossjepa.evaluate.knn import run_knn, run_retrieval
 from crossjepa.evaluate.label_efficiency import run_label_efficiency
+from crossjepa.evaluate.modelnet40_c import run_modelnet40_c
+from crossjepa.evaluate.modelnet_c import run_modelnet_c
 from crossjepa.evaluate.part_probe import run_part_probe
 from crossjepa.evaluate.probes import run_linear, run_logistic, run_published
+from crossjepa.evaluate.realscan import run_realscan
 from crossjepa.evaluate.robustness import run_robustness
 from crossjepa.result import Outcome
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class ProtocolOptions(TypedDict, total=False):
+    """Options of some protocols.
+
+    Attributes:
+        folds: number of folds per setting of a few-shot protocol.
+        settings: pairs of ways and shots of a few-shot protocol.
+        corrupted: folder of the official files of `modelnet-c` or `modelnet40-c`.
+        test_clouds: number of test clouds of these, for a quick look.
+        cad: data set of CAD models, for `realscan`.
+        class_map: class of the CAD models by class of the scans, for those that differ in name.
+    """
+
+    folds: int | None
+    settings: Sequence[tuple[int, int]] | None
+    corrupted: str | os.PathLike[str] | None
+    test_clouds: int | None
+    cad: Dataset | None
+    class_map: Mapping[str, str] | None
+
+
+_FEWSHOT, _CORRUPTED = ("folds", "settings"), ("corrupted", "test_clouds")
 
 
 @dataclass(frozen=True)
@@ -23,14 +57,29 @@ class Protocol:
         name: its name.
         description: what is done, in words.
         run: does it.
+        options: options that it takes besides the context, see `ProtocolOptions`.
+        division: how it divides the data, if not by their splits.
         folds: folds into which a data set without splits is divided, each a test split once; 0 for one
             random fifth as a test split.
     """
 
     name: str
     description: str
-    run: Callable[[EvaluationContext], Outcome]
+    run: Callable[..., Outcome]
+    options: tuple[str, ...] = ()
+    division: str = ""
     folds: int = 0
+
+    def with_options(self, **given: Unpack[ProtocolOptions]) -> Callable[[EvaluationContext], Outcome]:
+        """Returns what it does with some options; those that are None stay as the protocol has them.
+
+        Raises:
+            ValueError: it has no such option.
+        """
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if unknown := [name.replace("_", " ") for name in chosen if name not in self.options]:
+            raise ValueError(f"protocol {self.name} has no option {' or '.join(unknown)}")
+        return partial(self.run, **chosen)
 
 
 def _published(name: str, description: str) -> Protocol:
@@ -65,16 +114,19 @@ PROTOCOLS: dict[str, Protocol] = {
             "N-way K-shot, frozen, SVC(linear, C=1): support from train, 20 queries per class from test, "
             "10 folds; on Point-BERT's split files, their folds",
             run_fewshot,
+            _FEWSHOT,
         ),
         Protocol(
             "fewshot-crosspoint",
             "as fewshot, but with queries from train as well, and 50 folds, as in CrossPoint's code",
             partial(run_fewshot, folds=50, queries_from_train=True),
+            _FEWSHOT,
         ),
         Protocol(
             "fewshot-finetuned",
             "as fewshot, but the whole encoder is fine-tuned on every fold; minutes per fold on a CPU",
             partial(run_fewshot, scorer=FINETUNED),
+            _FEWSHOT,
         ),
         Protocol(
             "retrieval",
@@ -85,6 +137,26 @@ PROTOCOLS: dict[str, Protocol] = {
             "robustness",
             "linear SVM fitted on clean clouds, tested on rotated, noisy, thinned and cut ones",
             run_robustness,
+        ),
+        Protocol(
+            "modelnet-c",
+            "ModelNet-C: linear SVM fitted on clean clouds, 7 corruptions in 5 levels; mCE relative to DGCNN",
+            run_modelnet_c,
+            _CORRUPTED,
+        ),
+        Protocol(
+            "modelnet40-c",
+            "ModelNet40-C: linear SVM fitted on clean clouds, 13 corruptions in 5 severities; mean error",
+            run_modelnet40_c,
+            _CORRUPTED,
+        ),
+        Protocol(
+            "realscan",
+            "scanned objects: logistic regression, 5 folds that keep groups together, 5 times; "
+            "and a linear SVM fitted on CAD models (--cad)",
+            run_realscan,
+            ("cad", "class_map"),
+            "5 folds that keep groups together",
         ),
         Protocol(
             "label-efficiency",

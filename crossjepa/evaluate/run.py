@@ -1,12 +1,14 @@
 """Runs a protocol, and finds the source of its features by name."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +20,12 @@ from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import EncoderFeatures, Extractor, FeatureCache
 from crossjepa.evaluate.fewshot import FROZEN_SVM, run_published_folds
 from crossjepa.evaluate.fewshot_tuned import FINETUNED
-from crossjepa.evaluate.protocols import Protocol, find_protocol
+from crossjepa.evaluate.protocols import Protocol, ProtocolOptions, find_protocol
 from crossjepa.hashing import file_digest
 from crossjepa.result import Outcome, Result, versions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 FOLDS_NAME = "modelnet40-fewshot"
 
@@ -37,8 +42,7 @@ def evaluate(
     batch_size: int = 32,
     jobs: int = 1,
     progress: bool | None = None,
-    folds: int | None = None,
-    settings: Sequence[tuple[int, int]] | None = None,
+    **options: Unpack[ProtocolOptions],
 ) -> Result:
     """Runs a protocol.
 
@@ -55,8 +59,9 @@ def evaluate(
         batch_size: clouds per batch.
         jobs: number of parallel fits.
         progress: show progress bars; by default for longer work.
-        folds: number of folds per setting of a few-shot protocol, its own by default.
-        settings: pairs of ways and shots of a few-shot protocol, its own by default.
+        **options: `folds` and `settings` of few-shot protocols, `corrupted` and `test_clouds` of protocols on
+            corrupted clouds, `cad` and `class_map` of `realscan`, see
+            `crossjepa.evaluate.protocols.ProtocolOptions`.
 
     Returns:
         The metrics, and all that is needed to repeat them.
@@ -73,7 +78,10 @@ def evaluate(
         1.0
     """
     rule = find_protocol(protocol)
-    run = _with_options(rule, folds, settings)
+    numbers = [options.get("folds"), *(number for pair in options.get("settings") or () for number in pair)]
+    if min((number for number in numbers if number is not None), default=1) < 1:
+        raise ValueError(f"folds, ways and shots must be at least 1: {options}")
+    run = rule.with_options(**options)
     if rule.folds and not holdout:
         dataset = with_folds(dataset, rule.folds, seed)
     if per_class is not None:
@@ -82,6 +90,10 @@ def evaluate(
         extractor = EncoderFeatures(extractor, "encoder")
     context = EvaluationContext(dataset, extractor, seed, holdout, cache, batch_size, jobs, progress)
     facts = context.facts() if per_class is None else {**context.facts(), "per_class": per_class}
+    if rule.division:
+        if holdout:
+            raise ValueError(f"protocol {protocol} has folds of its own and no holdout")
+        facts["division"] = rule.division
     return _run(context, rule, run, facts)
 
 
@@ -124,7 +136,13 @@ def evaluate_folds(
 
 
 def find_extractor(
-    name: str, dataset: Dataset, *, seed: int = 0, device: str = "cpu", holdout: bool = False
+    name: str,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    holdout: bool = False,
+    remove_outliers: bool | None = None,
 ) -> Extractor:
     """Makes the source of features from its name on the command line.
 
@@ -134,35 +152,28 @@ def find_extractor(
         seed: seed of the untrained weights.
         device: torch device of an encoder.
         holdout: as in `evaluate`.
+        remove_outliers: whether an encoder removes outliers; by default as it is configured.
 
     Raises:
         WeightsError: the weights cannot be found or do not fit.
+        ValueError: it is no encoder, and `remove_outliers` is given.
     """
     if name in ("d2", "shape-distributions"):
+        if remove_outliers is not None:
+            raise ValueError(f"{name} has no preprocessing that could remove or keep outliers")
         return ShapeDistributions(name)
     if name != "untrained":
-        return EncoderFeatures(CrossJEPAEncoder.from_pretrained(name, device=device), name)
+        encoder = CrossJEPAEncoder.from_pretrained(name, device=device)
+        if remove_outliers is not None:
+            encoder.processor = encoder.processor.with_outlier_removal(remove_outliers)
+        return EncoderFeatures(encoder, name)
     train_n = divide(dataset, seed, holdout).partitions[0].train_n
     drawn = np.random.default_rng(seed).permutation(train_n)[:CALIBRATION_CLOUDS]
     clouds = [dataset[int(place)].points_N3 for place in drawn]
     encoder = untrained_encoder(clouds, seed, up_axis=dataset.up_axis)
+    if remove_outliers is not None:
+        encoder.processor = encoder.processor.with_outlier_removal(remove_outliers)
     return EncoderFeatures(encoder.to(device), f"untrained, seed {seed}", trained=False)
-
-
-def _with_options(
-    rule: Protocol, folds: int | None, settings: Sequence[tuple[int, int]] | None
-) -> Callable[[EvaluationContext], Outcome]:
-    """Returns what a protocol does, with other folds and settings if it is a few-shot one."""
-    given: dict[str, Any] = {"folds": folds, "settings": settings}
-    given = {name: value for name, value in given.items() if value is not None}
-    if not given:
-        return rule.run
-    if not rule.name.startswith("fewshot"):
-        raise ValueError(f"{rule.name} is not a few-shot protocol: it has no {' and '.join(given)}")
-    numbers = [*([] if folds is None else [folds]), *(number for pair in settings or () for number in pair)]
-    if min(numbers, default=0) < 1:
-        raise ValueError(f"folds, ways and shots must be at least 1: {given}")
-    return partial(rule.run, **given)
 
 
 def _run(

@@ -44,6 +44,25 @@ def test_options_and_safetensors(base: CrossJEPAEncoder, run: Run, tmp_path: Pat
         assert json.loads(file.metadata()["files"]) == [str(chair)]
 
 
+def test_outliers_are_removed_on_request(tiny: CrossJEPAEncoder, run: Run, tmp_path: Path) -> None:
+    points_N3 = np.random.default_rng(0).normal(size=(200, 3))
+    points_N3 /= np.linalg.norm(points_N3, axis=1, keepdims=True)
+    points_N3[7] = 30
+    np.save(tmp_path / "stray.npy", points_N3)
+    tiny.save_pretrained(tmp_path / "tiny")
+    found = []
+    for options in ((), ("--outliers", "keep"), ("--outliers", "remove")):
+        output = tmp_path / "out.npz"
+        assert (
+            run("encode", tmp_path / "stray.npy", "-m", tmp_path / "tiny", "-o", output, *options).code == 0
+        )
+        with np.load(output) as archive:
+            found.append(archive["features"][0])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[2], tiny.encode(np.delete(points_N3, 7, axis=0)), atol=1e-4)
+    assert np.abs(found[2] - found[0]).max() > 1e-3
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_per_point(base: CrossJEPAEncoder, run: Run, tmp_path: Path, suffix: str) -> None:
     chair, horse = SAMPLES / "chair.obj", SAMPLES / "horse.obj"

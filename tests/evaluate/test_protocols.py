@@ -15,7 +15,12 @@ from tests.evaluate.conftest import Spreads, save
 
 
 @pytest.mark.parametrize(
-    "protocol", [name for name in PROTOCOLS if name not in ("i2p-mae", "fewshot-finetuned", "partseg-linear")]
+    "protocol",
+    [
+        name
+        for name in PROTOCOLS
+        if name not in ("i2p-mae", "fewshot-finetuned", "partseg-linear", "modelnet-c", "modelnet40-c")
+    ],
 )
 def test_every_protocol_gives_a_full_result(boxes: Dataset, spreads: Spreads, protocol: str) -> None:
     boxes = limit(boxes, 40)

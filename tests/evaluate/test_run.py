@@ -44,7 +44,7 @@ def test_holdout_never_reads_the_test_split(tmp_path: Path, spreads: Spreads) ->
 def test_folds_and_settings(boxes: Dataset, spreads: Spreads) -> None:
     result = evaluate("fewshot", boxes, spreads, folds=3, settings=[(3, 5)])
     assert [(row["way"], row["shot"], row["folds"]) for row in result.table] == [(3, 5, 3)]
-    with pytest.raises(ValueError, match="linear is not a few-shot protocol: it has no folds"):
+    with pytest.raises(ValueError, match="protocol linear has no option folds"):
         evaluate("linear", boxes, spreads, folds=3)
     for wrong in ({"settings": [(0, 5)]}, {"folds": 0}):
         with pytest.raises(ValueError, match="at least 1"):
