@@ -32,19 +32,11 @@ def test_folders(tmp_path: Path, names: tuple[str, ...], layout: str, splits: tu
     assert detect(tmp_path) == "folder"
 
 
-def test_groups(tmp_path: Path) -> None:
-    fill(tmp_path, "1.npy", "2.npy", "3.npy")
+def test_groups_of_a_table(tmp_path: Path) -> None:
+    writers.fill(tmp_path, "1.npy", "2.npy", "3.npy")
     table = writers.lines(tmp_path / "t.csv", "path,label,group", "1.npy,b,cup", "2.npy,a,cup", "3.npy,b,")
     assert load("table", table).groups == ("cup", "cup", "3.npy")
     assert load("table", table).select([2, 0]).groups == ("3.npy", "cup")
-    path, points, labels = tmp_path / "a.npz", np.ones((3, 5, 3)), np.arange(3)
-    np.savez(path, points=points, labels=labels, group=np.array([7, 2, 7]))
-    assert load("clouds", path).groups == ("7", "2", "7")
-    np.savez(path, points=points, labels=labels)
-    assert load("clouds", path).groups == ()
-    np.savez(path, points=points, labels=labels, group=np.array([7, 2]))
-    with pytest.raises(PointCloudError, match=r"a\.npz: 2 groups for 3 shapes"):
-        load("clouds", path)
 
 
 def test_table(tmp_path: Path) -> None:

@@ -98,3 +98,14 @@ def test_text_labels_that_are_no_classes_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", points=writers.clouds(2), labels=["bed", "sofa"], classes=["bed", "chair"])
     with pytest.raises(PointCloudError, match="label 'sofa' is none of its classes bed, chair"):
         load("clouds", tmp_path / "a.npz")
+
+
+def test_groups(tmp_path: Path) -> None:
+    path, points, labels = tmp_path / "a.npz", np.ones((3, 5, 3)), np.arange(3)
+    np.savez(path, points=points, labels=labels, group=np.array([7, 2, 7]))
+    assert load("clouds", path).groups == ("7", "2", "7")
+    np.savez(path, points=points, labels=labels)
+    assert load("clouds", path).groups == ()
+    np.savez(path, points=points, labels=labels, group=np.array([7, 2]))
+    with pytest.raises(PointCloudError, match=r"a\.npz: 2 groups for 3 shapes"):
+        load("clouds", path)
