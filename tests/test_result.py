@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,6 +41,25 @@ def test_text_is_for_people() -> None:
     assert table == [["fold", "accuracy"], ["1", "0.5000"], ["10", "0.2500"]]
     assert f"{'accuracy':<24} 0.9123" in lines
     assert lines[-1].endswith("seed 3)")
+
+
+def test_csv_names_model_and_data_in_every_row() -> None:
+    named = replace(
+        RESULT,
+        model={
+            "name": "a,b",
+            "weights": "0123456789abcdef",
+            "processor": {"outlier_removal": {"neighbors": 8}},
+        },
+        data={"name": "modelnet40"},
+    )
+    rows = list(csv.DictReader(io.StringIO(named.to_csv())))
+    assert [(row["fold"], row["accuracy"]) for row in rows] == [("1", "0.5000"), ("10", "0.2500")]
+    for row in rows:
+        assert (row["model"], row["weights"], row["outliers"]) == ("a,b", "0123456789ab", "removed")
+        assert (row["protocol"], row["data"]) == ("linear", "modelnet40")
+    metrics = list(csv.DictReader(io.StringIO(replace(named, table=[]).to_csv())))
+    assert [row["accuracy"] for row in metrics] == ["0.9123"]
 
 
 def test_versions_are_those_of_what_runs() -> None:

@@ -56,6 +56,7 @@ class Benchmark:
         corruptions: its corruptions, in the order in which they draw random numbers.
         seed: seed of all random numbers.
         choose: returns the rows of N stored ones that are corrupted, the same for all clouds.
+        rows: which these are, in words.
         file: returns the name of the official file of a corruption and level, or of clean clouds (None, 0).
     """
 
@@ -63,6 +64,7 @@ class Benchmark:
     corruptions: Sequence[Corruption]
     seed: int
     choose: Callable[[Corruption, int, Random], slice | NDArray[np.int64]]
+    rows: str
     file: Callable[[str | None, int], str]
 
 
@@ -207,7 +209,8 @@ def _re_created(
         "clouds": f"{benchmark.name}, re-created: not the official files",
         "test": _described(len(chosen_m), len(places_n), partition.name, context.seed),
         "corruption seed": benchmark.seed,
-        "frame": "unit sphere; turned to y up for the corruptions",
+        "rows": benchmark.rows,
+        "frame": "unit sphere, turned to y up for the corruptions and back after them",
     }
     return clean, scores, facts
 

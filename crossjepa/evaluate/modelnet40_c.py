@@ -200,5 +200,6 @@ MODELNET40_C = Benchmark(
     ],
     seed=2021,
     choose=_choose,
+    rows=f"{POINTS:,} of up to {2 * POINTS:,} stored points, drawn once for all clouds of a severity",
     file=lambda name, level: f"data_{name}_{level + 1}.npy" if name else "data_original.npy",
 )

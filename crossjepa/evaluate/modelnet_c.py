@@ -163,5 +163,6 @@ MODELNET_C = Benchmark(
     ],
     seed=0,
     choose=lambda corruption, count, rng: slice(POINTS),
+    rows=f"the first {POINTS:,} stored points",
     file=lambda name, level: f"{name}_{level}.h5" if name else "clean.h5",
 )

@@ -31,6 +31,7 @@ SMALL = Benchmark(
     [Corruption("noise", add_noise), Corruption("dropout", keep_some)],
     seed=7,
     choose=lambda corruption, count, rng: slice(1024),
+    rows="the first",
     file=lambda name, level: f"{name}_{level}.h5" if name else "clean.h5",
 )
 
