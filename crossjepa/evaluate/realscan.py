@@ -54,7 +54,11 @@ def run_realscan(
     kept_n = np.isin(dataset.labels_n, _divisible_classes(dataset.labels_n, groups_n))
     features_nE, labels_n, groups_n = features_nE[kept_n], dataset.labels_n[kept_n], groups_n[kept_n]
     rows: list[dict[str, Any]] = [
-        {"test on": f"{FOLDS} folds, seed {seed}", **_counts(labels_n, len(labels_n)), **scores}
+        {
+            "test on": f"{FOLDS} folds, seed {seed}",
+            **_counts(labels_n, len(labels_n) * (FOLDS - 1) // FOLDS),
+            **scores,
+        }
         for seed in range(context.seed, context.seed + REPEATS)
         for scores in [_cross_validate(features_nE, labels_n, groups_n, seed)]
     ]
