@@ -103,7 +103,9 @@ def versions() -> dict[str, str]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) and abs(value) <= 1.0 and value != 0 else f"{value}"
+    if not isinstance(value, float) or value == 0 or (abs(value) > 1 and value.is_integer()):
+        return f"{value}"
+    return f"{value:.4f}"
 
 
 def align(rows: list[dict[str, Any]]) -> list[str]:
