@@ -159,7 +159,7 @@ class PointCloudProcessor:
         Example:
             >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
             >>> encoder.processor = encoder.processor.with_outlier_removal()
-            >>> cloud = np.concatenate([np.random.rand(500, 3), [[9.0, 9.0, 9.0]]])
+            >>> cloud = np.concatenate([np.random.default_rng(0).random((500, 3)), [[9, 9, 9]]])
             >>> encoder.processor.prepare(cloud).outliers.tolist(), len(encoder.encode_points(cloud))
             ([500], 501)
         """
