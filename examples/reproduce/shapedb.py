@@ -52,13 +52,13 @@ def load_shapedb(table: Path, num_points: int = 1024, seed: int = 0) -> Dataset:
     Raises:
         PointCloudError: a file is missing or damaged, or the table is of another pack.
     """
-    rows = read_table(table, ("mesh_index", "name", "class", "fold"))
+    rows = read_table(table, ("mesh_index", "name", "label", "fold"))
     pack = table.with_name(MESHES)
     meshes = read_meshpack(pack)
     picked = [
         _mesh(meshes, row["mesh_index"], row["name"], table, line) for line, row in enumerate(rows, start=2)
     ]
-    classes = sorted({row["class"] for row in rows})
+    classes = sorted({row["label"] for row in rows})
     return Dataset(
         name=NAME,
         layout="mesh pack",
@@ -66,7 +66,7 @@ def load_shapedb(table: Path, num_points: int = 1024, seed: int = 0) -> Dataset:
         splits=tuple(f"fold{row['fold']}" for row in rows),
         reader=ShapeDBReader(tuple(picked)),
         files=(table, pack),
-        labels=np.array([classes.index(row["class"]) for row in rows], np.int64),
+        labels=np.array([classes.index(row["label"]) for row in rows], np.int64),
         classes=tuple(classes),
         sampling=Sampling(num_points, seed),
     )
