@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from crossjepa.errors import PointCloudError
 from crossjepa.io.columns import find_columns
 from crossjepa.io.content import MAX_COMPRESSION, SMALL, read_content
+from crossjepa.io.polygons import cut_polygons
 from crossjepa.io.shapes import (
     Mesh,
     PointCloud,
     as_cloud,
     check_count,
     check_orientation,
-    triangulate,
     validate_mesh,
 )
 
@@ -88,7 +88,8 @@ def from_arrays(names: Iterable[str], get: Callable[[str], NDArray[Any]], source
     faces = _find_faces(known, get)
     if faces is not None and found:
         vertices = next((known[key] for key in _MESH_KEYS if key in known), found[0])
-        return validate_mesh(_as_rows(get(vertices), source), _triangles(faces, source), source)
+        rows = _as_rows(get(vertices), source)
+        return validate_mesh(rows, _triangles(faces, rows, source), source)
     axes = [known[axis] for axis in "xyz" if axis in known]
     if not found and len(axes) == 3:
         columns = [np.ravel(get(axis)) for axis in axes]
@@ -139,13 +140,13 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _triangles(faces: NDArray[Any], source: str) -> NDArray[Any]:
+def _triangles(faces: NDArray[Any], vertices: NDArray[Any], source: str) -> NDArray[Any]:
     """Returns (F, 3) vertex numbers of triangles, or of quads that are cut."""
     if faces.ndim == 2 and faces.shape[1] == 4 and faces.dtype.kind in "iu":
         if len(faces) and (faces[:, 0] == 3).all():  # VTK: every face begins with its number of corners
             return faces[:, 1:]
         check_count(2 * len(faces), source, "faces")
-        return triangulate([faces.astype(np.int64)])
+        return cut_polygons([faces.astype(np.int64)], vertices, source)
     return faces
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
 from crossjepa.io.obj_color import FACE, count_before_faces, obj_appearance
-from crossjepa.io.shapes import Groups, Mesh, PointCloud, as_cloud, triangulate, validate_mesh
+from crossjepa.io.polygons import triangulate
+from crossjepa.io.shapes import Groups, Mesh, PointCloud, as_cloud, validate_mesh
 from crossjepa.io.text import line_of, parse_numbers, parse_polygons, read_text_file
 
 VERTEX = re.compile(r"^[ \t]*v(?=\s)([^\n#]*)", re.MULTILINE)
@@ -40,12 +41,12 @@ def read_obj(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     groups = _faces(path, text)
     if groups is None:
         return as_cloud(vertices_V3, str(path))
-    faces_F3 = triangulate([polygons_Pk for _, polygons_Pk in groups])
+    triangles = triangulate(groups, vertices_V3, str(path))
 
-    def paint(faces_F3: NDArray[np.int64]) -> Appearance | None:
-        return obj_appearance(path, text, rows, faces_F3, groups)
+    def paint(_: NDArray[np.int64]) -> Appearance | None:
+        return obj_appearance(path, text, rows, triangles)
 
-    return validate_mesh(vertices_V3, faces_F3, str(path), paint if color else None)
+    return validate_mesh(vertices_V3, triangles.faces_F3, str(path), paint if color else None)
 
 
 def _faces(path: Path, text: str) -> Groups | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, read_texture, unit_colors
-from crossjepa.io.shapes import Groups, triangle_rows, triangulate
+from crossjepa.io.polygons import Triangulation
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Material:
 
 
 def obj_appearance(
-    path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
+    path: Path, text: str, vertex_rows: list[str], triangles: Triangulation
 ) -> Appearance | None:
     """Collects the colors of an OBJ file; None if there are none or, with a warning, if they are damaged.
 
@@ -48,33 +48,32 @@ def obj_appearance(
         path: the file.
         text: its text.
         vertex_rows: the text after each "v".
-        faces_F3: (F, 3) triangles.
-        groups: rows and polygons that the triangles were cut from.
+        triangles: what its polygons were cut into.
     """
     try:
         with np.errstate(all="ignore"):
-            return _appearance(path, text, vertex_rows, faces_F3, groups)
+            return _appearance(path, text, vertex_rows, triangles)
     except (ValueError, OverflowError, IndexError) as error:
         logger.warning("%s: its colors are ignored (%s)", path, error)
         return None
 
 
-def _appearance(
-    path: Path, text: str, vertex_rows: list[str], faces_F3: NDArray[np.int64], groups: Groups
-) -> Appearance | None:
+def _appearance(path: Path, text: str, vertex_rows: list[str], triangles: Triangulation) -> Appearance | None:
     materials = _materials(path, text)
     used = ["", *(name.strip() for name in _USE.findall(text))]
-    used_F = count_before_faces(text, _USE)[triangle_rows(groups)]
+    used_F = count_before_faces(text, _USE)[triangles.row_F]
     colors_V3 = _vertex_colors(path, vertex_rows)
     if colors_V3 is None and not any(name in materials for name in used):
         return None
     plain = Appearance.of_corners(
-        np.ones((len(faces_F3), 3, 3), np.float32) if colors_V3 is None else colors_V3[faces_F3]
+        np.ones((*triangles.faces_F3.shape, 3), np.float32)
+        if colors_V3 is None
+        else colors_V3[triangles.faces_F3]
     )
     known = [materials.get(name, Material()) for name in used]
     tint_F3 = np.array([material.color for material in known], np.float32)[used_F]
     textures, numbers = _textures(path, known)
-    uv_F32 = _places(path, text, groups) if textures else None
+    uv_F32 = _places(path, text, triangles) if textures else None
     if uv_F32 is None:
         textures, numbers = (), [-1] * len(known)
     return Appearance(
@@ -149,7 +148,7 @@ def _find_image(path: Path, name: str) -> Path:
     return next((place for place in places if place.is_file()), places[0])
 
 
-def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None:
+def _places(path: Path, text: str, triangles: Triangulation) -> NDArray[np.float32] | None:
     """Returns the (F, 3, 2) texture coordinates of the corners, (0, 0) for corners without any."""
     rows = _PLACE.findall(text)
     if not rows:
@@ -167,7 +166,7 @@ def _places(path: Path, text: str, groups: Groups) -> NDArray[np.float32] | None
         np.where(numbers_Pk < 0, numbers_Pk + 1 + seen[rows_P, None], numbers_Pk)
         for rows_P, numbers_Pk in polygons
     ]
-    number_F3 = triangulate(numbers)
+    number_F3 = triangles.of_corners(numbers)
     number_F3 = np.where((number_F3 < 0) | (number_F3 >= len(place_T2)), 0, number_F3)
     uv_F32 = place_T2[number_F3] * (1, -1) + (0, 1)
     return np.nan_to_num(uv_F32, posinf=0.0, neginf=0.0).astype(np.float32)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from crossjepa.errors import PointCloudError
 from crossjepa.io.arrays import fields_to_rows, from_arrays
 from crossjepa.io.columns import find_columns
-from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, triangulate, validate_mesh
+from crossjepa.io.polygons import cut_polygons
+from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, validate_mesh
 
 # What to pass instead of objects that hold several clouds, or that are no cloud themselves.
 _ADVICE = {
@@ -114,7 +115,8 @@ def _points_of(value: Any, name: str) -> PointCloud | Mesh:
             return from_object(points, name)
         polygons = getattr(value, "faces", None)  # PyVista
         if polygons is not None and len(polygons):
-            return validate_mesh(to_array(points), _vtk_triangles(to_array(polygons)), name)
+            vertices = to_array(points)
+            return validate_mesh(vertices, _vtk_triangles(to_array(polygons), vertices, name), name)
         if getattr(value, "n_strips", 0):
             raise PointCloudError(name, "it has triangle strips; give mesh.triangulate()")
         return as_cloud(to_array(points), name)
@@ -158,7 +160,7 @@ def _join(parts: list[PointCloud | Mesh], name: str) -> PointCloud | Mesh:
     return validate_mesh(np.concatenate([mesh.vertices_V3 for mesh in meshes]), np.concatenate(faces), name)
 
 
-def _vtk_triangles(faces: NDArray[np.integer]) -> NDArray[np.integer]:
+def _vtk_triangles(faces: NDArray[np.integer], vertices: NDArray[Any], name: str) -> NDArray[np.integer]:
     """Returns (F, 3) triangles of VTK's flat list, in which every polygon follows its number of corners."""
     if faces.ndim == 2:
         return faces
@@ -170,7 +172,8 @@ def _vtk_triangles(faces: NDArray[np.integer]) -> NDArray[np.integer]:
         count = int(faces[start])
         polygons.setdefault(count, []).append(faces[start + 1 : start + 1 + count])
         start += 1 + max(count, 0)
-    return triangulate([np.stack(group).astype(np.int64) for group in polygons.values()])
+    groups = [np.stack(group).astype(np.int64) for group in polygons.values()]
+    return cut_polygons(groups, vertices, name)
 
 
 def _frame_rows(frame: Any, name: str) -> NDArray[np.float64]:

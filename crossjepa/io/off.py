@@ -13,16 +13,8 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance, unit_colors
-from crossjepa.io.shapes import (
-    Groups,
-    Mesh,
-    PointCloud,
-    as_cloud,
-    check_count,
-    triangle_rows,
-    triangulate,
-    validate_mesh,
-)
+from crossjepa.io.polygons import Triangulation, triangulate
+from crossjepa.io.shapes import Groups, Mesh, PointCloud, as_cloud, check_count, validate_mesh
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file, split_lines, without_comment
 
 _KEYWORD = re.compile(r"(ST)?C?N?(4)?OFF(?![A-Za-z_])")
@@ -64,15 +56,14 @@ def read_off(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     vertices_V3 = table[:, :3]
     if face_count == 0:
         return as_cloud(vertices_V3, str(path), colors_V3)
-    groups = _faces(path, lines, face_lines)
+    triangles = triangulate(_faces(path, lines, face_lines), vertices_V3, str(path))
 
     def paint(faces_F3: NDArray[np.int64]) -> Appearance | None:
         if colors_V3 is not None:
             return Appearance.of_corners(colors_V3[faces_F3])
-        return _face_colors(lines, face_lines, groups)
+        return _face_colors(lines, face_lines, triangles)
 
-    faces_F3 = triangulate([polygons for _, polygons in groups])
-    return validate_mesh(vertices_V3, faces_F3, str(path), paint if color else None)
+    return validate_mesh(vertices_V3, triangles.faces_F3, str(path), paint if color else None)
 
 
 def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:
@@ -90,7 +81,7 @@ def _counts(path: Path, fields: list[str], available: int) -> tuple[int, int]:
     return vertex_count, face_count
 
 
-def _face_colors(lines: list[str], body: list[int], groups: Groups) -> Appearance | None:
+def _face_colors(lines: list[str], body: list[int], triangles: Triangulation) -> Appearance | None:
     """Returns the colors, three or four numbers, that may follow the corners of every face."""
     fields = [lines[number].split() for number in body]
     extra = [line[1 + int(line[0]) : 4 + int(line[0])] for line in fields]
@@ -100,7 +91,7 @@ def _face_colors(lines: list[str], body: list[int], groups: Groups) -> Appearanc
         return None
     if colors_P3.ndim != 2 or colors_P3.shape[1] != 3:
         return None
-    return Appearance.of_faces(unit_colors(colors_P3)[triangle_rows(groups)])
+    return Appearance.of_faces(unit_colors(colors_P3)[triangles.row_F])
 
 
 def _faces(path: Path, lines: list[str], body: list[int]) -> Groups:

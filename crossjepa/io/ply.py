@@ -16,7 +16,8 @@ from crossjepa.io.appearance import Appearance, unit_colors
 from crossjepa.io.columns import find_columns
 from crossjepa.io.content import read_content
 from crossjepa.io.ply_body import FACE_LISTS, FACE_NAMES, AsciiReader, BinaryReader, Element
-from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, check_count, triangulate, validate_mesh
+from crossjepa.io.polygons import cut_polygons
+from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, check_count, validate_mesh
 from crossjepa.io.text import split_lines, to_ascii
 
 _TYPES = {
@@ -61,7 +62,8 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
             reader.scalars(element)
     if vertices_V3 is None:
         raise PointCloudError(path, "has no element named vertex")
-    faces_F3 = triangulate(polygons["face"] or _triangles_of_strips(polygons["strip"]))
+    lists = polygons["face"] or _triangles_of_strips(polygons["strip"])
+    faces_F3 = cut_polygons(lists, vertices_V3, str(path))
     if len(faces_F3) == 0:
         return as_cloud(vertices_V3, str(path), colors_V3)
 

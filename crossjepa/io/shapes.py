@@ -214,23 +214,3 @@ def check_count(count: int, source: str, what: str = "points") -> None:
     """
     if not 0 <= count <= MAX_POINTS:
         raise PointCloudError(source, f"{count} {what}; from 0 to {MAX_POINTS} are accepted")
-
-
-def triangulate(polygons: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Splits polygons into fans of (F, 3) triangles.
-
-    Args:
-        polygons: arrays of shape (F_k, k), one for each number of corners k; those with k < 3 are dropped.
-    """
-    fans = [
-        polygon[:, [0, corner, corner + 1]]
-        for polygon in polygons
-        for corner in range(1, polygon.shape[1] - 1)
-    ]
-    return np.concatenate(fans) if fans else np.zeros((0, 3), np.int64)
-
-
-def triangle_rows(groups: Groups) -> NDArray[np.int64]:
-    """Returns, for each of the F triangles of `triangulate`, the row of its polygon."""
-    rows = [np.repeat(rows_P[:, None], polygons_Pk.shape[1], axis=1) for rows_P, polygons_Pk in groups]
-    return np.asarray(triangulate(rows)[:, 0])

@@ -1,4 +1,4 @@
-"""What makes points and meshes valid, and how polygons become triangles."""
+"""What makes points and meshes valid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossjepa import PointCloudWarning
 from crossjepa.io import MAX_POINTS, Appearance, PointCloudError, as_cloud, validate_mesh, validate_points
-from crossjepa.io.shapes import check_count, triangle_rows, triangulate
+from crossjepa.io.shapes import check_count
 from tests.helpers.io_shapes import FACES, VERTICES
 
 
@@ -73,16 +73,6 @@ def test_counts_that_are_refused(count: int) -> None:
     check_count(MAX_POINTS, "here")
     with pytest.raises(PointCloudError, match=f"here: {count} faces"):
         check_count(count, "here", "faces")
-
-
-def test_polygons_become_fans() -> None:
-    lines, triangles = np.array([[8, 9]]), np.array([[0, 1, 2]])
-    squares = np.array([[3, 4, 5, 6], [7, 8, 9, 3]])
-    fans = [[0, 1, 2], [3, 4, 5], [7, 8, 9], [3, 5, 6], [7, 9, 3]]
-    assert triangulate([lines, triangles, squares]).tolist() == fans
-    groups = [(np.array([4]), triangles), (np.array([0, 2]), squares)]
-    assert triangle_rows(groups).tolist() == [4, 0, 2, 0, 2]
-    assert triangulate([lines]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
