@@ -20,7 +20,7 @@ from crossjepa.io import Mesh, PointCloud, PointCloudError, as_cloud, read, vali
 from crossjepa.io.arrays import fields_to_rows
 from crossjepa.io.objects import from_object, is_one_input, to_array
 from crossjepa.ops import reduce_points
-from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.ops.line_sampling import sample_by_lines
 from crossjepa.ops.outliers import find_outliers
 
 # Beside these, anything that `crossjepa.io.objects` reads.
@@ -135,12 +135,13 @@ class PointCloudProcessor:
     The rules, in this order:
 
     1. If `outlier_removal` is configured, the outliers of a cloud are left out: stray points would otherwise
-       survive rule 4, which prefers far points, and set the radius of rule 5. A mesh has no stray points, and
+       survive rule 5, which prefers far points, and set the radius of rule 6. A mesh has no stray points, and
        few samples on thin parts must not be taken for some: it is never cleaned.
-    2. A mesh becomes `num_points` points, uniform by area, sampled with the configured seed.
+    2. A mesh becomes `num_points` points, uniform by area, by `sample_mesh` with the configured seed.
     3. The axis that points up in the data is turned to the one that points up for the weights.
-    4. A cloud of more than `num_points` points is reduced to that many by farthest point sampling.
-    5. The centroid of what is left moves to the origin, and the largest radius becomes 1.
+    4. Exact copies of points are dropped.
+    5. A cloud of more than `num_points` points is reduced to that many by farthest point sampling.
+    6. The centroid of what is left moves to the origin, and the largest radius becomes 1.
 
     Args:
         config: what the weights expect.
@@ -207,9 +208,8 @@ class PointCloudProcessor:
             is_outlier_V = find_outliers(original_V3, **vars(known.outlier_removal))
             sampled_N3, outliers_R = original_V3[~is_outlier_V], np.flatnonzero(is_outlier_V)
         if isinstance(shape, Mesh):
-            rng = np.random.default_rng(known.seed)
             try:
-                sampled_N3, _ = sample_surface(shape.vertices_V3, shape.faces_F3, known.num_points, rng)
+                sampled_N3 = sample_mesh(shape, known.num_points, known.seed, up_axis)
             except ValueError as error:
                 raise PointCloudError(name, str(error)) from error
             sampled_N3 = rotate_up_axis(sampled_N3, up_axis, known.up_axis)
@@ -217,6 +217,29 @@ class PointCloudProcessor:
         frame = unit_sphere(sampled_N3) if known.normalize == "unit_sphere" else IDENTITY
         points_N3 = torch.from_numpy(frame.apply(sampled_N3))
         return Prepared(points_N3, original_V3, frame, shape.valid_M, outliers_R)
+
+
+def sample_mesh(mesh: Mesh, count: int, seed: int = 0, up_axis: Axis = "y") -> NDArray[np.float64]:
+    """Samples points on a mesh, uniform by area, that depend on its surface alone: see `sample_by_lines`.
+
+    Args:
+        mesh: the mesh.
+        count: number of points.
+        seed: chooses the points.
+        up_axis: the axis that points up in the mesh; turning mesh and axis alike turns the points.
+
+    Returns:
+        (N, 3) float64 points in the coordinates of the mesh.
+
+    Raises:
+        ValueError: the surface has no area.
+
+    Example:
+        >>> sample_mesh(read("chair.obj"), 100).shape
+        (100, 3)
+    """
+    upright_V3 = rotate_up_axis(mesh.vertices_V3, up_axis, "y")
+    return rotate_up_axis(sample_by_lines(upright_V3, mesh.faces_F3, count, seed), "y", up_axis)
 
 
 def load(source: Source, name: str = "") -> PointCloud | Mesh:

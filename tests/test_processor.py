@@ -17,9 +17,11 @@ from crossjepa import (
     ProcessorConfig,
 )
 from crossjepa.config import Axis
-from crossjepa.io import Mesh, PointCloud
+from crossjepa.io import Mesh, PointCloud, read
 from crossjepa.ops.mesh_sampling import face_areas, sample_surface
 from crossjepa.processor import rotate_up_axis
+
+FILES = Path(__file__).resolve().parent.parent / "examples" / "files"
 
 
 def cloud(points: int, seed: int = 0) -> NDArray[np.float64]:
@@ -102,6 +104,37 @@ def test_meshes_are_sampled_by_area_with_a_fixed_seed() -> None:
     assert first.shape == (4000, 3)
     other = PointCloudProcessor(ProcessorConfig(num_points=4000, seed=1))(square())
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("repeats", [2, 5])
+@pytest.mark.parametrize("points", [40, 500, 1024, 3000])
+def test_points_that_are_there_more_than_once_count_once(points: int, repeats: int) -> None:
+    points_N3 = cloud(points)
+    expected = PointCloudProcessor()(points_N3)
+    rng = np.random.default_rng(1)
+    for again_N in (
+        np.repeat(np.arange(points), repeats),
+        np.append(np.arange(points), rng.integers(0, 30, 40)),
+    ):
+        found = PointCloudProcessor()(points_N3[rng.permutation(again_N)])
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_fewer_different_points_than_the_network_takes() -> None:
+    points_N3 = np.repeat(cloud(100), 30, axis=0)
+    assert PointCloudProcessor()(points_N3).shape == (100, 3)
+    assert PointCloudProcessor().prepare(points_N3).original.shape == (3000, 3)
+
+
+def test_a_mesh_and_its_axis_turned_alike_give_the_same_points() -> None:
+    mesh = read(FILES / "chair.obj")
+    assert isinstance(mesh, Mesh)
+    turned = Mesh(rotate_up_axis(mesh.vertices_V3, "y", "z"), mesh.faces_F3)
+    assert torch.equal(PointCloudProcessor()(turned, up_axis="z"), PointCloudProcessor()(mesh))
+    z_up = PointCloudProcessor(ProcessorConfig(up_axis="z"))(turned)
+    expected = rotate_up_axis(PointCloudProcessor()(mesh).double().numpy(), "y", "z")
+    # The same points; the canonical order is that of the axes of the weights.
+    np.testing.assert_allclose(np.sort(z_up.numpy(), axis=0), np.sort(expected, axis=0), atol=1e-6)
 
 
 def test_sampling_is_uniform_by_area() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.io import Mesh, PointCloud, PointCloudError, as_cloud
-from crossjepa.ops.mesh_sampling import sample_surface
+from crossjepa.processor import sample_mesh
 
 _SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test", "val": "val",
                 "valid": "val", "validation": "val"}  # fmt: skip
@@ -28,7 +28,7 @@ class Sampling:
 
     Attributes:
         num_points: number of points, uniform by area.
-        seed: seed of the generator, the same for every mesh.
+        seed: seed of `sample_mesh`, the same for every mesh.
     """
 
     num_points: int = 1024
@@ -86,10 +86,8 @@ class Sample:
         """
         if isinstance(self.shape, PointCloud):
             return self.shape.points_N3
-        rng = np.random.default_rng(self.sampling.seed)
-        vertices_V3, faces_F3 = self.shape.vertices_V3, self.shape.faces_F3
         try:
-            return sample_surface(vertices_V3, faces_F3, self.sampling.num_points, rng)[0]
+            return sample_mesh(self.shape, self.sampling.num_points, self.sampling.seed, self.up_axis)
         except ValueError as error:
             raise PointCloudError(self.name, str(error)) from error
 

@@ -266,4 +266,5 @@ def feature_facts(extractor: Extractor, dataset: Dataset, change: str) -> dict[s
         "samples": hashlib.sha256(dataset.indices_n.astype("<i8").tobytes()).hexdigest(),
         "up_axis": dataset.up_axis,
         "transform": change,
+        **({"meshes": "points where fixed lines cross them"} if dataset.sampling else {}),
     }

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _STRAIGHT = 1e-6
 # Twice the area, in squared units of the largest coordinate, below which a polygon has none.
 _NO_AREA = 1e-12
+# Distance of neighboring corners, in units of the largest coordinate, that may be rounding.
+_NEAR = 1e-5
 # Corners that are tested at once, which bounds the memory for files of many polygons.
 _AT_ONCE = 1 << 18
 
@@ -156,4 +158,13 @@ def _triangles(
     # Holes that are joined to the outline use vertices twice, but nothing with an inside uses all more often.
     if len(np.unique(polygon_k)) < len(polygon_k) // 3:
         return None
-    return clip_ears(flat_k2)
+    return clip_ears(_weld(flat_k2))
+
+
+def _weld(flat_k2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Puts corners on the corner before if they are so close that rounding may have swapped them."""
+    near = min(_NEAR, 0.1 / len(flat_k2))
+    welded = flat_k2.tolist()
+    for corner in np.flatnonzero(np.linalg.norm(np.diff(flat_k2, axis=0), axis=1) < near).tolist():
+        welded[corner + 1] = welded[corner]
+    return np.array(welded)

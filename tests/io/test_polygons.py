@@ -115,6 +115,14 @@ def test_polygons_without_an_inside_become_fans(caplog: pytest.LogCaptureFixture
         assert faces_F3.tolist() == [[polygon[0], polygon[i], polygon[i + 1]] for i in range(1, 8)]
 
 
+def test_neighbors_that_rounding_swapped(caplog: pytest.LogCaptureFixture) -> None:
+    outline = [(0, 0), (1, 0), (0.999999, 0), (2, 0), (2, 2), (1, 1), (0, 2)]
+    vertices_V3 = np.pad(np.array(outline, float), ((0, 0), (0, 1)))
+    found = triangulate([(np.zeros(1, int), np.arange(7)[None])], vertices_V3, "here")
+    assert face_areas(vertices_V3, found.faces_F3).sum() == pytest.approx(3, abs=1e-5)
+    assert not caplog.records
+
+
 def test_many_sizes_of_polygons_keep_their_rows() -> None:
     vertices_V3 = np.array([(np.cos(a), np.sin(a), 0) for a in np.linspace(0, 6, 500)])
     groups = [(np.array([k]), np.arange(k)[None]) for k in range(3, 500)]
