@@ -7,7 +7,6 @@ V vertices, F faces, N points
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,18 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.appearance import Appearance
-from crossjepa.io.gltf_buffers import Tree, item, open_tree, read_accessor
+from crossjepa.io.gltf_buffers import Tree, check_uncompressed, open_tree, read_accessor
 from crossjepa.io.gltf_color import Painter
+from crossjepa.io.gltf_scene import placed_primitives
+from crossjepa.io.polygons import strip_triangles
 from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, check_count, validate_mesh
 
 _POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
 
 
 def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
-    """Reads a text or binary glTF file, with the transforms of its scene applied.
+    """Reads a text or binary glTF file: its default scene, as its nodes, skins, instances and morph weights
+    make it, at rest.
 
     Args:
         path: the file.
@@ -38,28 +40,27 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     try:
         tree = open_tree(path)
         painter = Painter(tree) if color else None
-        for primitive, matrix_44 in _primitives(tree):
+        for placed in placed_primitives(tree):
+            primitive = placed.primitive
             mode = primitive.get("mode", _TRIANGLES)
-            if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN):
+            # The specification says to skip primitives without positions.
+            if mode not in (_POINTS, _TRIANGLES, _STRIP, _FAN) or "POSITION" not in primitive["attributes"]:
                 continue
-            positions = read_accessor(tree, primitive["attributes"]["POSITION"])
-            if positions.shape[1] != 3:
-                raise ValueError(f"positions have {positions.shape[1]} components instead of 3")
-            with np.errstate(all="ignore"):
-                vertices_V3 = positions @ matrix_44[:3, :3].T + matrix_44[:3, 3]
+            check_uncompressed(tree, primitive)
+            positions_IV3 = placed.positions(tree)
             if mode == _POINTS:
-                points.append(vertices_V3)
+                points.append(positions_IV3.reshape(-1, 3))
             else:
-                faces_F3 = _faces(tree, primitive, mode, len(vertices_V3), str(path))
-                faces.append(faces_F3 + vertex_count)
-                vertices.append(vertices_V3)
-                vertex_count += len(vertices_V3)
-                face_count += len(faces_F3)
-                if painter:
-                    parts.append(painter.paint(primitive, faces_F3))
-            # A scene may repeat a mesh many times, so a small file can ask for very much.
+                faces_F3 = _faces(tree, primitive, mode, positions_IV3.shape[1], str(path))
+                appearance = painter.paint(primitive, faces_F3) if painter else None
+                for positions_V3 in positions_IV3:
+                    check_count(face_count + len(faces_F3), str(path), "faces")
+                    faces.append(faces_F3 + vertex_count)
+                    vertices.append(positions_V3)
+                    vertex_count += len(positions_V3)
+                    face_count += len(faces_F3)
+                    parts += [appearance] if appearance else []
             check_count(vertex_count + sum(map(len, points)), str(path))
-            check_count(face_count, str(path), "faces")
     except PointCloudError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
@@ -70,48 +71,6 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     if points:
         return as_cloud(np.concatenate(points), str(path))
     raise PointCloudError(path, "has no meshes and no points")
-
-
-def _primitives(tree: Tree) -> Iterator[tuple[dict[str, Any], NDArray[np.float64]]]:
-    """Walks over the scene; yields each primitive with the (4, 4) matrix that places it."""
-    waiting = [(index, np.eye(4)) for index in _roots(tree)]
-    seen: set[int] = set()
-    while waiting:
-        index, parent_44 = waiting.pop()
-        node = item(tree, "nodes", index)
-        if index in seen:
-            raise ValueError(f"node {index} has two parents")
-        seen.add(index)
-        with np.errstate(all="ignore"):
-            matrix_44 = parent_44 @ _matrix(node)
-        waiting += [(child, matrix_44) for child in reversed(node.get("children", []))]
-        if "mesh" in node:
-            for primitive in item(tree, "meshes", node["mesh"])["primitives"]:
-                yield primitive, matrix_44
-
-
-def _roots(tree: Tree) -> list[int]:
-    if tree.json.get("scenes"):
-        return list(reversed(item(tree, "scenes", tree.json.get("scene", 0)).get("nodes", [])))
-    nodes = tree.json.get("nodes", [])
-    children = {child for node in nodes for child in node.get("children", [])}
-    return [index for index in reversed(range(len(nodes))) if index not in children]
-
-
-def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
-    """Returns the (4, 4) transform of a node: its matrix, or its translation, rotation and scale."""
-    if "matrix" in node:
-        return np.array(node["matrix"], np.float64).reshape(4, 4).T
-    x, y, z, w = np.array(node.get("rotation", (0, 0, 0, 1)), np.float64)
-    matrix_44 = np.eye(4)
-    matrix_44[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    matrix_44[:3, :3] *= np.array(node.get("scale", (1, 1, 1)), np.float64).reshape(1, 3)
-    matrix_44[:3, 3] = np.array(node.get("translation", (0, 0, 0)), np.float64).reshape(3)
-    return matrix_44
 
 
 def _faces(
@@ -134,6 +93,4 @@ def _faces(
         return corners.reshape(-1, 3)
     if mode == _FAN:
         return np.stack([np.full(max(len(corners) - 2, 0), corners[:1]), corners[1:-1], corners[2:]], axis=1)
-    strip_F3 = np.stack([corners[:-2], corners[1:-1], corners[2:]], axis=1)
-    strip_F3[1::2] = strip_F3[1::2, [1, 0, 2]]
-    return strip_F3
+    return strip_triangles(corners)

@@ -20,7 +20,14 @@ from crossjepa.io.shapes import MAX_POINTS
 
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+# Required extensions that leave the geometry as it is, or that are applied.
+_KNOWN = re.compile(
+    r"(KHR_(materials|texture|lights|xmp|audio|mesh_quantization|animation_pointer|techniques_webgl)"
+    r"|EXT_(texture|lights|mesh_gpu_instancing|mesh_features|instance_features|structural_metadata)"
+    r"|MSFT_(texture|packing)|CESIUM_(RTC|primitive_outline)|AGI_stk_metadata|VRM).*"
+)
+_DRACO = "KHR_draco_mesh_compression"
 
 
 @dataclass
@@ -41,15 +48,39 @@ def open_tree(path: Path) -> Tree:
         ValueError, RecursionError: the file is not JSON.
     """
     content, chunk = read_content(path), None
-    if format_suffix(path) == ".glb":
+    if format_suffix(path) == ".glb" or content[:4] == b"glTF":
         content, chunk = _chunks(path, content)
     tree = json.loads(content)
     if not isinstance(tree, dict):
         raise PointCloudError(path, "not readable glTF (its JSON is not an object)")
-    compressions = [name for name in tree.get("extensionsRequired", []) if "compression" in str(name)]
-    if compressions:
-        raise PointCloudError(path, f"needs the extension {compressions[0]}, which is not supported")
+    version = tree.get("asset", {}).get("version", "2.0")
+    if not str(version).startswith("2"):
+        raise PointCloudError(path, f"glTF version {str(version)[:20]} is not supported, only 2")
+    for name in tree.get("extensionsRequired", []):
+        if "compression" in str(name):
+            raise _compressed(path, str(name))
+        if not _KNOWN.fullmatch(str(name)):
+            raise PointCloudError(path, f"needs the extension {str(name)[:60]}, which is not supported")
     return Tree(path, tree, chunk)
+
+
+def check_uncompressed(tree: Tree, primitive: dict[str, Any]) -> None:
+    """Refuses a primitive whose positions are there in compressed form only.
+
+    Raises:
+        PointCloudError: they are; the message says how to convert the file.
+    """
+    accessor = item(tree, "accessors", primitive["attributes"]["POSITION"])
+    if _DRACO in primitive.get("extensions", {}) and "bufferView" not in accessor:
+        raise _compressed(tree.path, _DRACO)
+
+
+def _compressed(path: Path, extension: str) -> PointCloudError:
+    return PointCloudError(
+        path,
+        f"is compressed ({extension[:60]}), which is not supported; convert it: "
+        f"npx @gltf-transform/cli copy {path.name} uncompressed.glb",
+    )
 
 
 def _chunks(path: Path, content: bytes) -> tuple[bytes, bytes | None]:
@@ -102,9 +133,13 @@ def read_accessor(tree: Tree, index: object) -> NDArray[Any]:
     sparse = accessor.get("sparse")
     if "bufferView" in accessor:
         values = _view(tree, accessor, dtype, count, width)
-    elif sparse is None or not 0 < count <= 1000 * _whole(sparse, "count"):
+    elif sparse is None:
         raise ValueError("an accessor has no data")
     else:
+        # Zeros but for some entries: of a morph target, whose mesh has at least as many bytes as entries.
+        view = item(tree, "bufferViews", sparse["values"]["bufferView"])
+        if count > len(_buffer(tree, view)):
+            raise ValueError(f"an accessor of {count} entries has no data")
         values = np.zeros((count, width), dtype)
     if sparse is not None:
         values = values.copy()
@@ -132,7 +167,7 @@ def read_view(tree: Tree, index: object) -> bytes:
         ValueError: the view does not exist, or is larger than its buffer.
     """
     view = item(tree, "bufferViews", index)
-    buffer = _buffer(tree, view["buffer"])
+    buffer = _buffer(tree, view)
     start, length = _whole(view, "byteOffset", 0), _whole(view, "byteLength")
     if start + length > len(buffer):
         raise ValueError(f"buffer view {index} is larger than its buffer")
@@ -141,7 +176,7 @@ def read_view(tree: Tree, index: object) -> bytes:
 
 def _view(tree: Tree, source: dict[str, Any], dtype: np.dtype[Any], count: int, width: int) -> NDArray[Any]:
     view = item(tree, "bufferViews", source["bufferView"])
-    buffer = _buffer(tree, view["buffer"])
+    buffer = _buffer(tree, view)
     start, length = _whole(view, "byteOffset", 0), _whole(view, "byteLength")
     offset, entry = _whole(source, "byteOffset", 0), dtype.itemsize * width
     stride = _whole(view, "byteStride", entry)
@@ -163,13 +198,17 @@ def _whole(source: dict[str, Any], name: str, default: int | None = None) -> int
     return value
 
 
-def _buffer(tree: Tree, index: int) -> bytes:
+def _buffer(tree: Tree, view: dict[str, Any]) -> bytes:
+    index = view["buffer"]
     if index not in tree.buffers:
         uri = item(tree, "buffers", index).get("uri")
+        compressions = [name for name in view.get("extensions", {}) if "compression" in name]
         if uri is not None:
             tree.buffers[index] = read_uri(tree.path, str(uri))
         elif tree.chunk is not None and index == 0:
             tree.buffers[index] = tree.chunk
+        elif compressions:
+            raise _compressed(tree.path, compressions[0])
         else:
             raise ValueError(f"buffer {index} has no data")
     return tree.buffers[index]

@@ -16,7 +16,7 @@ from crossjepa.io.appearance import Appearance, unit_colors
 from crossjepa.io.columns import find_columns
 from crossjepa.io.content import read_content
 from crossjepa.io.ply_body import FACE_LISTS, FACE_NAMES, AsciiReader, BinaryReader, Element
-from crossjepa.io.polygons import cut_polygons
+from crossjepa.io.polygons import cut_polygons, strip_triangles
 from crossjepa.io.shapes import Mesh, PointCloud, as_cloud, check_count, validate_mesh
 from crossjepa.io.text import split_lines, to_ascii
 
@@ -62,8 +62,8 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
             reader.scalars(element)
     if vertices_V3 is None:
         raise PointCloudError(path, "has no element named vertex")
-    lists = polygons["face"] or _triangles_of_strips(polygons["strip"])
-    faces_F3 = cut_polygons(lists, vertices_V3, str(path))
+    strips = [strip_triangles(corners_k) for strips_Pk in polygons["strip"] for corners_k in strips_Pk]
+    faces_F3 = cut_polygons(polygons["face"] or strips, vertices_V3, str(path))
     if len(faces_F3) == 0:
         return as_cloud(vertices_V3, str(path), colors_V3)
 
@@ -81,22 +81,6 @@ def _coordinates(path: Path, columns: dict[str, NDArray[np.generic]]) -> NDArray
         raise PointCloudError(path, f"its vertices have no properties x, y and z ({error})") from error
     with np.errstate(invalid="ignore"):  # signaling NaN
         return np.stack([column.astype(np.float64) for column in chosen], axis=1)
-
-
-def _triangles_of_strips(strips: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """Cuts triangle strips, which -1 separates; every other triangle is turned around."""
-    if not strips:
-        return []
-    ends = [np.pad(strips_Pk, ((0, 0), (0, 1)), constant_values=-1).ravel() for strips_Pk in strips]
-    corners = np.concatenate([[-1], *ends])
-    is_end, places = corners == -1, np.arange(len(corners))
-    start = np.maximum.accumulate(np.where(is_end, places + 1, 0))
-    triangles_F3 = np.stack([corners[:-2], corners[1:-1], corners[2:]], axis=1)
-    turned_F = (places - start)[:-2] % 2 == 1
-    triangles_F3[turned_F] = triangles_F3[turned_F][:, [1, 0, 2]]
-    a, b, c = triangles_F3.T
-    whole_F = ~(is_end[:-2] | is_end[1:-1] | is_end[2:]) & (a != b) & (b != c) & (a != c)
-    return [triangles_F3[whole_F]]
 
 
 def _header(path: Path, content: bytes) -> tuple[str, list[Element], int]:

@@ -21,10 +21,13 @@ FACE_LISTS = (
     "vertex_indexes",
     "vertex_ids",
     "vertex_list",
+    "vertexindices",
+    "vertexindex",
+    "corners",
     "vertices",
     "indices",
 )
-FACE_NAMES = ("face", "faces", "triangle", "triangles", "polygon", "polygons")
+FACE_NAMES = ("face", "faces", "facet", "facets", "triangle", "triangles", "polygon", "polygons")
 
 
 @dataclass

@@ -85,6 +85,22 @@ def cut_polygons(
     return triangulate(groups, vertices_V3, source).faces_F3
 
 
+def strip_triangles(corners_k: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the (F, 3) triangles of strips, one after another; negative numbers begin a new one.
+
+    Every other triangle is turned around. Those that only join parts of a strip, with the same vertex twice,
+    are left out.
+    """
+    faces_F3 = np.stack([corners_k[:-2], corners_k[1:-1], corners_k[2:]], axis=1)
+    index_k = np.arange(len(corners_k))
+    start_k = np.maximum.accumulate(np.where(corners_k < 0, index_k + 1, 0))
+    is_odd_F = (index_k - start_k)[: len(faces_F3)] % 2 == 1
+    faces_F3[is_odd_F] = faces_F3[is_odd_F][:, [1, 0, 2]]
+    a_F, b_F, c_F = faces_F3.T
+    is_face_F = (faces_F3 >= 0).all(axis=1) & (a_F != b_F) & (b_F != c_F) & (c_F != a_F)
+    return np.asarray(faces_F3[is_face_F])
+
+
 def _take(values: Sequence[NDArray[Any]], corners: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Takes the values at the corners of triangles, the first triangle of every polygon before the second."""
     parts = [np.zeros((0, 3), np.int64)]

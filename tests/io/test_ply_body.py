@@ -157,3 +157,12 @@ def test_triangle_strips(tmp_path: Path, encoding: str, rows: int) -> None:
         content += struct.pack(f"{order}{len(corners) + 1}i", len(corners), *corners) * rows
     mesh = read_mesh(write(tmp_path, "a.ply", content))
     assert mesh.faces_F3.tolist() == [[0, 1, 2], [2, 1, 3], [1, 2, 3], [3, 0, 1]] * rows
+
+
+def test_one_of_several_lists_of_integers_is_called_as_usual(tmp_path: Path) -> None:
+    lines = writers.ply(VERTICES, FACES).decode().replace("vertex_indices", "vertexIndices").splitlines()
+    lines = [f"2 9 9 {line} 1 7" if line.startswith("3 ") else line for line in lines]
+    face = next(index for index, line in enumerate(lines) if "vertexIndices" in line)
+    lines.insert(face + 1, "property list uchar int tags")
+    lines.insert(face, "property list uchar int views")
+    assert_tetrahedron(write(tmp_path, "b.ply", "\n".join(lines) + "\n"))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from crossjepa.io import Mesh, read
-from crossjepa.io.polygons import triangulate
+from crossjepa.io.polygons import strip_triangles, triangulate
 from crossjepa.ops.mesh_sampling import face_areas
 from tests.helpers.io_shapes import write
 
@@ -128,3 +128,19 @@ def test_many_sizes_of_polygons_keep_their_rows() -> None:
     groups = [(np.array([k]), np.arange(k)[None]) for k in range(3, 500)]
     found = triangulate(groups, vertices_V3, "here")
     assert np.bincount(found.row_F)[3:].tolist() == [k - 2 for k in range(3, 500)]
+
+
+@pytest.mark.parametrize(
+    ("strip", "triangles"),
+    [
+        ([], []),
+        ([0, 1], []),
+        ([0, 1, 2, 3, 4], [[0, 1, 2], [2, 1, 3], [2, 3, 4]]),
+        ([0, 1, 2, -1, 3, 4, 5, 6], [[0, 1, 2], [3, 4, 5], [5, 4, 6]]),
+        # Two strips joined by repeated vertices, which keep the sides of both.
+        ([0, 1, 2, 3, 3, 4, 4, 5, 6], [[0, 1, 2], [2, 1, 3], [4, 5, 6]]),
+        ([-1, -1], []),
+    ],
+)
+def test_strips(strip: list[int], triangles: list[list[int]]) -> None:
+    assert strip_triangles(np.array(strip, np.int64)).tolist() == triangles
