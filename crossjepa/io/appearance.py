@@ -5,19 +5,16 @@ F faces, V vertices, H x W texels
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# More texels than a view of a few hundred pixels can show.
-MAX_TEXTURE_SIDE = 1024
 # Approximates sRGB; with a power law, a product of linear colors is still a product after encoding.
 GAMMA = 1 / 2.2
+# Beyond this many repeats, float32 has hardly any digits left for the place within the image.
+_MOST_REPEATS = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,38 +57,20 @@ class Appearance:
 
 
 def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
-    """Scales colors to 0 to 1: unsigned ones by the range of their type, others by 255 if they exceed 1."""
+    """Scales colors to 0 to 1: unsigned ones by the range of their type, others by 255 if they exceed 1.
+
+    Those that are not numbers become white.
+    """
     if columns.dtype.kind == "u" and columns.dtype.itemsize <= 2:
         return np.asarray(columns / np.iinfo(columns.dtype).max, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         colors = np.asarray(columns, np.float32)
         beyond = bool((colors > 2).any())
+    colors = np.where(np.isnan(colors), np.float32(255 if beyond else 1), colors)
     return colors / np.float32(255) if beyond or columns.dtype.kind == "i" else colors
 
 
-def read_texture(source: Path | bytes, *, opaque: bool) -> NDArray[np.uint8]:
-    """Decodes an image to (H, W, 4) uint8 and shrinks it to at most `MAX_TEXTURE_SIDE` texels per side.
-
-    Args:
-        source: the file or its content.
-        opaque: whether to ignore its opacity.
-
-    Raises:
-        ValueError: the image is missing or cannot be decoded.
-    """
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of images of a hundred million pixels, which are accepted, and rejects larger ones.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                image.draft("RGB", (MAX_TEXTURE_SIDE, MAX_TEXTURE_SIDE))
-                picture = image.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"no readable image ({type(error).__name__})") from error
-    picture.thumbnail((MAX_TEXTURE_SIDE, MAX_TEXTURE_SIDE), Image.Resampling.BOX)
-    texels_HW4 = np.array(picture, np.uint8)
-    if opaque:
-        texels_HW4[..., 3] = 255
-    return texels_HW4
+def valid_uv(uv: NDArray[Any]) -> NDArray[np.float32]:
+    """Returns texture coordinates as float32; those too large to mean a place on an image become 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(uv) < _MOST_REPEATS, uv, 0).astype(np.float32)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
 from crossjepa.io.content import format_suffix, read_content
+from crossjepa.io.images import IS_URL, is_regular
 from crossjepa.io.shapes import MAX_POINTS
 
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
@@ -225,9 +226,9 @@ def read_uri(path: Path, uri: str) -> bytes:
         return base64.b64decode(data) if head.endswith(";base64") else unquote_to_bytes(data)
     name = unquote(uri)
     relative = PurePosixPath(name.replace("\\", "/"))
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", name) or relative.is_absolute() or ".." in relative.parts:
+    if IS_URL.match(name) or relative.is_absolute() or ".." in relative.parts:
         raise PointCloudError(path, f"refers to {uri[:60]!r} outside its folder, which is never read")
     target = path.parent / relative
-    if "\0" in name or not target.is_file():
+    if not is_regular(target):
         raise PointCloudError(path, f"its buffer {uri[:60]!r} is missing")
     return target.read_bytes()

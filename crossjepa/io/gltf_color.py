@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.appearance import GAMMA, Appearance, read_texture
+from crossjepa.io.appearance import GAMMA, Appearance, valid_uv
 from crossjepa.io.gltf_buffers import Tree, item, read_accessor, read_uri, read_view
+from crossjepa.io.images import decode_texture
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Painter:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.textures: list[NDArray[np.uint8]] = []
-        self.numbers: dict[tuple[int, str], int] = {}
+        self.numbers: dict[tuple[str, str], int] = {}
         self.used = False
 
     def paint(self, primitive: dict[str, Any], faces_F3: NDArray[np.int64]) -> Appearance:
@@ -73,7 +74,7 @@ class Painter:
         painted = Appearance.of_corners(np.clip(colors_F33 * factor_4[:3], 0, 1) ** GAMMA)
         mode = material.get("alphaMode", "OPAQUE")
         if mode != "OPAQUE" and factor_4[3] < 0.05:
-            number, uv_F32 = self._add((-1, "invisible"), np.zeros((1, 1, 4), np.uint8)), painted.uv_F32
+            number, uv_F32 = self._add(("invisible", ""), np.zeros((1, 1, 4), np.uint8)), painted.uv_F32
         elif texture is None:
             return painted
         else:
@@ -81,7 +82,7 @@ class Painter:
             number = self._texture(texture, mode, float(material.get("alphaCutoff", 0.5)))
         return replace(painted, texture_F=np.full(len(faces_F3), number, np.int64), uv_F32=uv_F32)
 
-    def _add(self, key: tuple[int, str], texels_HW4: NDArray[np.uint8]) -> int:
+    def _add(self, key: tuple[str, str], texels_HW4: NDArray[np.uint8]) -> int:
         if key not in self.numbers:
             self.textures.append(texels_HW4)
             self.numbers[key] = len(self.textures) - 1
@@ -92,18 +93,21 @@ class Painter:
         source = item(self.tree, "textures", texture["index"])
         webp = source.get("extensions", {}).get("EXT_texture_webp", {})
         image = webp.get("source", source.get("source"))
-        key = (int(image), mode)
+        found = item(self.tree, "images", int(image))
+        view = found.get("bufferView")
+        # Images often share their content, which is decoded once.
+        key = (f"view {view}" if view is not None else f"uri {found['uri']}", mode)
         if key in self.numbers:
             return self.numbers[key]
         try:
-            found = item(self.tree, "images", int(image))
-            if "bufferView" in found:
-                content = read_view(self.tree, found["bufferView"])
-            else:
-                content = read_uri(self.tree.path, str(found["uri"]))
-            texels_HW4 = read_texture(content, opaque=mode == "OPAQUE")
-        except ValueError as error:
+            is_embedded = view is not None
+            content = (
+                read_view(self.tree, view) if is_embedded else read_uri(self.tree.path, str(found["uri"]))
+            )
+            texels_HW4 = decode_texture(content, opaque=mode == "OPAQUE")
+        except (ValueError, OSError) as error:
             logger.warning("%s: image %s: %s", self.tree.path, image, error)
+            self.numbers[key] = -1
             return -1
         if mode != "OPAQUE":
             hole = cutoff if mode == "MASK" else HOLE
@@ -118,7 +122,7 @@ class Painter:
         uv_V2 = uv_V2 * np.array(moved.get("scale", (1, 1)), np.float64)
         uv_V2 = uv_V2 @ np.array([[cosine, -sine], [sine, cosine]])
         uv_V2 = uv_V2 + np.array(moved.get("offset", (0, 0)), np.float64)
-        return np.asarray(np.nan_to_num(uv_V2, posinf=0.0, neginf=0.0), np.float32)
+        return valid_uv(uv_V2)
 
 
 def _base(material: dict[str, Any]) -> tuple[NDArray[np.float64], dict[str, Any] | None]:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.errors import PointCloudError
-from crossjepa.io.appearance import Appearance, read_texture, unit_colors
+from crossjepa.io.appearance import Appearance, unit_colors, valid_uv
+from crossjepa.io.images import decode_texture, find_beside, read_image
 from crossjepa.io.polygons import Triangulation
 from crossjepa.io.text import parse_numbers, parse_polygons, read_text_file
 
@@ -27,6 +28,8 @@ _USE = re.compile(r"^[ \t]*usemtl(?:[ \t]+([^\n]*))?$", re.MULTILINE)
 _PLACE = re.compile(r"^[ \t]*vt(?=\s)([^\n#]*)", re.MULTILINE)
 # Options such as "-s 1 1 1", which precede the name of a texture.
 _OPTION = re.compile(r"^-[A-Za-z]+([ \t]+(-?[\d.]+([eE]-?\d+)?|on|off))*[ \t]+")
+# Where images lie that are not where their names say; ShapeNet names those beside the folder of its models.
+_IMAGE_FOLDERS = ("images", "textures", "../images", "../textures")
 _WHITE = (1.0, 1.0, 1.0)
 
 
@@ -92,12 +95,21 @@ def count_before_faces(text: str, pattern: re.Pattern[str]) -> NDArray[np.int64]
 
 def _materials(path: Path, text: str) -> dict[str, Material]:
     materials: dict[str, Material] = {}
-    for match in _LIBRARY.finditer(text):
-        library = path.parent / match[1].strip()
-        try:
-            materials.update(_read_library(library))
-        except (OSError, ValueError):
-            logger.warning("%s: its materials %s cannot be read", path, match[1].strip())
+    read: set[Path] = set()
+    for names in dict.fromkeys(match[1].strip() for match in _LIBRARY.finditer(text)):
+        # Several names may follow, and a name may have spaces.
+        found = [find_beside(path, name) for name in [names, *names.split()]]
+        libraries = [library.resolve() for library in (found[:1] if found[0] else found[1:]) if library]
+        if not libraries:
+            logger.warning("%s: its materials %s are not there", path, names[:100])
+        for library in libraries:
+            if library in read:
+                continue
+            read.add(library)
+            try:
+                materials.update(_read_library(library))
+            except (OSError, ValueError):
+                logger.warning("%s: its materials %s cannot be read", path, names[:100])
     return materials
 
 
@@ -122,30 +134,28 @@ def _image_name(value: str) -> str:
     value = value.strip()
     while option := _OPTION.match(value):
         value = value[option.end() :]
-    return value.replace("\\", "/")
+    return value
 
 
 def _textures(path: Path, known: list[Material]) -> tuple[tuple[NDArray[np.uint8], ...], list[int]]:
     """Returns the images, and for each material the number of its image, or -1 if it has none."""
     textures: list[NDArray[np.uint8]] = []
-    numbers: dict[Material, int] = {}
-    for material in dict.fromkeys(known):
-        numbers[material] = -1
-        if not material.image:
+    numbers: dict[tuple[Path | str, bool], int] = {("", False): -1, ("", True): -1}
+    keys = []
+    for image, cut_out in ((material.image, material.cut_out) for material in known):
+        # Materials often share an image, which is decoded once.
+        key = (image and (find_beside(path, image, _IMAGE_FOLDERS) or image), cut_out)
+        keys.append(key)
+        if key in numbers:
             continue
+        numbers[key] = -1
         try:
-            textures.append(read_texture(_find_image(path, material.image), opaque=not material.cut_out))
-            numbers[material] = len(textures) - 1
+            content = read_image(key[0] if isinstance(key[0], Path) else None)
+            textures.append(decode_texture(content, opaque=not cut_out))
+            numbers[key] = len(textures) - 1
         except ValueError as error:
-            logger.warning("%s: texture %s: %s", path, material.image, error)
-    return tuple(textures), [numbers[material] for material in known]
-
-
-def _find_image(path: Path, name: str) -> Path:
-    """Returns the path that the file names or, as it often is one of another machine, one near the file."""
-    folder, base = path.parent, name.rsplit("/", 1)[-1]
-    places = [folder / name, folder / base, folder / "images" / base, folder / "textures" / base]
-    return next((place for place in places if place.is_file()), places[0])
+            logger.warning("%s: texture %s: %s", path, image[:100], error)
+    return tuple(textures), [numbers[key] for key in keys]
 
 
 def _places(path: Path, text: str, triangles: Triangulation) -> NDArray[np.float32] | None:
@@ -169,7 +179,7 @@ def _places(path: Path, text: str, triangles: Triangulation) -> NDArray[np.float
     number_F3 = triangles.of_corners(numbers)
     number_F3 = np.where((number_F3 < 0) | (number_F3 >= len(place_T2)), 0, number_F3)
     uv_F32 = place_T2[number_F3] * (1, -1) + (0, 1)
-    return np.nan_to_num(uv_F32, posinf=0.0, neginf=0.0).astype(np.float32)
+    return valid_uv(uv_F32)
 
 
 def _place_numbers(face: str) -> str:

@@ -53,13 +53,14 @@ def read_ply(path: Path, *, color: bool = False) -> PointCloud | Mesh:
             columns = reader.scalars(element)
             vertices_V3 = _coordinates(path, columns)
             colors_V3 = _colors(element, columns) if color else None
-        elif element.count and element.list_types:
+        elif element.count:
             kind = "face" if element.name in FACE_NAMES else "strip" if element.name in _STRIP_NAMES else ""
             if kind and not element.face_list:
                 raise PointCloudError(path, f"its element {element.name} has no list vertex_indices")
-            polygons.setdefault(kind, []).extend(reader.lists(element))
-        elif element.count:
-            reader.scalars(element)
+            if element.list_types:
+                polygons.setdefault(kind, []).extend(reader.lists(element))
+            else:
+                reader.scalars(element)
     if vertices_V3 is None:
         raise PointCloudError(path, "has no element named vertex")
     strips = [strip_triangles(corners_k) for strips_Pk in polygons["strip"] for corners_k in strips_Pk]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crossjepa.io.appearance import Appearance, read_texture, unit_colors
+from crossjepa.io.appearance import Appearance, unit_colors, valid_uv
 from tests.helpers.colors import (
     look,
     vertices_text,
@@ -50,17 +50,17 @@ def test_colors_of_corners_are_made_valid() -> None:
         (np.array([0, 51, 255]), [0, 0.2, 1]),
         (np.array([0.0, 51, 255]), [0, 0.2, 1]),
         (np.array([0.0, 0.2, 1]), [0, 0.2, 1]),
+        (np.array([np.nan, 0.2, 1]), [1, 0.2, 1]),
+        (np.array([np.nan, 51, 255]), [1, 0.2, 1]),
     ],
 )
 def test_colors_are_scaled_by_their_type(columns: NDArray[Any], expected: list[float]) -> None:
     np.testing.assert_allclose(unit_colors(columns), expected, rtol=1e-6)
 
 
-def test_opacity_is_kept_unless_it_means_nothing(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.png", (10, 20, 30, 40))
-    assert read_texture(tmp_path / "a.png", opaque=False)[0, 0].tolist() == [10, 20, 30, 40]
-    assert read_texture((tmp_path / "a.png").read_bytes(), opaque=True)[0, 0].tolist() == [10, 20, 30, 255]
-    with pytest.raises(ValueError, match="no readable image"):
-        read_texture(b"GIF89a", opaque=True)
-    with pytest.raises(ValueError, match=r"no readable image \(FileNotFoundError\)"):
-        read_texture(tmp_path / "none.png", opaque=True)
+def test_texture_coordinates_that_are_no_place_become_zero() -> None:
+    uv = np.array([[0.25, -3.5], [1e300, -1e300], [np.nan, np.inf], [1e7, 999.5]])
+    expected = np.array([[0.25, -3.5], [0, 0], [0, 0], [0, 999.5]], np.float32)
+    found = valid_uv(uv)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)

@@ -125,7 +125,7 @@ def test_damaged_files(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixtu
             assert "(unexpected" not in error.reason
             return
         finally:
-            assert not caplog.records
+            assert not [record for record in caplog.records if "cross themselves" not in record.message]
     points_N3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
     assert points_N3.ndim == 2
     assert points_N3.shape[1] == 3

@@ -240,7 +240,8 @@ def test_primitives_that_are_no_surface_are_skipped(tmp_path: Path, other: dict[
     "name",
     [
         "KHR_materials_unlit", "KHR_texture_transform", "KHR_texture_basisu", "EXT_texture_webp",
-        "CESIUM_RTC", "KHR_lights_punctual", "KHR_mesh_quantization", "EXT_mesh_gpu_instancing", "KHR_materials_variants",
+        "CESIUM_RTC", "KHR_lights_punctual", "KHR_mesh_quantization", "EXT_mesh_gpu_instancing",
+        "KHR_materials_variants",
     ],
 )  # fmt: skip
 def test_required_extensions_that_leave_the_geometry_alone(tmp_path: Path, name: str) -> None:

@@ -166,3 +166,11 @@ def test_one_of_several_lists_of_integers_is_called_as_usual(tmp_path: Path) -> 
     lines.insert(face + 1, "property list uchar int tags")
     lines.insert(face, "property list uchar int views")
     assert_tetrahedron(write(tmp_path, "b.ply", "\n".join(lines) + "\n"))
+
+
+def test_faces_that_are_not_understood_are_no_cloud(tmp_path: Path) -> None:
+    text = writers.ply(VERTICES, FACES).decode()
+    text = text.replace(
+        "property list uchar int vertex_indices", "property int a\nproperty int b\nproperty int c"
+    )
+    assert "has no list vertex_indices" in reason_of(write(tmp_path, "a.ply", text.replace("\n3 ", "\n")))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crossjepa.io import Mesh, read
 from crossjepa.io.polygons import strip_triangles, triangulate
 from crossjepa.ops.mesh_sampling import face_areas
+from tests.helpers.colors import write_image
 from tests.helpers.io_shapes import write
 
 OUTLINES = {  # flat outline, area
@@ -90,9 +91,8 @@ def test_textures_follow_the_cut(tmp_path: Path) -> None:
     k = len(outline)
     text = "mtllib a.mtl\n" + "".join(f"v {x} {y} 0\nvt {x / 4} {y / 4}\n" for x, y in outline)
     text += "usemtl m\nf " + " ".join(f"{i}/{i}" for i in range(1, k + 1))
-    write(tmp_path, "a.mtl", "newmtl m\nmap_Kd a.ppm\n")
-    write(tmp_path, "a.ppm", b"P6 1 1 255\n\x01\x02\x03")
-    write(tmp_path, "a.png", b"")
+    write(tmp_path, "a.mtl", "newmtl m\nmap_Kd a.png\n")
+    write_image(tmp_path / "a.png", (1, 2, 3))
     mesh = read(write(tmp_path, "a.obj", text), color=True)
     assert isinstance(mesh, Mesh)
     assert mesh.appearance is not None
