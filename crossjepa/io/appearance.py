@@ -59,14 +59,15 @@ class Appearance:
 def unit_colors(columns: NDArray[Any]) -> NDArray[np.float32]:
     """Scales colors to 0 to 1: unsigned ones by the range of their type, others by 255 if they exceed 1.
 
-    Those that are not numbers become white.
+    NaN becomes white.
     """
     if columns.dtype.kind == "u" and columns.dtype.itemsize <= 2:
         return np.asarray(columns / np.iinfo(columns.dtype).max, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         colors = np.asarray(columns, np.float32)
-        beyond = bool((colors > 2).any())
-    colors = np.where(np.isnan(colors), np.float32(255 if beyond else 1), colors)
+    beyond = bool((colors[np.isfinite(colors)] > 2).any())
+    white = 255.0 if beyond else 1.0
+    colors = np.nan_to_num(colors, nan=white, posinf=white, neginf=0.0)
     return colors / np.float32(255) if beyond or columns.dtype.kind == "i" else colors
 
 

@@ -36,7 +36,8 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
     faces: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float64]] = []
     parts: list[Appearance] = []
-    vertex_count = face_count = 0
+    vertex_count = face_count = point_count = 0
+    triangles: dict[int, NDArray[np.int64]] = {}  # of each primitive, which many nodes may place
     try:
         tree = open_tree(path)
         painter = Painter(tree) if color else None
@@ -50,8 +51,13 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
             positions_IV3 = placed.positions(tree)
             if mode == _POINTS:
                 points.append(positions_IV3.reshape(-1, 3))
+                point_count += len(points[-1])
             else:
-                faces_F3 = _faces(tree, primitive, mode, positions_IV3.shape[1], str(path))
+                if id(primitive) not in triangles:
+                    triangles[id(primitive)] = _faces(
+                        tree, primitive, mode, positions_IV3.shape[1], str(path)
+                    )
+                faces_F3 = triangles[id(primitive)]
                 appearance = painter.paint(primitive, faces_F3) if painter else None
                 for positions_V3 in positions_IV3:
                     check_count(face_count + len(faces_F3), str(path), "faces")
@@ -60,7 +66,7 @@ def read_gltf(path: Path, *, color: bool = False) -> PointCloud | Mesh:
                     vertex_count += len(positions_V3)
                     face_count += len(faces_F3)
                     parts += [appearance] if appearance else []
-            check_count(vertex_count + sum(map(len, points)), str(path))
+            check_count(vertex_count + point_count, str(path))
     except PointCloudError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:

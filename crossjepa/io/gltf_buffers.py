@@ -33,12 +33,13 @@ _DRACO = "KHR_draco_mesh_compression"
 
 @dataclass
 class Tree:
-    """A parsed file: its JSON tree, the binary chunk of a glb file, and the buffers read so far."""
+    """A parsed file: its JSON tree, the binary chunk of a glb file, and what has been read of it."""
 
     path: Path
     json: dict[str, Any]
     chunk: bytes | None
     buffers: dict[int, bytes] = field(default_factory=dict)
+    accessors: dict[int, NDArray[Any]] = field(default_factory=dict)
 
 
 def open_tree(path: Path) -> Tree:
@@ -118,8 +119,8 @@ def item(tree: Tree, kind: str, index: object) -> dict[str, Any]:
     return entry
 
 
-def read_accessor(tree: Tree, index: object) -> NDArray[Any]:
-    """Returns the (count, components) array that an accessor describes.
+def read_accessor(tree: Tree, index: int) -> NDArray[Any]:
+    """Returns the (count, components) array that an accessor describes, which must not be changed.
 
     Raises:
         PointCloudError: the accessor is larger than its buffer.
@@ -127,6 +128,12 @@ def read_accessor(tree: Tree, index: object) -> NDArray[Any]:
             glTF.
     """
     accessor = item(tree, "accessors", index)
+    if index not in tree.accessors:
+        tree.accessors[index] = _read_accessor(tree, accessor)
+    return tree.accessors[index]
+
+
+def _read_accessor(tree: Tree, accessor: dict[str, Any]) -> NDArray[Any]:
     count, width = _whole(accessor, "count"), _WIDTHS[accessor["type"]]
     if count > 3 * MAX_POINTS:
         raise PointCloudError(tree.path, f"an accessor counts {count} entries, more than are accepted")

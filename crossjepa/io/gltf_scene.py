@@ -16,6 +16,9 @@ from crossjepa.io.gltf_buffers import Tree, item, read_accessor
 from crossjepa.io.shapes import MAX_POINTS
 
 _INSTANCING = "EXT_mesh_gpu_instancing"
+_TRANSFORMS = {"matrix", "translation", "rotation", "scale"}
+# A small file can place primitives very often, even such that hold nothing.
+_MOST_PLACED = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +75,15 @@ def placed_primitives(tree: Tree) -> Iterator[Placed]:
         ValueError, TypeError, KeyError, AttributeError: the tree does not follow the specification of glTF.
     """
     matrices = _global_matrices(tree)
-    for index, matrix_44 in matrices.items():
-        node = item(tree, "nodes", index)
-        if "mesh" not in node:
-            continue
-        mesh = item(tree, "meshes", node["mesh"])
+    nodes = {index: item(tree, "nodes", index) for index in matrices}
+    meshes = {index: item(tree, "meshes", node["mesh"]) for index, node in nodes.items() if "mesh" in node}
+    if sum(len(mesh["primitives"]) for mesh in meshes.values()) > _MOST_PLACED:
+        raise ValueError(f"its nodes place more than {_MOST_PLACED} primitives")
+    for index, mesh in meshes.items():
+        node, matrix_44 = nodes[index], matrices[index]
         joints_J44 = _joints(tree, node["skin"], matrices) if "skin" in node else None
-        matrices_I44 = matrix_44 @ _instances(tree, node.get("extensions", {}).get(_INSTANCING))
+        instancing = node.get("extensions", {}).get(_INSTANCING)
+        matrices_I44 = matrix_44[None] if instancing is None else matrix_44 @ _instances(tree, instancing)
         weights = node.get("weights", mesh.get("weights", []))
         for primitive in mesh["primitives"]:
             yield Placed(primitive, matrices_I44, joints_J44, weights)
@@ -93,8 +98,10 @@ def _global_matrices(tree: Tree) -> dict[int, NDArray[np.float64]]:
         node = item(tree, "nodes", index)
         if index in matrices:
             raise ValueError(f"node {index} has two parents")
-        with np.errstate(all="ignore"):
-            matrices[index] = parent_44 @ _matrix(node)
+        matrices[index] = parent_44
+        if not _TRANSFORMS.isdisjoint(node):
+            with np.errstate(all="ignore"):
+                matrices[index] = parent_44 @ _matrix(node)
         waiting += [(child, matrices[index]) for child in reversed(node.get("children", []))]
     return matrices
 
@@ -138,10 +145,8 @@ def _compose(
     return matrices_I44
 
 
-def _instances(tree: Tree, extension: dict[str, Any] | None) -> NDArray[np.float64]:
+def _instances(tree: Tree, extension: dict[str, Any]) -> NDArray[np.float64]:
     """Returns the (I, 4, 4) transforms of a node's instances, relative to the node."""
-    if extension is None:
-        return np.eye(4)[None]
     attributes = extension["attributes"]
     usual = {"TRANSLATION": (0, 0, 0), "ROTATION": (0, 0, 0, 1), "SCALE": (1, 1, 1)}
     found = {name: read_accessor(tree, attributes[name]) for name in usual if name in attributes}

@@ -81,7 +81,7 @@ def decode_texture(content: bytes, *, opaque: bool) -> NDArray[np.uint8]:
     Raises:
         ValueError: it is another file, damaged, or has more pixels than are accepted.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -93,6 +93,8 @@ def decode_texture(content: bytes, *, opaque: bool) -> NDArray[np.uint8]:
                 picture = image.convert("RGBA")
             picture.thumbnail((MAX_TEXTURE_SIDE, MAX_TEXTURE_SIDE), Image.Resampling.BOX)
             texels_HW4 = np.array(picture, np.uint8)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"no readable image (none of {', '.join(FORMATS)})") from error
     except Exception as error:  # decoders raise many types of error for damaged images
         raise ValueError(f"no readable image ({type(error).__name__}: {error})"[:200]) from error
     if opaque:

@@ -37,7 +37,12 @@ def sample_surface(
     Raises:
         ValueError: the surface has no area.
     """
-    cumulative_F = np.cumsum(face_areas(vertices_V3, faces_F3))
+    with np.errstate(over="ignore"):
+        cumulative_F = np.cumsum(face_areas(vertices_V3, faces_F3))
+    if not 0 < cumulative_F[-1] < np.inf:
+        # Squares of such coordinates are beyond the range of numbers.
+        size = float(np.abs(vertices_V3).max()) or 1.0
+        cumulative_F = np.cumsum(face_areas(np.asarray(vertices_V3, np.float64) / size, faces_F3))
     if not cumulative_F[-1] > 0:
         raise ValueError("the surface has no area")
     # side="right" with numbers below the total never lands on a face of zero area.

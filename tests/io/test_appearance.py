@@ -52,6 +52,7 @@ def test_colors_of_corners_are_made_valid() -> None:
         (np.array([0.0, 0.2, 1]), [0, 0.2, 1]),
         (np.array([np.nan, 0.2, 1]), [1, 0.2, 1]),
         (np.array([np.nan, 51, 255]), [1, 0.2, 1]),
+        (np.array([np.inf, -np.inf, 1]), [1, 0, 1]),
     ],
 )
 def test_colors_are_scaled_by_their_type(columns: NDArray[Any], expected: list[float]) -> None:

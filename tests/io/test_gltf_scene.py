@@ -182,6 +182,15 @@ def test_too_many_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "3 instances of 4 points" in reason_of(scene.write(tmp_path))
 
 
+def test_too_many_placed_primitives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    scene.tree["nodes"] = [{"mesh": 0}] * 30
+    scene.tree["scenes"] = [{"nodes": list(range(30))}]
+    assert len(scene.vertices(tmp_path)) == 120
+    monkeypatch.setattr("crossjepa.io.gltf_scene._MOST_PLACED", 29)
+    assert "its nodes place more than 29 primitives" in reason_of(scene.write(tmp_path))
+
+
 @pytest.mark.parametrize("of_node", [True, False])
 def test_morph_targets(tmp_path: Path, of_node: bool) -> None:
     scene = Scene()

@@ -37,3 +37,12 @@ def test_one_seed_gives_one_sample() -> None:
 def test_no_area() -> None:
     with pytest.raises(ValueError, match="no area"):
         sample_surface(VERTICES, FACES[1:2], 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e-30, 1e99])
+def test_sizes_whose_areas_are_beyond_the_range_of_numbers(scale: float) -> None:
+    vertices_V3 = VERTICES.astype(np.float64)
+    points_N3, face_N = sample_surface(vertices_V3 * scale, FACES, 100, np.random.default_rng(0))
+    usual_N3, usual_N = sample_surface(vertices_V3, FACES, 100, np.random.default_rng(0))
+    np.testing.assert_array_equal(face_N, usual_N)
+    np.testing.assert_allclose(points_N3, usual_N3 * scale, rtol=1e-12)
