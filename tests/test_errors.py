@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from crossjepa import (
     PointCloudError,
     WeightsError,
 )
+from crossjepa.io import Mesh, PointCloud, read
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,19 @@ def test_the_reason_cannot_flood_or_steer_a_terminal() -> None:
 def test_weights_error_crosses_processes() -> None:
     error = pickle.loads(pickle.dumps(WeightsError("a/b", "is not there")))
     assert (str(error), error.source, error.reason) == ("a/b: is not there", "a/b", "is not there")
+
+
+@pytest.mark.slow
+def test_shapes_and_errors_come_back_from_other_processes(tmp_path: Path) -> None:
+    (tmp_path / "empty.obj").touch()
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    (tmp_path / "a.xyz").write_text("0 0 0\n1 2 3\n")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        mesh, cloud = pool.map(read, [tmp_path / "a.obj", tmp_path / "a.xyz"])
+        error = pool.submit(read, tmp_path / "empty.obj").exception()
+    assert isinstance(mesh, Mesh)
+    assert mesh.faces_F3.tolist() == [[0, 1, 2]]
+    assert isinstance(cloud, PointCloud)
+    assert cloud.points_N3.tolist() == [[0, 0, 0], [1, 2, 3]]
+    assert isinstance(error, PointCloudError)
+    assert (error.source, error.reason) == (str(tmp_path / "empty.obj"), "is empty")

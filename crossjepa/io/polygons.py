@@ -24,6 +24,7 @@ _STRAIGHT = 1e-6
 _NO_AREA = 1e-12
 # Distance of neighboring corners, in units of the largest coordinate, that may be rounding.
 _NEAR = 1e-5
+_MOST_USES = 3
 # Corners that are tested at once, which bounds the memory for files of many polygons.
 _AT_ONCE = 1 << 18
 
@@ -120,6 +121,9 @@ def _cut(polygons_Pk: NDArray[np.int64], vertices_V3: NDArray[np.float64]) -> tu
     fan_3 = np.stack([np.zeros_like(second), second, second + 1], axis=1)
     if k < 4:
         return fan_3, 0
+    # Holes that are joined to the outline use vertices twice, but nothing with an inside uses all more often.
+    if k > _MOST_USES * len(vertices_V3):
+        return fan_3, count
     changed: dict[int, NDArray[np.int64]] = {}
     crossing, step = 0, max(_AT_ONCE // k, 1)
     for first in range(0, count, step):
@@ -171,8 +175,7 @@ def _triangles(
     if len(polygon_k) == 4 and len(concave) == 1:
         # The diagonal from the concave corner.
         return np.asarray((np.array([[0, 1, 2], [0, 2, 3]]) + concave[0]) % 4)
-    # Holes that are joined to the outline use vertices twice, but nothing with an inside uses all more often.
-    if len(np.unique(polygon_k)) < len(polygon_k) // 3:
+    if len(polygon_k) > _MOST_USES * len(np.unique(polygon_k)):
         return None
     return clip_ears(_weld(flat_k2))
 
