@@ -19,20 +19,6 @@ from crossjepa.processor import Input, PointCloudProcessor, Prepared, name_in_er
 OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[int, PointCloudError], object]"
 
 
-class EvaluationMode:
-    """Evaluation mode within a block; after it, what was in training mode is so again."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self.module, self.trained = module, [each for each in module.modules() if each.training]
-
-    def __enter__(self) -> None:
-        self.module.eval()
-
-    def __exit__(self, *_: object) -> None:
-        for each in self.trained:
-            each.training = True
-
-
 def pad(clouds: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
     """Stacks clouds of different sizes.
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa import hub, model_files
-from crossjepa.batching import EvaluationMode, OnError, as_inputs, forward_batches, prepare_each
+from crossjepa.batching import OnError, as_inputs, forward_batches, prepare_each
 from crossjepa.config import Axis, ModelConfig, Pooling
 from crossjepa.device import resolve_device
 from crossjepa.models.encoder_with_head import EncoderWithHead
+from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.prediction import (
     PartPrediction,
     Prediction,
@@ -167,6 +168,9 @@ class CrossJEPAEncoder(EncoderWithHead):
     ) -> NDArray[np.float32] | Tensor:  # fmt: skip
         """Turns clouds and meshes into one feature each.
 
+        Computes in evaluation mode, whatever mode the encoder is in, and leaves that as it is. Threads may
+        share an encoder.
+
         Args:
             sources: a file, an (N, 3) array or tensor of any size, a `PointCloud` or a `Mesh`; or an iterable
                 of them, from which one batch at a time is read; or a (B, N, 3) array or tensor.
@@ -191,9 +195,10 @@ class CrossJEPAEncoder(EncoderWithHead):
             (2, 576)
         """
 
+        model = evaluation_view(self)
+
         def forward(points_BN3: Tensor, mask_BN: Tensor | None) -> Tensor:
-            with EvaluationMode(self):
-                pooled_BE: Tensor = self(points_BN3, mask_BN, pool=pool).pooled.float()
+            pooled_BE: Tensor = model(points_BN3, mask_BN, pool=pool).pooled.float()
             return torch.nn.functional.normalize(pooled_BE, dim=-1) if normalize else pooled_BE
 
         inputs, single = as_inputs(sources)
@@ -235,13 +240,13 @@ class CrossJEPAEncoder(EncoderWithHead):
             (500, 288)
         """
         inputs, single = as_inputs(sources)
-        features = []
+        features, model = [], evaluation_view(self)
         for prepared in prepare_each(inputs, self.processor, up_axis=up_axis, on_error=on_error):
             if prepared is None:
                 features.append(np.zeros((0, self.num_features), np.float32))
                 continue
-            with torch.inference_mode(), EvaluationMode(self):
-                found_VC = point_features(self, prepared.points, prepared.queries)
+            with torch.inference_mode():
+                found_VC = point_features(model, prepared.points, prepared.queries)
             features.append(prepared.in_input_order(found_VC).numpy())
         return features[0] if single else features
 
@@ -289,10 +294,10 @@ class CrossJEPAEncoder(EncoderWithHead):
     ) -> NDArray[np.float32]:  # fmt: skip
         """Returns the probabilities of `predict`: (n, K) float32, or (K,), columns as in `classes`."""
         self.require_head("classification")
+        model = evaluation_view(self)
 
         def forward(points_BN3: Tensor, mask_BN: Tensor | None) -> Tensor:
-            with EvaluationMode(self):
-                return class_probabilities(self, points_BN3, mask_BN, votes)
+            return class_probabilities(model, points_BN3, mask_BN, votes)
 
         inputs, single = as_inputs(sources)
         probabilities_nK = forward_batches(
@@ -336,11 +341,12 @@ class CrossJEPAEncoder(EncoderWithHead):
         self.require_head("partseg")
         number, axis, answers = self.class_number(label), up_axis or self.head_up_axis, []
         inputs, single = as_inputs(sources)
+        model = evaluation_view(self)
         for prepared in prepare_each(inputs, self.processor, up_axis=axis, on_error=on_error):
             shares_NP = torch.zeros(0, 1)
             if prepared is not None:
-                with torch.inference_mode(), EvaluationMode(self):
-                    shares_NP = part_probabilities(self, prepared.points, prepared.queries, number, votes)
+                with torch.inference_mode():
+                    shares_NP = part_probabilities(model, prepared.points, prepared.queries, number, votes)
                 shares_NP = prepared.in_input_order(shares_NP)
             answers.append(PartPrediction.from_shares(shares_NP, self.class_parts[number], self.part_names))
         return answers[0] if single else answers

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from crossjepa import hub, model_files
-from crossjepa.batching import EvaluationMode
 from crossjepa.config import ModelConfig, ViewPredictionConfig
 from crossjepa.device import resolve_device
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import WeightsError
+from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.predictor import ViewPredictor
 
 if TYPE_CHECKING:
@@ -196,8 +196,7 @@ class CrossJEPA(nn.Module):
         }
         values = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in given.items()}
         pose_BV3, histogram_BVH, several = self._views(values, len(points_BN3))
-        with EvaluationMode(self):
-            embeddings_BVD: Tensor = self(points_BN3, pose_BV3, histogram_BVH).float()
+        embeddings_BVD: Tensor = evaluation_view(self)(points_BN3, pose_BV3, histogram_BVH).float()
         if not several:
             embeddings_BVD = embeddings_BVD[:, 0]
         if len(teachers) == 1:

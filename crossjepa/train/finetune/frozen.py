@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode, batch_starts, prepared_batches
+from crossjepa.batching import batch_starts, prepared_batches
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.heads import HeadFeatures
 from crossjepa.train.finetune.augment import COPY, generators
 from crossjepa.train.finetune.clouds import LabeledClouds, load_tensors, save_tensors
@@ -24,11 +25,10 @@ MOST_BYTES = 2 << 30
 @torch.no_grad()
 def read_features(encoder: CrossJEPAEncoder, clouds: LabeledClouds, batch_size: int) -> list[HeadFeatures]:
     """Returns what the head reads of the clouds as they are, in batches of `batch_size` and float32."""
-    found: list[HeadFeatures] = []
-    with EvaluationMode(encoder):
-        for points_BN3, mask_BN in prepared_batches(clouds.prepared(), batch_size):
-            mask_BN = None if mask_BN is None else mask_BN.to(encoder.device)
-            found.append(encoder.head_features(points_BN3.to(encoder.device), mask_BN))
+    found, model = list[HeadFeatures](), evaluation_view(encoder)
+    for points_BN3, mask_BN in prepared_batches(clouds.prepared(), batch_size):
+        mask_BN = None if mask_BN is None else mask_BN.to(encoder.device)
+        found.append(model.head_features(points_BN3.to(encoder.device), mask_BN))
     return found
 
 
@@ -84,11 +84,12 @@ class FrozenFeatures:
         up_axis, batch_size = encoder.processor.config.up_axis, config.optim.batch_size
         parts: list[dict[str, Tensor]] = []
         enabled = config.precision == "bfloat16"
-        with EvaluationMode(encoder), torch.autocast(encoder.device.type, torch.bfloat16, enabled=enabled):
+        model = evaluation_view(encoder)
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=enabled):
             for start in batch_starts(len(self.clouds), batch_size, self.progress, f"copy {copy + 1}"):
                 rows = range(start, min(start + batch_size, len(self.clouds)))
                 shapes = generators(config.seed, COPY, copy, rows)
                 batch = self.task.make_batch(self.clouds, rows, up_axis, shapes, shapes).to(encoder.device)
-                features = self.task.pack(encoder.head_features(batch.points_BN3, batch.mask_BN))
+                features = self.task.pack(model.head_features(batch.points_BN3, batch.mask_BN))
                 parts.append({name: value.cpu() for name, value in features.items()})
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

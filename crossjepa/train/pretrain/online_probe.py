@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode
 from crossjepa.config import Axis
 from crossjepa.config_fields import Precision
 from crossjepa.datasets.npz import load_arrays
 from crossjepa.io import PointCloudError
+from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.processor import rotate_up_axis
 from crossjepa.train.common.rng import normalize_batch
@@ -84,8 +84,9 @@ def encode_all(
     device = next(encoder.parameters()).device
     count = encoder.config.num_points
     enabled, batches = precision == "bfloat16", torch.split(points_nN3[:, :count], batch_size)
-    with EvaluationMode(encoder), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-        parts = (encoder(points_BN3.to(device), pool="max+mean").pooled for points_BN3 in batches)
+    model = evaluation_view(encoder)
+    with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+        parts = (model(points_BN3.to(device), pool="max+mean").pooled for points_BN3 in batches)
         return torch.cat([part_BE.float().cpu() for part_BE in parts])
 
 

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode
 from crossjepa.config import EncoderConfig, HeadConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.heads import HeadFeatures, PooledFeatures
 from crossjepa.result import Outcome
 from crossjepa.train.finetune.augment import Augmentation
@@ -60,8 +60,9 @@ class ClassificationTask(Task):
         self, encoder: CrossJEPAEncoder, features: Sequence[HeadFeatures], clouds: LabeledClouds
     ) -> Score:
         """Scores the head on clouds whose features are known."""
-        with EvaluationMode(encoder), torch.no_grad():
-            scores_nK = torch.cat([encoder.forward_head(batch) for batch in features]).float().cpu()
+        model = evaluation_view(encoder)
+        with torch.no_grad():
+            scores_nK = torch.cat([model.forward_head(batch) for batch in features]).float().cpu()
         right = (scores_nK.argmax(dim=1) == clouds.labels_n).float().mean()
         return Score(float(right), -float(F.cross_entropy(scores_nK, clouds.labels_n)))
 

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossjepa.batching import EvaluationMode, batch_starts
+from crossjepa.batching import batch_starts
 from crossjepa.config import EncoderConfig, HeadConfig
 from crossjepa.datasets import Dataset
 from crossjepa.datasets.part_metrics import Parts, PartScores, most_likely_parts, part_scores
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.heads import HeadFeatures, LevelFeatures
 from crossjepa.result import Outcome
 from crossjepa.train.finetune.augment import Augmentation
@@ -78,12 +79,12 @@ class PartSegmentationTask(Task):
             for batch in features
             for row in range(len(batch[0]))
         ]
-        predicted = []
-        with EvaluationMode(encoder), torch.no_grad():
+        predicted, model = [], evaluation_view(encoder)
+        with torch.no_grad():
             for row, label in enumerate(clouds.labels_n.tolist()):
                 queries_1N3 = clouds.queries[row].unsqueeze(0).to(encoder.device)
                 label_1 = torch.tensor([label], device=encoder.device)
-                scores_1NP = encoder.forward_head(singles[row], queries_1N3, label_1)
+                scores_1NP = model.forward_head(singles[row], queries_1N3, label_1)
                 numbers_NP = scores_1NP[0].float().cpu().numpy()
                 predicted.append(most_likely_parts(numbers_NP, encoder.class_parts[label]))
         scores = _score_parts(encoder, predicted, clouds)
