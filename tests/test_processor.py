@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +246,25 @@ def test_copies_of_points_do_not_weigh(points: int) -> None:
 def test_zeros_of_either_sign_are_one_place() -> None:
     points_N3 = np.array([[0.0, 0, 0], [-0.0, 0, -0.0], [1, 0, 0]])
     assert PointCloudProcessor()(points_N3).shape == (2, 3)
+
+
+LARGE = """
+import resource
+import numpy as np, torch
+torch.set_num_threads(1)
+from crossjepa import PointCloudProcessor
+processor, rng = PointCloudProcessor(), np.random.default_rng(0)
+clouds = [rng.normal(size=(points, 3)).astype(np.float32) for points in (150_000, 200_000, 180_000)]
+processor(clouds[0][:2000])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for cloud in clouds:
+    processor(cloud)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of the memory as Linux counts it")
+def test_large_clouds_take_a_few_times_their_memory() -> None:
+    grown = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True).stdout
+    assert int(grown) < 100 * 1024, "KiB for clouds of 2 MiB"  # once 4 KiB per point: 800 MiB

@@ -27,6 +27,7 @@ def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | No
     Returns:
         (B, count) int64 indices.
     """
+    points_BN3 = points_BN3.detach()
     # Separate x, y, z planes keep every pass over memory contiguous: 2.5 to 4 times faster than (N, 3) rows.
     x_BN, y_BN, z_BN = (plane.contiguous() for plane in points_BN3.unbind(-1))
 
@@ -39,13 +40,14 @@ def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | No
         nearest_BN = nearest_BN.masked_fill(~mask_BN, -1.0)
         start_BN = start_BN.masked_fill(~mask_BN, -1.0)
     chosen_B1 = start_BN.argmax(dim=1, keepdim=True)
-    picks = [chosen_B1]
-    for _ in range(count - 1):
+    # Made at once: small tensors kept between large ones that are freed would split the heap, round by round.
+    picks_BG = chosen_B1.repeat(1, count)
+    for number in range(1, count):
         distance_BN = squared_distance(*(plane.gather(1, chosen_B1) for plane in (x_BN, y_BN, z_BN)))
         nearest_BN = torch.minimum(nearest_BN, distance_BN)
         chosen_B1 = nearest_BN.argmax(dim=1, keepdim=True)
-        picks.append(chosen_B1)
-    return torch.cat(picks, dim=1)
+        picks_BG[:, number : number + 1] = chosen_B1
+    return picks_BG
 
 
 def reduce_points(
