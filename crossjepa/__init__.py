@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crossjepa.errors import (
         CrossJEPAError,
         DatasetNotFoundError,
+        FolderInUseError,
         NoHeadError,
         PointCloudError,
         PointCloudWarning,
@@ -39,6 +40,7 @@ __all__ = [
     "CrossJEPAError",
     "DatasetNotFoundError",
     "EncoderConfig",
+    "FolderInUseError",
     "HeadConfig",
     "ModelConfig",
     "NoHeadError",
@@ -63,7 +65,7 @@ _HOMES = {
     "config": "EncoderConfig HeadConfig ModelConfig OutlierRemovalConfig PredictorConfig ProcessorConfig "
     "TeacherConfig ViewPredictionConfig",
     "encoder": "CrossJEPAEncoder",
-    "errors": "CrossJEPAError DatasetNotFoundError NoHeadError PointCloudError "
+    "errors": "CrossJEPAError DatasetNotFoundError FolderInUseError NoHeadError PointCloudError "
     "PointCloudWarning WeightsError",
     "model": "CrossJEPA",
     "prediction": "PartPrediction Prediction",

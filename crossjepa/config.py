@@ -20,6 +20,13 @@ Task = Literal["classification", "partseg"]
 Normalization = Literal["unit_sphere", "none"]
 Conditioning = Literal["both", "pose", "histogram", "none"]
 
+# Far above what any model has, and low enough that a wrong one ends soon.
+Depth = Annotated[int, Limit(lambda value: 1 <= value <= 1024, "from 1 to 1024")]
+Groups = Annotated[int, Limit(lambda value: 1 <= value <= 4096, "from 1 to 4096")]
+Points = Annotated[int, Limit(lambda value: 1 <= value <= 1 << 16, "from 1 to 2**16")]
+Ratio = Annotated[float, Limit(lambda value: 0 < value <= 64, "above 0 and at most 64")]
+MOST_GROUPED_POINTS = 1 << 18
+
 
 @dataclass(frozen=True)
 class EncoderConfig(Checked):
@@ -38,12 +45,12 @@ class EncoderConfig(Checked):
     """
 
     width: Size = 288
-    depth: Size = 8
+    depth: Depth = 8
     num_heads: Size = 6
-    num_groups: Size = 64
-    group_size: Size = 32
-    num_points: Size = 1024
-    mlp_ratio: Positive = 4.0
+    num_groups: Groups = 64
+    group_size: Groups = 32
+    num_points: Points = 1024
+    mlp_ratio: Ratio = 4.0
     pool: Pooling = "max+mean"
 
     def __post_init__(self) -> None:
@@ -52,6 +59,10 @@ class EncoderConfig(Checked):
             raise ValueError(f"num_heads {self.num_heads} must divide width {self.width}")
         if self.num_points < self.num_groups:
             raise ValueError("num_points must be at least num_groups")
+        if self.num_groups * self.group_size > MOST_GROUPED_POINTS:
+            raise ValueError(f"num_groups times group_size must be at most {MOST_GROUPED_POINTS}")
+        if self.width * self.mlp_ratio < 1:
+            raise ValueError(f"mlp_ratio {self.mlp_ratio} leaves an MLP of width 0")
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class ProcessorConfig(Checked):
         outlier_removal: which points of a cloud are left out before anything else; None to keep all.
     """
 
-    num_points: Size = 1024
+    num_points: Points = 1024
     up_axis: Axis = "y"
     normalize: Normalization = "unit_sphere"
     seed: Natural = 0
@@ -107,7 +118,7 @@ class PredictorConfig(Checked):
     """
 
     width: Size = 192
-    depth: Size = 12
+    depth: Depth = 12
     num_heads: Size = 6
     target_width: Size = 768
     conditioning: Conditioning = "both"
@@ -292,7 +303,7 @@ class ModelConfig(Checked):
         """Rebuilds the configuration from `to_dict` or a parsed config.json.
 
         Raises:
-            ValueError: a field is unknown or has an invalid value, or the file has a newer format.
+            ValueError: a field is unknown or missing or has an invalid value, or the file has a newer format.
         """
         entries = {name: value for name, value in values.items() if name != "library"}
         version = entries.get("format_version", 1)
@@ -307,7 +318,7 @@ class ModelConfig(Checked):
         if isinstance(facts, Mapping) and "licence" in facts:  # 0.1.0 spelled it so
             renamed = {"licence": "license"}
             entries["provenance"] = {renamed.get(name, name): value for name, value in facts.items()}
-        return from_dict(cls, entries)
+        return from_dict(cls, entries, complete=True)
 
 
 NAMED_SIZES: dict[str, EncoderConfig] = {

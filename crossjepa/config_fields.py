@@ -88,12 +88,13 @@ class Recipe(Checked):
         return options
 
 
-def from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
+def from_dict(kind: type[_Config], values: Mapping[str, Any], *, complete: bool = False) -> _Config:
     """Builds a dataclass, and those that its fields hold, from plain values.
 
     Args:
         kind: the configuration dataclass to build.
         values: its fields by name, as read from JSON or YAML.
+        complete: whether all fields must be there, except those whose default is None or empty.
 
     Returns:
         The configuration.
@@ -104,16 +105,24 @@ def from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
     hints = get_type_hints(kind)
     if unknown := sorted(set(values) - set(hints)):
         raise ValueError(f"{kind.__name__}: unknown field(s) {unknown}; known are {sorted(hints)}")
-    needed = [entry.name for entry in fields(kind) if entry.default is entry.default_factory is MISSING]  # type: ignore[arg-type]
+    needed = [
+        entry.name
+        for entry in fields(kind)  # type: ignore[arg-type]
+        if entry.default is entry.default_factory is MISSING
+        or (complete and not (entry.default is None or entry.default == "" or entry.default == ()))
+    ]
     if missing := sorted(set(needed) - set(values)):
         raise ValueError(f"{kind.__name__}: missing field(s) {missing}")
     built = dict(values)
     for name, value in values.items():
         for part in get_args(hints[name]) or (hints[name],):
             if is_dataclass(part) and isinstance(value, Mapping):
-                built[name] = from_dict(part, value)  # type: ignore[arg-type]
+                built[name] = from_dict(part, value, complete=complete)  # type: ignore[arg-type]
             elif is_dataclass(part) and isinstance(value, (list, tuple)):
-                items = [from_dict(part, each) if isinstance(each, Mapping) else each for each in value]  # type: ignore[arg-type]
+                items = [
+                    from_dict(part, each, complete=complete) if isinstance(each, Mapping) else each  # type: ignore[arg-type]
+                    for each in value
+                ]
                 built[name] = tuple(items)
     return kind(**built)
 
@@ -127,7 +136,15 @@ def check_fields(config: Any) -> None:
     for name, hint in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, name)
         if wanted := _wanted(value, hint):
-            raise ValueError(f"{name} must be {wanted}, not {value!r}")
+            raise ValueError(f"{name} must be {wanted}, not {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # Python refuses to print numbers of thousands of digits
+        return "a number of thousands of digits"
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def _wanted(value: Any, hint: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where to compute: names of devices, checked before anything is moved to them."""
+"""Where and in which type to compute: checked before anything is moved there."""
 
 import torch
 
@@ -34,3 +34,18 @@ def resolve_device(name: str | torch.device | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {str(name)!r} cannot be used: {str(error).splitlines()[0]}") from error
     return device
+
+
+def resolve_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Returns a type that a model can have.
+
+    Raises:
+        ValueError: it is none of torch.float32, torch.bfloat16 and torch.float16.
+
+    Example:
+        >>> resolve_dtype(torch.bfloat16)
+        torch.bfloat16
+    """
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"dtype must be torch.float32, torch.bfloat16 or torch.float16, not {dtype!r}")
+    return dtype

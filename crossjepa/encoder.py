@@ -17,7 +17,7 @@ from torch import Tensor
 from crossjepa import hub, model_files
 from crossjepa.batching import OnError, as_inputs, forward_batches, prepare_each
 from crossjepa.config import Axis, ModelConfig, Pooling
-from crossjepa.device import resolve_device
+from crossjepa.device import resolve_device, resolve_dtype
 from crossjepa.models.encoder_with_head import EncoderWithHead
 from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.prediction import (
@@ -99,14 +99,10 @@ class CrossJEPAEncoder(EncoderWithHead):
         Raises:
             WeightsError: the weights cannot be found, are damaged, or do not match their config; the message
                 says why.
-            ValueError: the device does not exist.
+            ValueError: the device does not exist, or the dtype is another one.
         """
-        target = resolve_device(device)
-        folder = hub.locate(name, **options)
-        # Without storage until the file has been checked: a wrong config costs no memory.
-        with torch.device("meta"):
-            encoder = cls(model_files.read_config(folder))
-        model_files.load_weights(encoder, folder / model_files.WEIGHTS_NAME)
+        target, dtype = resolve_device(device), resolve_dtype(dtype)
+        encoder = model_files.load_model(hub.locate(name, **options), cls, {model_files.WEIGHTS_NAME: ""})
         return encoder.to(device=target, dtype=dtype).eval()
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
@@ -168,8 +164,7 @@ class CrossJEPAEncoder(EncoderWithHead):
     ) -> NDArray[np.float32] | Tensor:  # fmt: skip
         """Turns clouds and meshes into one feature each.
 
-        Computes in evaluation mode, whatever mode the encoder is in, and leaves that as it is. Threads may
-        share an encoder.
+        The mode of the encoder neither matters nor changes, so threads may share one that is in training.
 
         Args:
             sources: a file, an (N, 3) array or tensor of any size, a `PointCloud` or a `Mesh`; or an iterable

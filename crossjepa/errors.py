@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-_LONGEST = 500
+_LONGEST, _LONGEST_NAME = 500, 300
 
 
 class CrossJEPAError(Exception):
@@ -15,9 +17,10 @@ class _SourceError(CrossJEPAError):
     """An error about one source: the message is its name and the reason."""
 
     def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
-        super().__init__(f"{os.fspath(source)}: {reason}")
-        self.source = os.fspath(source)
-        self.reason = reason
+        self.source = os.fsdecode(source)
+        # Parts of the reason come from the file: it must not flood a terminal, nor steer one.
+        self.reason = _printable(reason, _LONGEST)
+        super().__init__(f"{_printable(self.source, _LONGEST_NAME)}: {self.reason}")
 
     def __reduce__(self) -> tuple[type[_SourceError], tuple[str, str]]:
         """Lets the error travel between processes."""
@@ -32,9 +35,6 @@ class PointCloudError(_SourceError, ValueError):
         reason: why it cannot be used.
     """
 
-    def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
-        super().__init__(source, _presentable(reason))
-
 
 class PointCloudWarning(UserWarning):
     """An input was read without a part of it that cannot be used, or is probably not what it should be.
@@ -45,18 +45,29 @@ class PointCloudWarning(UserWarning):
     """
 
     def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
-        self.source, self.reason = os.fspath(source), _presentable(reason)
-        super().__init__(f"{self.source}: {self.reason}")
+        self.source, self.reason = os.fsdecode(source), _printable(reason, _LONGEST)
+        super().__init__(f"{_printable(self.source, _LONGEST_NAME)}: {self.reason}")
 
     def __reduce__(self) -> tuple[type[PointCloudWarning], tuple[str, str]]:
         """Lets the warning travel between processes."""
         return type(self), (self.source, self.reason)
 
 
-def _presentable(reason: str) -> str:
-    """Parts of a reason come from the file: it must not flood a terminal, nor steer one."""
-    reason = "".join(sign if sign.isprintable() else "?" for sign in reason)
-    return reason if len(reason) <= _LONGEST else reason[: _LONGEST - 3] + "..."
+@contextmanager
+def errors_about(source: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns whatever error the use of an input raises into one that names the input.
+
+    One input in thousands can fail in ways that no reader foresaw, and must not cost the others.
+    """
+    try:
+        yield
+    except PointCloudError:
+        raise
+    except MemoryError as error:
+        raise PointCloudError(source, "needs more memory than there is") from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise PointCloudError(source, f"cannot be used ({said})") from error
 
 
 class WeightsError(_SourceError, OSError):
@@ -65,6 +76,20 @@ class WeightsError(_SourceError, OSError):
     Attributes:
         source: name, folder or file.
         reason: why they cannot be loaded.
+    """
+
+
+def _printable(text: str, longest: int) -> str:
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text)
+    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+
+
+class FolderInUseError(_SourceError, OSError):
+    """A folder that another run on this machine uses.
+
+    Attributes:
+        source: the folder.
+        reason: which process uses it, and what to do.
     """
 
 

@@ -1,85 +1,149 @@
-"""Files that are written completely or not at all, and locks."""
+"""Files that are written completely or not at all."""
 
+import glob
+import io
 import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+class _Raw(io.RawIOBase):
+    """A file that remembers why writing failed.
+
+    Writers that are not in Python report a full disk as an error of their own, without its reason.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self.error: OSError | None = None
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self.handle)
+        super().close()
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return os.lseek(self.handle, offset, whence)
+
+    def write(self, data: Any) -> int:
+        try:
+            return os.write(self.handle, data)
+        except OSError as error:
+            self.error = error
+            raise
+
+
 def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
     """Writes a file under a temporary name in the same folder and renames it once it is on the disk.
+
+    What killed processes left of writing the same file is removed.
 
     Args:
         path: the file; an older one stays untouched until the new one is complete.
         write: writes the content to an open binary file.
+
+    Raises:
+        OSError: the file cannot be written, for example because the disk is full; it names `path`.
     """
-    target = Path(path)
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
+    target, raw = Path(path), None
+    remove_partials(target.parent, target.name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            _take(file)
-            write(file)
+        handle, partial = _temporary(target)
+        raw = _Raw(handle)
+        try:
+            file = io.BufferedWriter(raw)
+            write(cast(BinaryIO, file))
             file.flush()
-            os.fsync(file.fileno())
-        Path(partial).chmod(0o644)
-        Path(partial).replace(target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
+            os.fsync(handle)
+            partial.chmod(0o644)
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        finally:
+            raw.close()  # with what a failed write left in the buffer
+    except Exception as error:
+        reason = raw.error if raw and raw.error else error
+        names_other = isinstance(reason, OSError) and not _is_of(target, reason.filename)
+        if isinstance(reason, OSError) and reason.errno is not None and not names_other:
+            raise OSError(reason.errno, reason.strerror, os.fspath(target)) from error
         raise
 
 
-def remove_partials(folder: str | os.PathLike[str]) -> None:
-    """Removes what killed processes left of `atomic_write` in a folder; what others still write stays."""
-    for path in Path(folder).glob(".*.partial"):
+def _is_of(target: Path, name: object) -> bool:
+    """Returns whether an error is about the temporary file of a target, or names none."""
+    return not name or Path(str(name)).name.startswith(f".{target.name}.")
+
+
+def _temporary(target: Path) -> tuple[int, Path]:
+    """Opens a new file beside the target and locks it, so that nobody takes it for one that is left."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
+        _take(handle, wait=True)
+        if Path(name).exists():
+            return handle, Path(name)
+        os.close(handle)  # another process took it for one, before it was locked
+
+
+def remove_partials(folder: str | os.PathLike[str], name: str = "") -> None:
+    """Removes what killed processes left of `atomic_write` in a folder; what others still write stays.
+
+    Args:
+        folder: the folder.
+        name: the file that was written; any by default.
+    """
+    for path in Path(folder).glob(f".{glob.escape(name)}*.partial"):
         with suppress(OSError), path.open("r+b") as file:
-            if _take(file):
+            if _take(file.fileno()):
                 path.unlink()
 
 
-def _take(file: BinaryIO) -> bool:
+def _take(handle: int, *, wait: bool = False) -> bool:
     """Locks an open file until it is closed or the process ends; returns whether that was possible."""
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except (ImportError, OSError):  # locked by another, or no locks: Windows, some network drives
         return False
     return True
+
+
+def fill_holes(handle: int, size: int) -> None:
+    """Reserves the blocks of a file whose length is `size`; what is written there stays.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+        return
+    step = 1 << 20  # a hole reads as zeros, which are written back
+    for start in range(0, size, step):
+        os.lseek(handle, start, os.SEEK_SET)
+        content = os.read(handle, min(step, size - start))
+        os.lseek(handle, start, os.SEEK_SET)
+        os.write(handle, content)
 
 
 def write_json(path: str | os.PathLike[str], values: Any) -> None:
     """Writes plain values as indented JSON, atomically."""
     text = json.dumps(values, indent=2, sort_keys=False) + "\n"
     atomic_write(path, lambda file: file.write(text.encode()))
-
-
-def lock_file(path: str | os.PathLike[str]) -> Path:
-    """Returns the path of the lock file of a file or folder."""
-    return Path(path).with_name(f".{Path(path).name}.lock")
-
-
-@contextmanager
-def locked(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Holds a lock, so that no other process on this machine changes the same file or folder.
-
-    The lock is on a hidden file beside the path, which need not exist; the system releases it when the
-    process ends, even if it is killed.
-    """
-    try:
-        import fcntl
-    except ImportError:  # On Windows, it is up to the user to run one process at a time.
-        yield
-        return
-    with lock_file(path).open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from crossjepa import hub, model_files
 from crossjepa.config import ModelConfig, ViewPredictionConfig
-from crossjepa.device import resolve_device
+from crossjepa.device import resolve_device, resolve_dtype
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import WeightsError
 from crossjepa.models.evaluation_view import evaluation_view
@@ -72,18 +72,18 @@ class CrossJEPA(nn.Module):
         Raises:
             WeightsError: the weights cannot be found, are damaged, do not match their config, or have no
                 predictor; the message says which.
-            ValueError: the device does not exist.
+            ValueError: the device does not exist, or the dtype is another one.
         """
-        target = resolve_device(device)
+        target, dtype = resolve_device(device), resolve_dtype(dtype)
         folder = hub.locate(name, predictor=True, **options)
-        config = model_files.read_config(folder)
-        if config.predictor is None:
-            raise WeightsError(name, hub.no_predictor(f"{model_files.CONFIG_NAME} says nothing of one"))
-        # Without storage until the files have been checked: a wrong config costs no memory.
-        with torch.device("meta"):
-            model = cls(CrossJEPAEncoder(config), config.predictor, config.provenance.get("predictor"))
-        model_files.load_weights(model.encoder, folder / model_files.WEIGHTS_NAME)
-        model_files.load_weights(model.predictor, folder / model_files.PREDICTOR_NAME)
+
+        def make(config: ModelConfig) -> CrossJEPA:
+            if config.predictor is None:
+                raise WeightsError(name, hub.no_predictor(f"{model_files.CONFIG_NAME} says nothing of one"))
+            return cls(CrossJEPAEncoder(config), config.predictor, config.provenance.get("predictor"))
+
+        parts = {model_files.WEIGHTS_NAME: "encoder", model_files.PREDICTOR_NAME: "predictor"}
+        model = model_files.load_model(folder, make, parts)
         return model.to(device=target, dtype=dtype).eval()
 
     @property

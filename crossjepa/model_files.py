@@ -2,9 +2,11 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,11 +15,18 @@ from torch import Tensor, nn
 
 from crossjepa.config import ModelConfig
 from crossjepa.errors import WeightsError
+from crossjepa.file_sets import file_of_set, reading, replacing
 from crossjepa.files import atomic_write, write_json
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 PREDICTOR_NAME = "predictor.safetensors"
+
+MOST_CONFIG_BYTES = 16 << 20
+
+_LFS = b"version https://git-lfs"
+_BLOCK = re.compile(r"blocks\.(\d{1,9})\.")
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -26,43 +35,111 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         WeightsError: it is not JSON or does not describe a crossjepa model.
     """
-    path = folder / CONFIG_NAME
+    path = file_of_set(folder, CONFIG_NAME)
     try:
+        size = path.stat().st_size
+        if size > MOST_CONFIG_BYTES:
+            raise ValueError(f"{size:,} bytes are too many for a config, {MOST_CONFIG_BYTES:,} the most")
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, Mapping):
             raise ValueError("not a JSON object")
-        return ModelConfig.from_dict(values)
+        config = ModelConfig.from_dict(values)
+        json.dumps(config.to_dict())  # as nested as it can be written again
+    except RecursionError as error:
+        raise WeightsError(path, "nested too deeply") from error
     except (ValueError, TypeError) as error:
-        raise WeightsError(path, str(error)) from error
+        raise WeightsError(path, _lfs_pointer(path) or str(error)) from error
+    except OSError as error:
+        raise WeightsError(path, f"cannot be read ({error.strerror or error})") from error
+    return config
 
 
-def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Fills a module from a safetensors file, completely or not at all.
+def load_model(folder: Path, make: Callable[[ModelConfig], _Module], parts: Mapping[str, str]) -> _Module:
+    """Builds the network of a folder's config.json and fills it, completely or not at all.
 
-    Names and shapes are compared with the module before anything is read; floating-point tensors are
-    converted to the module's dtype. The module may be on the meta device, and is on the CPU afterwards.
+    Args:
+        folder: the folder.
+        make: builds the network of a config. It has no storage until the files are known to fit, and is built
+            only if they have its blocks: a wrong config costs neither memory nor time.
+        parts: name of the part of the network that each file fills, "" for all of it.
 
     Raises:
-        WeightsError: the file is damaged, or names or shapes do not match; the message lists them.
+        WeightsError: a file is damaged or does not match the config; the message says which and why.
+    """
+    with reading(folder):
+        config = read_config(folder)
+        depths = {WEIGHTS_NAME: config.encoder.depth}
+        if config.predictor:
+            depths[PREDICTOR_NAME] = config.predictor.network.depth
+        for name in parts.keys() & depths.keys():
+            path = file_of_set(folder, name)
+            blocks = {match[1] for match in map(_BLOCK.match, _stored_shapes(path)) if match}
+            if len(blocks) != depths[name]:
+                found = f"{len(blocks)} blocks, but {CONFIG_NAME} says depth {depths[name]}"
+                raise WeightsError(path, f"holds the tensors of {found}")
+        try:
+            with torch.device("meta"):
+                model = make(config)
+        except WeightsError:
+            raise
+        except Exception as error:  # torch refuses impossible sizes in many ways
+            path = file_of_set(folder, CONFIG_NAME)
+            raise WeightsError(path, f"no network can be built of it ({error})") from error
+        for name, part in parts.items():
+            _load_weights(model.get_submodule(part), file_of_set(folder, name))
+    return model
+
+
+def _load_weights(module: nn.Module, path: Path) -> None:
+    """Fills a module from a file; it is on the CPU afterwards.
+
+    Names and shapes are compared before anything is read; floating-point tensors are converted to the
+    module's dtype.
     """
     expected = module.state_dict()
-    try:
-        with safe_open(os.fspath(path), framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            mismatch = compare_shapes(shapes, {name: tuple(value.shape) for name, value in expected.items()})
-            if mismatch:
-                raise WeightsError(path, mismatch)
-            loaded = {name: _tensor(file.get_tensor(name), expected[name], name, path) for name in expected}
-    except SafetensorError as error:
-        raise WeightsError(path, f"not a complete safetensors file ({error})") from error
+    mismatch = compare_shapes(
+        _stored_shapes(path), {name: tuple(value.shape) for name, value in expected.items()}
+    )
+    if mismatch:
+        raise WeightsError(path, mismatch)
+    with _opened(path) as file:
+        loaded = {name: _tensor(file, name, expected[name], path) for name in expected}
     module.load_state_dict(loaded, strict=True, assign=True)
 
 
-def _tensor(found: Tensor, expected: Tensor, name: str, path: str | os.PathLike[str]) -> Tensor:
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(os.fspath(path), framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            path, _lfs_pointer(path) or f"not a complete safetensors file ({error})"
+        ) from error
+
+
+def _lfs_pointer(path: Path) -> str:
+    """Says that a file was left in the store of Git LFS; "" if it was not, or cannot be read."""
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(_LFS)) == _LFS:
+            return "is a pointer of Git LFS, not the file itself: fetch that by `git lfs pull`"
+    return ""
+
+
+def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all tensors of a file by name; reads only its header."""
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def _tensor(file: Any, name: str, expected: Tensor, path: Path) -> Tensor:
     """Returns a tensor of a file in the type that the module expects."""
+    try:
+        found: Tensor = file.get_tensor(name)
+        converted = found.to(expected.dtype)
+    except Exception as error:  # of types that torch lacks, or cannot convert
+        stored = file.get_slice(name).get_dtype()
+        raise WeightsError(path, f"{name} is stored as {stored} and cannot be read ({error})") from error
     if found.is_floating_point() != expected.is_floating_point():
         raise WeightsError(path, f"{name} is {found.dtype}, expected {expected.dtype}")
-    converted = found.to(expected.dtype)
     if not torch.isfinite(converted).all():
         raise WeightsError(path, f"{name} holds values that are not finite as {expected.dtype}")
     return converted
@@ -76,7 +153,8 @@ def compare_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, 
         ("unexpected", found.keys() - expected.keys()),
     ):
         if names:
-            problems.append(f"{len(names)} tensors {title}: {', '.join(sorted(names)[:5])}")
+            shown = ", ".join(name[:80] for name in sorted(names)[:5])
+            problems.append(f"{len(names)} tensors {title}: {shown}")
     wrong = [name for name in expected if name in found and found[name] != expected[name]]
     if wrong:
         shown = ", ".join(f"{name} {found[name]}, expected {expected[name]}" for name in wrong[:5])
@@ -99,15 +177,14 @@ def save_weights(
 ) -> None:
     """Writes config.json, model.safetensors and, if there is a predictor, predictor.safetensors.
 
-    All of them are written completely or none is; same tensors, same bytes. The folder is created if it does
-    not exist; the predictor of an older release in it is removed.
+    They replace the files of an older model together, even if the process is killed: whoever loads the folder
+    gets all of the old model or all of the new one. Same tensors, same bytes. The folder is created if it
+    does not exist; the predictor of an older release in it is removed.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     states = {WEIGHTS_NAME: state} | ({} if predictor is None else {PREDICTOR_NAME: predictor})
-    _replace(target, states, config)
-    if predictor is None:
-        (target / PREDICTOR_NAME).unlink(missing_ok=True)
+    _replace(target, states, config, remove=[PREDICTOR_NAME] if predictor is None else [])
 
 
 def save_predictor(
@@ -117,13 +194,26 @@ def save_predictor(
     _replace(Path(folder), {PREDICTOR_NAME: predictor}, config)
 
 
-def _replace(target: Path, states: Mapping[str, Mapping[str, Tensor]], config: ModelConfig) -> None:
-    with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as staged:
-        for name, state in states.items():
-            _write_tensors(Path(staged) / name, state)
-        write_json(Path(staged) / CONFIG_NAME, config.to_dict())
-        for name in (*states, CONFIG_NAME):
-            (Path(staged) / name).replace(target / name)
+def save_config(folder: str | os.PathLike[str], config: ModelConfig) -> None:
+    """Writes config.json beside weights that stay as they are."""
+    _replace(Path(folder), {}, config)
+
+
+def _replace(
+    target: Path,
+    states: Mapping[str, Mapping[str, Tensor]],
+    config: ModelConfig,
+    remove: list[str] | None = None,
+) -> None:
+    try:
+        with replacing(target, remove or []) as staged:
+            for name, state in states.items():
+                _write_tensors(staged / name, state)
+            write_json(staged / CONFIG_NAME, config.to_dict())
+    except OSError as error:
+        if error.errno is not None:  # such as a full disk; the name of a temporary file says little
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+        raise
 
 
 def _write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from crossjepa import hub
 from crossjepa.cli import options
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.file_sets import file_of_set
 from crossjepa.model import CrossJEPA
 from crossjepa.model_files import PREDICTOR_NAME
 
@@ -35,7 +36,7 @@ def push(
         message: message of the commit.
     """
     folder = hub.locate(source)
-    kind = CrossJEPA if (folder / PREDICTOR_NAME).is_file() else CrossJEPAEncoder
+    kind = CrossJEPA if file_of_set(folder, PREDICTOR_NAME).is_file() else CrossJEPAEncoder
     model = kind.from_pretrained(folder)
     if quiet:
         from huggingface_hub.utils.tqdm import disable_progress_bars

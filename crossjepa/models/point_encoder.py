@@ -81,6 +81,7 @@ class PointEncoder(nn.Module):
 
         Raises:
             ValueError: the points or the mask have the wrong shape, or the pooling is unknown.
+            TypeError: the points are no tensor.
         """
         groups = self.group(points_BN3, mask_BN)
         tokens_BGC = self.norm(self.transform(groups)[0])
@@ -140,6 +141,11 @@ class PointEncoder(nn.Module):
 
     def group(self, points_BN3: Tensor, mask_BN: Tensor | None = None) -> Groups:
         """Checks shapes and cuts clouds into groups in float32, whatever the dtype of the weights."""
+        kind = type(points_BN3)
+        if not issubclass(kind, Tensor):
+            raise TypeError(
+                f"points must be a tensor, not {kind.__name__}; `encode` takes arrays and files, too"
+            )
         if points_BN3.ndim != 3 or points_BN3.shape[-1] != 3 or 0 in points_BN3.shape:
             raise ValueError(
                 f"points must have shape (B, N, 3) with B, N >= 1, not {tuple(points_BN3.shape)}"

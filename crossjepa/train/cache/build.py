@@ -6,12 +6,13 @@ S objects
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from crossjepa.datasets import Dataset
-from crossjepa.files import lock_file, locked
 from crossjepa.hashing import recipe_hash
+from crossjepa.locks import in_use, lock_file, locked
 from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.dense import ensure_basis, require_renderer
 from crossjepa.train.cache.layout import finish_cache, start_cache
@@ -53,8 +54,24 @@ def make_cache(
     Raises:
         ValueError: objects cannot be used, a cache of another recipe is in the way, or dense targets are
             asked for that cannot be had.
+        FolderInUseError: another run on this machine, not one of these ranks, makes the cache.
+        OSError: the disk has no room for the cache; nothing of it is then left.
     """
-    folder, ranks = Path(folder), Ranks()
+    ranks = Ranks()
+    with in_use(folder) if ranks.rank == 0 else nullcontext():
+        return _make(dataset, Path(folder), config, ranks, workers, device, skip_bad, progress)
+
+
+def _make(
+    dataset: Dataset,
+    folder: Path,
+    config: CacheConfig,
+    ranks: Ranks,
+    workers: int,
+    device: str,
+    skip_bad: bool,
+    progress: bool,
+) -> Cache | None:
     device = str(own_device(device))
     teacher = load_teachers(config.teachers, config.render.image_size, device)
     config = fitted(config, dataset)

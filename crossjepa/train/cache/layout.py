@@ -6,9 +6,12 @@ While it is being made, its folder has the suffix `.partial` and `done.npy` mark
 killed run resumes with the others.
 """
 
+import errno
+import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossjepa.datasets.cameras import POSE_FIELDS
-from crossjepa.files import write_json
+from crossjepa.files import fill_holes, write_json
 from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import file_sha256
 from crossjepa.train.cache.cache import BASIS, HISTOGRAM_BINS, SOURCES, Cache, open_cache
@@ -58,6 +61,7 @@ def start_cache(
     Raises:
         ValueError: there is an unfinished cache of another recipe, or with other numbers of views or
             channels.
+        OSError: the disk has no room for the cache; what was not there before is removed.
     """
     partial = partial_folder(folder)
     manifest = {
@@ -88,10 +92,16 @@ def start_cache(
                     f"{partial}: unfinished cache of {found.get(number)} {what}, not {manifest[number]}; "
                     "remove it or change the name"
                 )
+        with _room_for(partial, sum(path.stat().st_size for path in partial.glob("*.npy"))):
+            _fill_holes(partial)
         return partial
     partial.mkdir(parents=True, exist_ok=True)
-    _lay_out(partial, len(names), views, points, width, dense)
-    write_json(partial / MANIFEST, manifest)
+    try:
+        _lay_out(partial, len(names), views, points, width, dense)
+        write_json(partial / MANIFEST, manifest)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     return partial
 
 
@@ -109,8 +119,31 @@ def _lay_out(
     }
     if dense:
         layout |= {"dense": (np.int8, (rows, *dense)), "dense_seen": (np.uint8, (rows, dense[0]))}
-    for name, (dtype, shape) in layout.items():
-        np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
+    needed = sum(math.prod(shape) * np.dtype(dtype).itemsize for dtype, shape in layout.values())
+    with _room_for(folder, needed):
+        for name, (dtype, shape) in layout.items():
+            np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape).flush()
+        _fill_holes(folder)
+
+
+def _fill_holes(folder: Path) -> None:
+    """Reserves the blocks of the arrays: who maps a hole and writes to it on a full disk does not survive."""
+    for path in folder.glob("*.npy"):
+        with path.open("r+b") as file:
+            fill_holes(file.fileno(), path.stat().st_size)
+
+
+@contextmanager
+def _room_for(folder: Path, needed: int) -> Iterator[None]:
+    """Says how much room the arrays need if the disk has not enough."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        free = shutil.disk_usage(folder).free
+        said = f"{error.strerror}: the arrays need {needed / 1e9:.3f} GB, and {free / 1e9:.3f} GB are free"
+        raise OSError(error.errno, said, os.fspath(folder)) from error
 
 
 def finish_cache(

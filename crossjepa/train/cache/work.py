@@ -15,6 +15,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from crossjepa.datasets import Dataset
+from crossjepa.errors import errors_about
 from crossjepa.io import PointCloudError
 from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.dense import embed_densely
@@ -74,7 +75,8 @@ class Run:
         note.unlink(missing_ok=True)
         try:
             source = self.dataset.fingerprint(row)
-            views = make_views(self.dataset[row], row, self.config.render, self.device)
+            with errors_about(self.dataset.names[row]):
+                views = make_views(self.dataset[row], row, self.config.render, self.device)
             if not cache.dense_points:
                 embeddings_VD, dense = teacher.embed(views.images_VHW3).numpy(), None
             else:

@@ -15,8 +15,10 @@ from crossjepa import model_files
 from crossjepa.config import ModelConfig
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.file_sets import file_of_set
 from crossjepa.files import write_json
 from crossjepa.hashing import weights_digest
+from crossjepa.locks import in_use
 from crossjepa.result import Outcome, Result, versions
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import own_device
@@ -56,6 +58,7 @@ def finetune(
 
     Raises:
         ValueError: the data do not fit the task, or the folder holds another run or model.
+        FolderInUseError: another run on this machine uses the folder.
         PointCloudError: a file cannot be used; the message names it and the reason.
         WeightsError: the weights to start from cannot be found.
         FloatingPointError: the loss is not finite.
@@ -65,9 +68,10 @@ def finetune(
         >>> crossjepa.CrossJEPAEncoder.from_pretrained("new_model").predict("horse.obj").label
         'horse'
     """
-    run = FinetuneRun(data, output, config, data_set=data_set, options=options)
-    run.train()
-    return run.finish()
+    with in_use(output):
+        run = FinetuneRun(data, output, config, data_set=data_set, options=options)
+        run.train()
+        return run.finish()
 
 
 class FinetuneRun:
@@ -128,7 +132,8 @@ class FinetuneRun:
         Returns:
             Whether the run has ended.
         """
-        return self.result is not None or self.trainer.train(most_epochs)
+        with in_use(self.folder):
+            return self.result is not None or self.trainer.train(most_epochs)
 
     def finish(self) -> Result:
         """Tests the best epoch, writes model and result, and removes what an interrupted run would need.
@@ -136,8 +141,10 @@ class FinetuneRun:
         Raises:
             RuntimeError: the run has not ended.
         """
-        if self.result is not None:
-            return self.result
+        with in_use(self.folder):
+            return self.result or self._finish()
+
+    def _finish(self) -> Result:
         if not self.trainer.ended:
             raise RuntimeError(f"{self.folder}: the run has not ended: train it to its end first")
         self.encoder.eval().requires_grad_(True)
@@ -238,7 +245,7 @@ def _open_folder(folder: Path, recipe: dict[str, Any]) -> Result | None:
             )
         ended = folder / RESULT_NAME
         return Result(**json.loads(ended.read_text(encoding="utf-8"))) if ended.is_file() else None
-    if (folder / model_files.CONFIG_NAME).exists() or checkpoints(folder):
+    if file_of_set(folder, model_files.CONFIG_NAME).exists() or checkpoints(folder):
         raise ValueError(f"{folder} holds another model or run: choose another folder")
     shutil.rmtree(folder / CACHE_NAME, ignore_errors=True)  # perhaps of other data
     folder.mkdir(parents=True, exist_ok=True)

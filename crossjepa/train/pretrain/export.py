@@ -14,7 +14,6 @@ from crossjepa import model_files
 from crossjepa.config import NAMED_SIZES, ModelConfig, ProcessorConfig, ViewPredictionConfig
 from crossjepa.config_fields import from_dict
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.files import write_json
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.pretrain.moving_average import final_weights
 from crossjepa.train.pretrain.recipes import options_of
@@ -162,5 +161,4 @@ def _half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def record(folder: str | os.PathLike[str], **facts: Any) -> None:
     """Adds facts, such as a measured accuracy, to the provenance of exported weights."""
     config = model_files.read_config(Path(folder))
-    config = replace(config, provenance={**config.provenance, **facts})
-    write_json(Path(folder) / model_files.CONFIG_NAME, config.to_dict())
+    model_files.save_config(folder, replace(config, provenance={**config.provenance, **facts}))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from crossjepa.files import remove_partials, write_json
+from crossjepa.locks import in_use
 from crossjepa.train.cache.concat import open_caches
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from crossjepa.train.common.distributed import Process, all_mean, process_group, sync_batch_norms
@@ -294,9 +295,10 @@ def pretrain(
 
     Raises:
         FileNotFoundError: there is no finished cache.
+        FolderInUseError: another run on this machine uses the folder.
         ValueError: the run was started with another recipe, or the recipe does not fit the cache.
         FloatingPointError: the loss or its gradient is not finite; the last checkpoint is from before that.
     """
     options = options or RunOptions()
-    with process_group(options.device) as process:
+    with process_group(options.device) as process, in_use(run) if process.is_main else nullcontext():
         Trainer(config, Path(run), process, options, probe_data).train()

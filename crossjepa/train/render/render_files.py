@@ -19,9 +19,11 @@ from crossjepa.config import Axis
 from crossjepa.datasets.cameras import POSE_FIELDS, VIEWS_NAME
 from crossjepa.datasets.renderings import POINTS_NAME, read_picture
 from crossjepa.datasets.sample import Sample
+from crossjepa.errors import errors_about
 from crossjepa.files import atomic_write, write_json
 from crossjepa.hashing import file_digest, recipe_hash, text_digest
 from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.locks import in_use
 from crossjepa.train.render import contact_sheet, resize_images, save_png
 from crossjepa.train.render.views import ObjectViews, RenderConfig, make_views
 
@@ -68,20 +70,21 @@ def render_files(
 
     Raises:
         PointCloudError: a folder holds no readable file.
+        FolderInUseError: another run on this machine renders to the output.
+        OSError: the output cannot be written.
     """
     files = _named_files(inputs)
     result = RenderResult()
-    for number, (name, path) in enumerate(files.items(), 1):
-        folder = Path(output) / name
-        try:
-            _render_file(path, folder, name, config, up_axis, device)
-            result.folders.append(folder)
-        except PointCloudError as error:
-            result.errors.append(error)
-        except ValueError as error:
-            result.errors.append(PointCloudError(path, str(error)))
-        if each is not None:
-            each(number, len(files))
+    with in_use(output):
+        for number, (name, path) in enumerate(files.items(), 1):
+            folder = Path(output) / name
+            try:
+                _render_file(path, folder, name, config, up_axis, device)
+                result.folders.append(folder)
+            except PointCloudError as error:
+                result.errors.append(error)
+            if each is not None:
+                each(number, len(files))
     return result
 
 
@@ -115,13 +118,14 @@ def _render_file(
     partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
     for left in (partial, old):  # left by a killed call
         shutil.rmtree(left, ignore_errors=True)
-    shape = read(path, color=True)
-    recipe = {**config.facts(), "format": FORMAT, "up_axis": up_axis, "sha256": file_digest(path)}
-    if _is_complete(folder, recipe_hash(recipe)):
-        return
-    # The cameras depend on the name alone, so that files can be added.
-    row = int(text_digest([name]), 16) % 2**31
-    views = make_views(Sample(shape, name, up_axis=up_axis), row, config, device)
+    with errors_about(path):
+        shape = read(path, color=True)
+        recipe = {**config.facts(), "format": FORMAT, "up_axis": up_axis, "sha256": file_digest(path)}
+        if _is_complete(folder, recipe_hash(recipe)):
+            return
+        # The cameras depend on the name alone, so that files can be added.
+        row = int(text_digest([name]), 16) % 2**31
+        views = make_views(Sample(shape, name, up_axis=up_axis), row, config, device)
     partial.mkdir(parents=True)
     _write(partial, views, path.name, recipe)
     if folder.exists():
