@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from crossjepa.config import ModelConfig
+from crossjepa.download import download
 from crossjepa.errors import WeightsError
+from crossjepa.file_sets import file_of_set
 from crossjepa.hashing import file_digest
 from crossjepa.model_card import model_card
 from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
@@ -60,7 +61,9 @@ class PushOptions(TypedDict, total=False):
 def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: Unpack[HubOptions]) -> Path:
     """Returns the folder with config.json and model.safetensors, downloading it if needed.
 
-    Bundled files are compared with the checksums of the registry.
+    Bundled files are compared with the checksums of the registry, downloaded ones with those that the Hub
+    announced. A Hub that does not answer is asked again for about a minute; a download that goes on is never
+    broken off.
 
     Args:
         name: a registered name, a folder, or an "org/repo" on the Hub.
@@ -73,16 +76,16 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
     unknown = sorted(set(options) - set(HubOptions.__annotations__))
     if unknown:
         raise TypeError(f"unexpected options {unknown}; known are {sorted(HubOptions.__annotations__)}")
-    text = os.fspath(name)
+    text = os.path.expanduser(os.fsdecode(name))  # noqa: PTH111
     files = (CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME) if predictor else (CONFIG_NAME, WEIGHTS_NAME)
     bundled = CHECKPOINTS.get(text)
-    if bundled or (text and Path(text).is_dir()):
+    if bundled or (text and os.path.isdir(text)):  # noqa: PTH112  # which takes names of any length
         if options.get("revision") is not None:
             kind = "comes with the package" if bundled else "is a folder"
             raise WeightsError(text, f"{kind} and has no revisions")
         folder = bundled.folder if bundled else Path(text)
         for file in files:
-            if not (folder / file).is_file():
+            if not _is_file(folder, file):
                 reason = f"has no {file}"
                 raise WeightsError(folder, no_predictor(reason) if file == PREDICTOR_NAME else reason)
         sums = {WEIGHTS_NAME: bundled.sha256, PREDICTOR_NAME: bundled.predictor_sha256} if bundled else {}
@@ -92,9 +95,19 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
                     folder / file, f"damaged: its SHA-256 is not {sums[file]}; reinstall crossjepa"
                 )
         return folder
+    if os.path.isfile(text) or text.endswith((".safetensors", ".json", ".bin", ".pt")):  # noqa: PTH113
+        kind = "is a file" if os.path.isfile(text) else "no such file"  # noqa: PTH113
+        raise WeightsError(text, f"{kind}: give the folder that holds {CONFIG_NAME} and {WEIGHTS_NAME}")
     if not _HUB_ID.fullmatch(text):
         raise WeightsError(text, f"neither a folder, nor an org/repo, nor one of {sorted(CHECKPOINTS)}")
-    return _download(text, files, options)
+    return download(text, files, options, _lacks)
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return file_of_set(folder, name).is_file()
+    except OSError as error:
+        raise WeightsError(folder, f"cannot be read ({error.strerror})") from error
 
 
 def no_predictor(reason: str) -> str:
@@ -102,45 +115,10 @@ def no_predictor(reason: str) -> str:
     return f"these weights have no predictor: {reason}; CrossJEPAEncoder loads the encoder alone"
 
 
-def _download(repo: str, files: Sequence[str], options: HubOptions) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    revision, settings, path = options.get("revision"), dict[str, Any](options), ""
-    for name in files:
-        try:
-            path = hf_hub_download(repo, name, **settings)
-        except Exception as error:  # of the client, or of its HTTP library, which depends on its version
-            raise WeightsError(repo, _failure(error, name, revision)) from error
-        # The weights come from the commit of the config, so that a push in between cannot mix two versions.
-        settings["revision"] = Path(path).parent.name
-    return Path(path).parent
-
-
-def _failure(error: BaseException, name: str, revision: str | None) -> str:
-    """Says why a file of a repository could not be downloaded."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    if isinstance(error, LocalEntryNotFoundError):
-        return f"{name} was not downloaded before, and the Hub cannot be asked ({error})"
-    if isinstance(error, GatedRepoError):
-        return "a gated repository: ask for access on its page and pass a token"
-    if isinstance(error, RepositoryNotFoundError):
-        return "neither a folder nor a repository on the Hub, or a private one without a valid token"
-    if isinstance(error, RevisionNotFoundError):
-        return f"has no revision {revision!r}"
-    if isinstance(error, EntryNotFoundError) and name == PREDICTOR_NAME:
-        return no_predictor(f"has no {name}")
-    if isinstance(error, EntryNotFoundError):
-        return f"not in crossjepa's format: has no {name}"
-    if isinstance(error, ValueError):  # unusable arguments; force_download wraps any of the above in it
-        return _failure(error.__cause__, name, revision) if error.__cause__ else str(error)
-    return f"download of {name} failed ({error!r}); run it again"
+def _lacks(name: str) -> str:
+    """Says that a repository has no file of that name."""
+    reason = f"has no {name}"
+    return no_predictor(reason) if name == PREDICTOR_NAME else f"not in crossjepa's format: {reason}"
 
 
 class Savable(Protocol):

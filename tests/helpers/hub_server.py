@@ -18,10 +18,13 @@ import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from tests.helpers.hub_repository import LFS_SUFFIX, TOKEN, Cut, Refusal, Repository, Request, etag
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["TOKEN", "Cut", "HubServer"]
 
@@ -40,11 +43,11 @@ class HubServer:
         self.uploads: dict[str, bytes] = {}
         self.requests: list[Request] = []
         self.cut: Cut | None = None
-        handler = type("BoundHandler", (_Handler,), {"hub": self})
+        handler = type("BoundHandler", (HubHandler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
-    def __enter__(self) -> HubServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -93,7 +96,7 @@ class HubServer:
         return self.cut
 
 
-class _Handler(BaseHTTPRequestHandler):
+class HubHandler(BaseHTTPRequestHandler):
     """Answers one connection; a route is a verb, a pattern of the path and the method that serves it."""
 
     hub: ClassVar[HubServer]

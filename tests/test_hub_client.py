@@ -1,0 +1,101 @@
+"""What the Hub answers is told apart, and it is not waited for without end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crossjepa.model_files import CONFIG_NAME, WEIGHTS_NAME
+from tests.helpers.faulty_hub import Fault, FaultyHub
+from tests.helpers.hub_client import Client, load
+from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
+
+REPO = "someone/encoder"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[FaultyHub]:
+    with FaultyHub() as server:
+        server.commit(REPO, saved_files(make_encoder(), tmp_path / "published"))
+        yield server
+
+
+@pytest.fixture
+def client(hub: FaultyHub, tmp_path: Path) -> Client:
+    return Client(hub, tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", [CONFIG_NAME, WEIGHTS_NAME])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (400, "the Hub refused it"),
+        (401, "no access"),
+        (403, "no access: ask for it"),
+        (404, "not found on the Hub"),
+        (410, "no longer on the Hub"),
+        (416, "the Hub refused it"),
+        (418, "the Hub refused it"),
+        (451, "not available for legal reasons"),
+    ],
+)
+def test_statuses_are_told_apart(hub: FaultyHub, client: Client, status: int, reason: str, name: str) -> None:
+    hub.faults[name] = Fault(status=status)
+    message = client.fails(REPO)
+    assert message.startswith(f"{REPO}: {name} was not downloaded: {reason}")
+    assert f"(status {status})" in message
+    assert "\n" not in message and "check the network" not in message
+    hub.faults.clear()
+    assert client(load, REPO) == fingerprint(make_encoder())
+
+
+@pytest.mark.parametrize("only_content", [False, True])
+@pytest.mark.parametrize(
+    "headers", [{"Retry-After": "100000"}, {"RateLimit": '"api";r=0;t=100000', "Retry-After": "soon"}]
+)
+def test_a_hub_that_asks_for_patience_of_hours_is_not_waited_for(
+    hub: FaultyHub, client: Client, headers: dict[str, str], only_content: bool
+) -> None:
+    hub.faults[WEIGHTS_NAME] = Fault(429, headers, only_content=only_content)
+    message = client.fails(REPO)
+    if "asks to wait" in message:  # clients before 1.0 do not read this, and do not wait either
+        assert "status 429, it asks to wait for 100,000 seconds" in message
+    assert "429" in message
+    hub.faults.clear()
+    assert client(load, REPO) == fingerprint(make_encoder())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_hub_with_a_problem(hub: FaultyHub, client: Client, status: int) -> None:
+    hub.faults[CONFIG_NAME] = Fault(status)
+    message = client.fails(REPO)
+    assert f"the Hub has a problem: try again later (status {status})" in message
+    hub.faults[CONFIG_NAME] = Fault(status, times=1)
+    assert client(load, REPO) == fingerprint(make_encoder())
+
+
+@pytest.mark.slow
+def test_a_hub_out_of_reach(hub: FaultyHub, client: Client) -> None:
+    hub.stop()
+    message = client.fails(REPO)
+    assert f"{CONFIG_NAME} was not downloaded before, and the Hub cannot be reached" in message
+    assert "check the network" in message
+
+
+def impatient_load(repo: str) -> dict[str, bytes]:
+    """Loads with little patience, since the Hub of the test never answers."""
+    from crossjepa import hub_client
+
+    hub_client.PATIENCE = 2.0
+    return load(repo)
+
+
+@pytest.mark.slow
+def test_a_hub_that_never_answers_well_is_asked_for_a_limited_time(hub: FaultyHub, client: Client) -> None:
+    hub.faults[CONFIG_NAME] = Fault(503)
+    message = client.fails(REPO, task=impatient_load)
+    assert "no usable answer for" in message or "status 503" in message
+    assert len(hub.requests) < 5
