@@ -3,6 +3,7 @@
 n inputs, B clouds of a batch, N points, W width of a row
 """
 
+import operator
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -72,14 +73,17 @@ def prepare_each(
         One item per input in their order, None for an input that cannot be used.
 
     Raises:
-        PointCloudError: an input cannot be used, and `on_error` is "raise".
+        PointCloudError: an input cannot be used, and `on_error` is "raise"; the message names the file, or
+            says which of several inputs it is, such as "array 40 of 46", counted from 0.
         ValueError: `on_error` is something else.
     """
     if on_error not in ("raise", "skip") and not callable(on_error):
         raise ValueError(f"on_error must be 'raise', 'skip' or a callable, not {on_error!r}")
-    numbered = not (isinstance(sources, Sized) and len(sources) == 1)
+    count = operator.length_hint(sources, 0)
     for row, source in enumerate(sources):
-        prepared, name = None, f"{name_in_errors(source)}{f' {row}' if numbered else ''}"
+        prepared, name = None, name_in_errors(source)
+        if count != 1 and not isinstance(source, (str, os.PathLike)):
+            name += f" {row} of {count}" if count else f" {row}"  # counted from 0
         try:
             prepared = processor.prepare(source, up_axis=up_axis, name=name)
         except PointCloudError as error:

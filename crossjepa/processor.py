@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossjepa.config import Axis, OutlierRemovalConfig, ProcessorConfig
+from crossjepa.errors import errors_about
 from crossjepa.io import Mesh, PointCloud, PointCloudError, as_cloud, read, validate_mesh
 from crossjepa.io.arrays import fields_to_rows
 from crossjepa.io.objects import from_object, is_one_input, to_array
@@ -50,12 +51,16 @@ def rotate_up_axis(points_N3: NDArray[np.float64], source: Axis, target: Axis) -
     Raises:
         ValueError: an axis is none of "x", "y" and "z".
     """
-    for axis in (source, target):
-        if axis not in _TO_Y_UP:
-            raise ValueError(f"up_axis must be 'x', 'y' or 'z', not {axis!r}")
+    _check_axes(source, target)
     if source == target:
         return points_N3
     return np.asarray(points_N3 @ (_TO_Y_UP[target].T @ _TO_Y_UP[source]).T)
+
+
+def _check_axes(*axes: str) -> None:
+    for axis in axes:
+        if axis not in _TO_Y_UP:
+            raise ValueError(f"up_axis must be 'x', 'y' or 'z', not {axis!r}")
 
 
 @dataclass(frozen=True)
@@ -198,9 +203,13 @@ class PointCloudProcessor:
         """
         if isinstance(source, Prepared):
             return source
-        known, name = self.config, name or name_in_errors(source)
-        shape = load(source, name)
-        up_axis = up_axis or known.up_axis
+        name, up_axis = name or name_in_errors(source), up_axis or self.config.up_axis
+        _check_axes(up_axis)
+        with errors_about(name):
+            return self._prepare(source, up_axis, name)
+
+    def _prepare(self, source: Source, up_axis: Axis, name: str) -> Prepared:
+        known, shape = self.config, load(source, name)
         original_V3 = shape.vertices_V3 if isinstance(shape, Mesh) else shape.points_N3
         original_V3 = rotate_up_axis(original_V3, up_axis, known.up_axis)
         sampled_N3, outliers_R = original_V3, np.zeros(0, np.int64)
@@ -279,7 +288,7 @@ def load(source: Source, name: str = "") -> PointCloud | Mesh:
 def name_in_errors(source: object) -> str:
     """Returns the path of a file, "array", or the type of another object."""
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
+        return os.fsdecode(source)
     return "array" if _is_array(source) else type(source).__name__
 
 

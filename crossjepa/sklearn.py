@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crossjepa.batching import as_inputs
 from crossjepa.config import Axis, HeadConfig
 from crossjepa.datasets.memory import from_sources
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.probes import LOGISTIC_COSTS, folds_of
-from crossjepa.processor import Source
+from crossjepa.processor import Source, name_of
 from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
 
 try:
@@ -90,7 +91,7 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         if self.method not in ("probe", "finetune"):
             raise ValueError(f"method must be 'probe' or 'finetune', not {self.method!r}")
-        sources, labels = list(X), np.asarray(y)
+        sources, labels = _listed(X), np.asarray(y)
         if labels.ndim != 1 or len(sources) != len(labels):
             raise ValueError(f"{len(sources)} clouds, but labels of shape {labels.shape}")
         self.classes_, numbers_n = np.unique(labels, return_inverse=True)
@@ -110,7 +111,7 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise NotFittedError("this CrossJEPAClassifier is not fitted yet: call fit(X, y) first")
         encoder: CrossJEPAEncoder = self.encoder_
         return encoder.predict_proba(
-            list(X), batch_size=self.batch_size, up_axis=self.up_axis, progress=self.progress
+            _listed(X), batch_size=self.batch_size, up_axis=self.up_axis, progress=self.progress
         )
 
     def _names(self) -> tuple[str, ...]:
@@ -142,6 +143,14 @@ class CrossJEPAClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as folder:
             finetune(dataset, folder, config, options=options)
             return CrossJEPAEncoder.from_pretrained(folder, device=self.device)
+
+
+def _listed(X: Any) -> list[Source]:
+    """Returns the clouds as a list; refuses a single one."""
+    is_list_of_paths = isinstance(X, np.ndarray) and X.ndim == 1
+    if as_inputs(X)[1] and not is_list_of_paths:
+        raise ValueError(f"expected a list of clouds, not a single one ({name_of(X)}): write [it]")
+    return list(X)
 
 
 def fit_linear_head(
