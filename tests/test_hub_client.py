@@ -9,10 +9,8 @@ import pytest
 
 from crossjepa.model_files import CONFIG_NAME, WEIGHTS_NAME
 from tests.helpers.faulty_hub import Fault, FaultyHub
-from tests.helpers.hub_client import Client, load
+from tests.helpers.hub_client import REPO, Client, load
 from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
-
-REPO = "someone/encoder"
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ CROSS_CUTTING = {
     "train/pretrain/test_run_options.py": "options of a run",
     "train/pretrain/test_two_processes.py": "pretraining in two processes",
     "train/pretrain/test_update.py": "one step of pretraining",
+    "train/test_in_use.py": "runs in folders that another run uses",
 }
 
 
