@@ -146,6 +146,11 @@ def write_json(path: str | os.PathLike[str], values: Any) -> None:
     atomic_write(path, lambda file: file.write(text.encode()))
 
 
+def member_name(name: str) -> str:
+    """Returns the name of a file as archives can hold it: what is not UTF-8 becomes \\udce9 and the like."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays as `np.savez` does, but atomically and under any names.
 
@@ -155,7 +160,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     def write(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w") as archive:
             for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                with archive.open(f"{member_name(name)}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
 
     atomic_write(path, write)

@@ -41,7 +41,7 @@ def text_digest(texts: Iterable[str]) -> str:
     """Returns a short digest of a sequence of texts."""
     digest = hashlib.sha256()
     for text in texts:
-        digest.update(text.encode() + b"\0")
+        digest.update(text.encode(errors="surrogatepass") + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -3,8 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -107,13 +107,24 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     module.load_state_dict(loaded, strict=True, assign=True)
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    name, handle = os.fspath(path), None
     try:
-        return safe_open(os.fspath(path), framework="pt")
+        if not name.isascii() and name.encode(errors="replace").decode() != name:
+            handle = os.open(path, os.O_RDONLY)  # safetensors takes no name that is not UTF-8
+            name = f"/dev/fd/{handle}"
+        with safe_open(name, framework="pt") as file:
+            yield file
     except (SafetensorError, OSError) as error:
+        if isinstance(error, WeightsError):
+            raise
         raise WeightsError(
             path, _lfs_pointer(path) or f"not a complete safetensors file ({error})"
         ) from error
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _lfs_pointer(path: Path) -> str:

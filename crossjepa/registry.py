@@ -41,7 +41,7 @@ class Checkpoint:
 
     def config(self) -> dict[str, Any]:
         """Returns the parsed config.json of the bundled files."""
-        values: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
+        values: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         return values
 
 

@@ -21,7 +21,7 @@ from crossjepa.config import Pooling
 from crossjepa.device import resolve_device
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError
-from crossjepa.files import atomic_write, write_npz
+from crossjepa.files import atomic_write, member_name, write_npz
 
 
 def encode(
@@ -67,8 +67,9 @@ def encode(
             progress=False if quiet or no_progress else None,
         )  # fmt: skip
     features = {str(file): found[row] for row, file in enumerate(files) if row not in errors}
+    if features:  # before anything is printed to what may be closed
+        write_features(output, features, per_point=per_point)
     code = options.finish(len(features), list(errors.values()), [] if quiet else left_out)
-    write_features(output, features, per_point=per_point)
     if json:
         width = encoder.num_features if per_point else encoder.embedding_width(pool)
         skipped = [{"file": error.source, "reason": error.reason} for error in errors.values()]
@@ -83,12 +84,14 @@ def write_features(path: Path, features: dict[str, NDArray[np.float32]], *, per_
     """Writes features, completely or not at all.
 
     With one feature per file: an array `features` (n, E) and the names in `files` (npz) or, as JSON, in the
-    metadata (safetensors). With one per point: one array (N, C) per file, under the name of the file.
+    metadata (safetensors). With one per point: one array (N, C) per file, under the name of the file; what of
+    a name is not UTF-8 becomes \\udce9 and the like.
     """
     names = list(features)
     arrays = features if per_point else {"features": np.stack(list(features.values()))}
     if path.suffix == ".npz":
         write_npz(path, arrays if per_point else {**arrays, "files": np.array(names, dtype=str)})
     else:
-        content = save(arrays, metadata={"files": plain.dumps(names)})
+        named = {member_name(name): array for name, array in arrays.items()}
+        content = save(named, metadata={"files": plain.dumps(names)})
         atomic_write(path, lambda file: file.write(content))

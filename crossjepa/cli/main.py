@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO, cast
 
 from crossjepa._version import __version__
 from crossjepa.errors import CrossJEPAError, PointCloudWarning
@@ -25,12 +26,14 @@ class Command(NamedTuple):
         function: its typed function, whose parameters are the options.
         text: first line of its docstring, without the period.
         defaults: function of the module that reads defaults of options from the words of the command line.
+        resumes: whether the same command goes on where it was interrupted.
     """
 
     module: str
     function: str
     text: str
     defaults: str = ""
+    resumes: bool = False
 
 
 COMMANDS = {
@@ -43,13 +46,21 @@ COMMANDS = {
         "data", "check_tree", "Check a folder of renderings before a cache is made of it"
     ),
     "eval": Command("evaluate", "evaluate", "Evaluate a model by a named protocol"),
-    "finetune": Command("finetune", "finetune", "Fine-tune on a folder of class/file, a table or a data set"),
+    "finetune": Command(
+        "finetune", "finetune", "Fine-tune on a folder of class/file, a table or a data set", resumes=True
+    ),
     "predict": Command("predict", "predict", "Name the classes or parts of files with a fine-tuned model"),
-    "render": Command("render", "render", "Render files from many sides"),
-    "cache": Command("cache", "cache", "Embed views of objects with image teachers, once, for pretraining"),
+    "render": Command("render", "render", "Render files from many sides", resumes=True),
+    "cache": Command(
+        "cache", "cache", "Embed views of objects with image teachers, once, for pretraining", resumes=True
+    ),
     "cache-info": Command("cache", "cache_info", "Verify a cache and say what is in it"),
     "pretrain": Command(
-        "pretrain", "pretrain", "Pretrain an encoder from a cache of teacher embeddings", "recipe_defaults"
+        "pretrain",
+        "pretrain",
+        "Pretrain an encoder from a cache of teacher embeddings",
+        "recipe_defaults",
+        True,
     ),
     "export": Command("pretrain", "export", "Turn the last checkpoint of a run into a release folder"),
     "push": Command("push", "push", "Upload weights and a model card to the Hugging Face Hub"),
@@ -90,24 +101,83 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not fit its encoding
-    try:
-        with _plain_warnings():
-            code = _run(sys.argv[1:] if arguments is None else list(arguments))
-        if sys.stdout:
-            sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at Python's end
-        return 141
-    except (CrossJEPAError, ValueError, OSError, ImportError, FloatingPointError) as error:
-        message = str(error) or type(error).__name__
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            message = f"{error.filename}: {error.strerror}"
-        print(f"crossjepa: error: {message}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("crossjepa: error: interrupted", file=sys.stderr)
-        return 130
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    with contextlib.redirect_stderr(cast(TextIO, _Notes(sys.stderr))):
+        try:
+            with _plain_warnings():
+                code = _run(words)
+            if sys.stdout:
+                sys.stdout.flush()
+            return code
+        except BrokenPipeError:  # the reader has seen enough, as `head` does
+            _silence(sys.stdout)
+            return 141
+        except (CrossJEPAError, ValueError, OSError, ImportError, FloatingPointError, MemoryError) as error:
+            print(f"crossjepa: error: {_message(error)}", file=sys.stderr)
+            return 2
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+                raise
+            hint = "give a smaller --batch-size, or --device cpu"
+            print(f"crossjepa: error: out of memory on the GPU: {hint}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"crossjepa: error: interrupted{_after_interruption(words)}", file=sys.stderr)
+            return 130
+
+
+class _Notes:
+    """Standard error, whose reader may go: what is written for nobody must not end the work."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        if self.stream:
+            try:
+                self.stream.write(text)
+            except BrokenPipeError:
+                _silence(self.stream)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.stream:
+            try:
+                self.stream.flush()
+            except BrokenPipeError:
+                _silence(self.stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Sends what is still to be written to nowhere, so that Python does not complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"out of memory {error}".strip()
+    return str(error) or type(error).__name__
+
+
+def _after_interruption(words: list[str]) -> str:
+    """Says whether the work is lost."""
+    name = _command(words)
+    if not name:
+        return ""
+    return f": the same command {'continues where it stopped' if COMMANDS[name].resumes else 'starts again'}"
+
+
+def _command(words: list[str]) -> str:
+    """Returns the name of the command that a command line begins with, "" if there is none."""
+    names = (" ".join(words[:count]) for count in (2, 1))
+    return next((name for name in names if name in COMMANDS), "")
 
 
 @contextmanager
@@ -146,7 +216,7 @@ def _run(words: list[str]) -> int:
         return 0
     if words[:1] == ["--print-completion"]:
         return _print_completion(words[1:])
-    name = next((" ".join(words[:count]) for count in (2, 1) if " ".join(words[:count]) in COMMANDS), "")
+    name = _command(words)
     if not name:
         return _unknown(words)
     from crossjepa.cli.parsing import bind

@@ -182,7 +182,7 @@ def finish(done: int, errors: Sequence[Exception], left_out: Sequence[str] = ())
     print_problems(errors, "skipped ")
     print_problems(left_out, "left out ")
     if errors and not done:
-        raise ValueError("nothing was written: no input could be used")
+        raise ValueError(f"nothing was written: none of the {len(errors)} inputs could be used")
     return 1 if errors else 0
 
 

@@ -69,12 +69,12 @@ def predict(
             "classes": np.array(encoder.classes, dtype=str),
             "probabilities": np.array(rows, np.float32),
         }
+    if output and answers:  # before anything is printed to what may be closed
+        write_npz(output, arrays)
     code = options.finish(len(answers), list(errors.values()), [] if quiet else left_out)
     if json:
         options.print_json(answers)
     for answer in [] if json else answers:
         shares = answer["parts"] if has_parts else {answer["label"]: answer["probability"]}
         print("\n".join(f"{answer['file']}\t{name}\t{share:.4f}" for name, share in shares.items()))
-    if output:
-        write_npz(output, arrays)
     return code

@@ -78,9 +78,9 @@ def render(
     result = render_files(
         inputs, output, config, up_axis=pictures.up_axis, device=place, each=show if shown else None
     )
-    code = options.finish(len(result.folders), result.errors)
     if preview:
         write_preview(preview, result.folders)
+    code = options.finish(len(result.folders), result.errors)
     if json:
         skipped = [{"file": error.source, "reason": error.reason} for error in result.errors]
         folders = list(map(str, result.folders))

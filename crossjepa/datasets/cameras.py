@@ -93,7 +93,7 @@ def _parse_disn(path: Path) -> Cameras:
 def _parse_own(path: Path) -> Cameras:
     """What `crossjepa render` wrote."""
     try:
-        views = json.loads(path.read_text())["views"]
+        views = json.loads(path.read_text(encoding="utf-8"))["views"]
         poses = [[_number(view[name], name) for name in POSE_FIELDS] for view in views]
         files = [os.fspath(view["image"]) for view in views]
         return files, np.array(poses, np.float32).reshape(-1, 5)
@@ -113,7 +113,9 @@ def disn(difficulty: str) -> Layout:
 def _table(path: Path, columns: int) -> NDArray[np.float64]:
     """Reads lines of numbers, with or without brackets and commas."""
     try:
-        lines = [re.sub(r"[\[\],]", " ", line).split() for line in path.read_text().splitlines()]
+        lines = [
+            re.sub(r"[\[\],]", " ", line).split() for line in path.read_text(encoding="utf-8").splitlines()
+        ]
         rows = [[float(word) for word in words] for words in lines if words]
     except (OSError, ValueError) as error:
         raise PointCloudError(path, f"cannot be read ({error})") from error

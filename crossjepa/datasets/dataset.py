@@ -82,7 +82,7 @@ class Reader(ABC):
         named = sorted((path.absolute().relative_to(root).as_posix(), path) for path in files)
         total = hashlib.sha256(f"{sampling or ''}\n".encode())
         for name, path in named:
-            total.update(f"{name}\n{file_digest(path)}\n".encode())
+            total.update(f"{name}\n{file_digest(path)}\n".encode(errors="surrogatepass"))
         return total.hexdigest()
 
 

@@ -195,7 +195,7 @@ def test_an_interruption_is_one_line_and_130(run: Run, tmp_path: Path) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert printed == (130, "", "crossjepa: error: interrupted\n")
+    assert printed == (130, "", "crossjepa: error: interrupted: the same command starts again\n")
     assert not (tmp_path / "out.npz").exists()
 
 

@@ -148,7 +148,9 @@ def _finish(folder: Path, prints: Sequence[int], recipe: dict[str, Any], skip_ba
     partial = partial_folder(folder)
     unfinished = open_cache(partial, writable=True)
     done_S = unfinished.done_S
-    errors = {int(path.name): path.read_text() for path in (partial / ERRORS).glob("[0-9]*")}
+    errors = {
+        int(path.name): path.read_text("utf-8", "surrogatepass") for path in (partial / ERRORS).glob("[0-9]*")
+    }
     errors = {row: message for row, message in sorted(errors.items()) if not done_S[row]}
     if errors and not skip_bad:
         shown = "\n  ".join(list(errors.values())[:5])

@@ -31,7 +31,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ValueError: the manifest is damaged.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if not isinstance(manifest, dict) or "names" not in manifest:
             raise ValueError("it is not a manifest")
     except (OSError, ValueError) as error:

@@ -61,10 +61,11 @@ class Teacher:
         self.prefix_tokens = int(getattr(model, "num_prefix_tokens", 0))
         if embedding == "both" and not self.prefix_tokens:
             raise ValueError(
-                f"{self.name} has no class token, so its embedding is the mean of its patches: use cls"
+                f"{self.name} has no class token, so its embedding is the mean of its patches: use "
+                "--embedding cls"
             )
         if embedding == "layers" and not hasattr(model, "forward_intermediates"):
-            raise ValueError(f"{self.name} does not show its layers: use cls or patch")
+            raise ValueError(f"{self.name} does not show its layers: use --embedding cls or patch")
         self.device = torch.device(device)
         self.mean_3 = torch.tensor(settings["mean"], device=self.device)
         self.std_3 = torch.tensor(settings["std"], device=self.device)

@@ -89,7 +89,8 @@ class Run:
         except (PointCloudError, ValueError, OSError) as error:
             note.parent.mkdir(exist_ok=True)
             name = self.dataset.names[row]
-            note.write_text(str(error) if isinstance(error, PointCloudError) else f"{name}: {error}")
+            said = str(error) if isinstance(error, PointCloudError) else f"{name}: {error}"
+            note.write_text(said, encoding="utf-8", errors="surrogatepass")
 
 
 def _work(worker: int, run: Run, rank: int, world: int, workers: int) -> None:

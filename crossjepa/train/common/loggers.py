@@ -57,7 +57,7 @@ class RunLog:
         """Adds a line; `step` must be among the values."""
         self.lines.append(values)
         logger.info(" ".join(f"{name} {value:.5g}" for name, value in values.items()))
-        with (self.run / LOG_NAME).open("a") as file:
+        with (self.run / LOG_NAME).open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
         figures = {name: value for name, value in values.items() if name != "step"}
         for sink in self.sinks:
@@ -92,7 +92,7 @@ class RunLog:
 def read_log(run: Path) -> list[dict[str, float]]:
     """Reads log.jsonl without a last line that is incomplete."""
     path = run / LOG_NAME
-    text = path.read_text() if path.is_file() else ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
@@ -160,4 +160,4 @@ def _wandb_id(run: Path) -> str:
     path = run / WANDB_NAME
     if not path.is_file():
         atomic_write(path, lambda file: file.write(secrets.token_hex(8).encode()))
-    return path.read_text()
+    return path.read_text(encoding="utf-8")

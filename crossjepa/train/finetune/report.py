@@ -44,7 +44,9 @@ def class_rows(confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> lis
 
 def write_confusion(folder: Path, confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> None:
     """Writes confusion.csv and, if matplotlib is installed, confusion.png; otherwise says so."""
-    with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "confusion.csv").open(
+        "w", newline="", encoding="utf-8", errors="backslashreplace"
+    ) as file:
         writer = csv.writer(file)
         writer.writerow(["true class", *classes])
         writer.writerows([name, *row] for name, row in zip(classes, confusion_KK.tolist(), strict=True))

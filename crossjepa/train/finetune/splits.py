@@ -48,7 +48,9 @@ def learnable(dataset: Dataset, *, only_seen: bool = True) -> Dataset:
     not_learned = ["val", folds[0] if folds else "test"]
     known_K = np.unique(dataset.labels_n[~np.isin(splits, not_learned)])
     if not len(known_K):
-        raise ValueError(f"{dataset.name}: no clouds to learn from")
+        raise ValueError(
+            f"{dataset.name}: all {len(dataset)} clouds are of validation or test, none to learn from"
+        )
     kept_n = np.flatnonzero(np.isin(dataset.labels_n, known_K))
     if len(kept_n) == len(dataset) and (len(known_K) == len(dataset.classes) or not only_seen):
         return dataset
@@ -97,7 +99,11 @@ def split_dataset(dataset: Dataset, validation_share: float, test_share: float, 
         how = f"{validation_share:.0%} of the training part of every class"
     train_n = np.setdiff1d(learn_n, validation_n)
     if not len(train_n):
-        raise ValueError(f"{dataset.name}: no clouds to learn from")
+        raise ValueError(
+            f"{dataset.name}: {len(dataset)} clouds, of which {len(test_n)} for the test and "
+            f"{len(validation_n)} for validation leave none to learn from: lower --test-share or "
+            "--validation-share"
+        )
     stopped = f"stopped by {how}" if len(validation_n) else "never stopped early, for lack of clouds"
     return Split(train_n, validation_n, test_n, f"{rule}, {stopped}, drawn with seed {seed}")
 

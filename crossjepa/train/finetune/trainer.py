@@ -57,7 +57,10 @@ class Finetuner:
         options: FinetuneOptions,
     ) -> None:
         if len(train) < 2:
-            raise ValueError(f"{len(train)} clouds to learn from, at least 2 are needed")
+            raise ValueError(
+                f"{len(train)} clouds to learn from, beside {len(validation)} for validation; at least 2 are "
+                "needed: give more, or lower --validation-share or --test-share"
+            )
         self.encoder, self.head, self.task, self.config = encoder, encoder.require_head(), task, task.config
         self.train_clouds, self.validation = train, validation
         self.folder, self.options = folder, options

@@ -93,7 +93,7 @@ class Batches:
     ) -> None:
         data = config.data
         if data.batch_size % world:
-            raise ValueError(f"batch_size {data.batch_size} must be a multiple of the {world} processes")
+            raise ValueError(f"--batch-size {data.batch_size} must be a multiple of the {world} processes")
         if data.batch_size // world % config.optim.accumulation_steps:
             raise ValueError(
                 f"batch_size {data.batch_size}: the {data.batch_size // world} clouds of a process cannot be "
@@ -104,12 +104,15 @@ class Batches:
         self.held_out_rows = np.sort(shuffled[: data.held_out])
         self.train_rows = np.sort(shuffled[data.held_out :])
         if len(self.train_rows) < data.batch_size:
+            left = len(self.train_rows) or "none"
             raise ValueError(
-                f"{len(self.train_rows)} objects to train on do not fill a batch of {data.batch_size}"
+                f"{len(cache)} objects, --held-out {data.held_out} leaves {left} to "
+                f"train on, but --batch-size is {data.batch_size}: make one of the two smaller"
             )
         if data.views_per_step > cache.views:
             raise ValueError(
-                f"views_per_step is {data.views_per_step}, but the cache has {cache.views} views"
+                f"--views-per-step {data.views_per_step} is too many: the cache has {cache.views} views of "
+                "each object"
             )
         if config.loss.dense_weight:
             check_dense(cache, config.loss.dense_points)

@@ -102,7 +102,7 @@ def dry_run(
     if config.data.cache:
         cache = open_caches(config.data.cache)
     elif objects < 1:
-        raise ValueError("how many objects? give a cache or a number of objects")
+        raise ValueError("how many objects? give --cache FOLDER or --objects N")
     else:
         dense = config.loss.dense_points if config.loss.dense_weight else 0
         cache = random_cache(objects, views or config.data.views_per_step, target_width, dense)

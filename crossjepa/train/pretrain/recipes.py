@@ -33,7 +33,7 @@ def load_config(name: str | os.PathLike[str]) -> PretrainConfig:
             f"no recipe {os.fspath(name)!r}: give the path of a YAML file or one of {known}"
         )
     try:
-        recipe = yaml.safe_load(path.read_text())
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not readable as YAML ({error})") from error
     if not isinstance(recipe, Mapping) or not all(isinstance(key, str) for key in recipe):

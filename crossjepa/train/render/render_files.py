@@ -153,7 +153,7 @@ def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]
 def _is_complete(folder: Path, wanted: str) -> bool:
     """Whether a folder was rendered with that recipe; a folder gets its name only when it is complete."""
     try:
-        return bool(json.loads((folder / VIEWS_NAME).read_text())["recipe_hash"] == wanted)
+        return bool(json.loads((folder / VIEWS_NAME).read_text(encoding="utf-8"))["recipe_hash"] == wanted)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

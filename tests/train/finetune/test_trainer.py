@@ -48,5 +48,7 @@ def test_without_validation_the_last_epoch_is_kept(tiny: CrossJEPAEncoder) -> No
 def test_one_cloud_is_too_few(tiny: CrossJEPAEncoder) -> None:
     tiny.reset_classifier(HeadConfig("classification", ("a", "b")))
     clouds = LabeledClouds((torch.randn(64, 3),), torch.tensor([0]))
-    with pytest.raises(ValueError, match="1 clouds to learn from, at least 2 are needed"):
+    with pytest.raises(
+        ValueError, match=r"1 clouds to learn from.*at least 2 are needed: .*--validation-share"
+    ):
         Finetuner(tiny, make_task(FinetuneConfig()), clouds, clouds, None, QUIET)

@@ -103,10 +103,10 @@ def test_hours_count_the_data(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 64}, "24 objects to train on do not fill a batch of 64"),
-        ({"held_out": 100}, "0 objects to train on do not fill a batch of 8"),
-        ({"steps": 0, "epochs": 3, "batch_size": 25}, "24 objects to train on do not fill"),
-        ({"views_per_step": 8}, f"views_per_step is 8, but the cache has {VIEWS} views"),
+        ({"batch_size": 64}, "28 objects, --held-out 4 leaves 24 to train on, but --batch-size is 64"),
+        ({"held_out": 100}, "28 objects, --held-out 100 leaves none to train on, but --batch-size is 8"),
+        ({"steps": 0, "epochs": 3, "batch_size": 25}, "leaves 24 to train on, but --batch-size is 25"),
+        ({"views_per_step": 8}, f"--views-per-step 8 is too many: the cache has {VIEWS} views"),
     ],
 )
 def test_what_a_run_refuses(
@@ -121,8 +121,8 @@ def test_what_a_run_refuses(
 
 def test_too_few_objects_and_views_without_a_cache() -> None:
     for objects, views, message in (
-        (10, 2, "6 objects to train on do not fill a batch of 8"),
-        (50, 1, "views_per_step is 2, but the cache has 1 views"),
+        (10, 2, "10 objects, --held-out 4 leaves 6 to train on, but --batch-size is 8"),
+        (50, 1, "--views-per-step 2 is too many: the cache has 1 views"),
         (0, 2, "how many objects"),
         (-5, 2, "how many objects"),
     ):

@@ -139,9 +139,9 @@ def test_damaged_checkpoints_are_named(config: PretrainConfig, tmp_path: Path) -
 
 
 def test_recipes_that_do_not_fit_the_cache_are_refused(config: PretrainConfig, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"views_per_step is 9, but the cache has {VIEWS} views"):
+    with pytest.raises(ValueError, match=f"--views-per-step 9 is too many: the cache has {VIEWS} views"):
         pretrain(config.change(views_per_step=9), tmp_path, QUIET)
-    with pytest.raises(ValueError, match="do not fill a batch of 64"):
+    with pytest.raises(ValueError, match="but --batch-size is 64"):
         pretrain(config.change(batch_size=64), tmp_path, QUIET)
 
 
