@@ -145,11 +145,12 @@ def _tensor(file: Any, name: str, expected: Tensor, path: Path) -> Tensor:
     """Returns a tensor of a file in the type that the module expects."""
     try:
         found: Tensor = file.get_tensor(name)
-        converted = found.to(expected.dtype)
+        is_same_kind = found.is_floating_point() == expected.is_floating_point()
+        converted = found.to(expected.dtype) if is_same_kind else found
     except Exception as error:  # of types that torch lacks, or cannot convert
         stored = file.get_slice(name).get_dtype()
         raise WeightsError(path, f"{name} is stored as {stored} and cannot be read ({error})") from error
-    if found.is_floating_point() != expected.is_floating_point():
+    if not is_same_kind:
         raise WeightsError(path, f"{name} is {found.dtype}, expected {expected.dtype}")
     if not torch.isfinite(converted).all():
         raise WeightsError(path, f"{name} holds values that are not finite as {expected.dtype}")

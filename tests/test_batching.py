@@ -7,7 +7,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -223,14 +223,14 @@ def test_parts_of_points_that_are_not_finite_have_no_name(tiny: CrossJEPAEncoder
 
 def test_what_is_in_memory_is_named_by_its_place(tiny: CrossJEPAEncoder) -> None:
     inputs = [*clouds(4), np.full((5, 3), np.nan)]
-    with pytest.raises(PointCloudError, match="array 4: none of its 5 points is finite"):
+    with pytest.raises(PointCloudError, match="array 4 of 5: none of its 5 points is finite"):
         tiny.encode(inputs)
-    with pytest.raises(PointCloudError, match="array 4: "):
+    with pytest.raises(PointCloudError, match="array 4 of 5: "):
         tiny.encode_points(iter(inputs))
     with pytest.raises(PointCloudError, match="array: none"):
         tiny.encode(inputs[4])
     inputs[2][3] = np.inf
-    with pytest.warns(PointCloudWarning, match="array 2: 1 of 40 points"):
+    with pytest.warns(PointCloudWarning, match="array 2 of 4: 1 of 40 points"):
         tiny.encode(inputs[:4])
 
 
@@ -250,6 +250,63 @@ def test_whatever_an_input_raises_costs_the_others_nothing(tiny: CrossJEPAEncode
 
     good = clouds(2)
     mixed: list[Any] = [good[0], Broken(), good[1]]
-    with pytest.warns(UserWarning, match=r"skipped input 1, Broken 1: .*RuntimeError: on fire"):
+    with pytest.warns(UserWarning, match=r"skipped input 1, Broken 1 of 3: .*RuntimeError: on fire"):
         rows = tiny.encode(mixed, on_error="skip")
     np.testing.assert_array_equal(rows[[0, 2]], tiny.encode(good))
+
+
+class Unforeseen:
+    """A mesh of another library whose data cannot be had, which no reader foresees."""
+
+    faces = np.zeros((1, 3), np.int64)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    @property
+    def vertices(self) -> NDArray[np.float64]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("lost"), r"cannot be used \(RuntimeError: lost\)"),
+        (KeyError("x"), r"cannot be used \(KeyError: 'x'\)"),
+        (RecursionError(), r"cannot be used \(RecursionError\)"),
+        (MemoryError(), "needs more memory than there is"),
+    ],
+)
+def test_no_error_of_one_input_costs_the_others(
+    tiny: CrossJEPAEncoder, error: Exception, reason: str
+) -> None:
+    cloud, bad = clouds(1)[0], cast(Input, Unforeseen(error))
+    with pytest.raises(PointCloudError, match=rf"^Unforeseen: {reason}$") as caught:
+        tiny.encode(bad)
+    assert caught.value.__cause__ is error
+    with pytest.raises(PointCloudError, match=rf"^Unforeseen 1 of 3: {reason}$") as caught:
+        tiny.encode([cloud, bad, cloud])
+    assert caught.value.__cause__ is error
+    with pytest.raises(PointCloudError, match=rf"^Unforeseen 1: {reason}$"):
+        tiny.encode(each for each in [cloud, bad])
+    errors: dict[int, PointCloudError] = {}
+    features = tiny.encode([cloud, bad, cloud], on_error=errors.__setitem__)
+    assert list(errors) == [1]
+    np.testing.assert_array_equal(features[[0, 2]], tiny.encode([cloud, cloud]))
+    assert [len(each) for each in tiny.encode_points([cloud, bad], on_error=errors.__setitem__)] == [40, 0]
+
+
+def test_errors_that_are_of_no_input_stay_what_they_are(tiny: CrossJEPAEncoder) -> None:
+    with pytest.raises(ValueError, match="up_axis must be 'x', 'y' or 'z', not 'w'") as caught:
+        tiny.encode(clouds(2), up_axis=cast(Axis, "w"), on_error="skip")
+    assert not isinstance(caught.value, PointCloudError)
+
+
+def test_which_of_the_arrays_cannot_be_used(tiny: CrossJEPAEncoder) -> None:
+    inputs: list[Input] = [*clouds(45), np.full((600, 3), np.nan)]
+    with pytest.raises(PointCloudError, match=r"^array 45 of 46: "):
+        tiny.encode(inputs)
+    with pytest.raises(PointCloudError, match=r"^array: "):
+        tiny.encode(inputs[-1])
+    with pytest.raises(PointCloudError, match=r"^no-such\.ply: "):
+        tiny.encode([*inputs[:3], "no-such.ply"])

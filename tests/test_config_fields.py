@@ -51,3 +51,10 @@ def test_values_that_fit_pass(values: dict[str, Any]) -> None:
 def test_others_are_refused_by_name(name: str, value: Any, wanted: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be {wanted}, not "):
         check_fields(Options(**{name: value}))
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    for value in ("x" * 10_000, 10**5000):
+        with pytest.raises(ValueError, match=r"^name must be ") as caught:
+            check_fields(Options(name=value))  # type: ignore[arg-type]
+        assert len(str(caught.value)) < 200

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import pickle
+import pkgutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import crossjepa
 from crossjepa import (
     CrossJEPAError,
     DatasetNotFoundError,
+    FolderInUseError,
     NoHeadError,
     PointCloudError,
     WeightsError,
 )
+from crossjepa.errors import _SourceError, errors_about
 from crossjepa.io import Mesh, PointCloud, read
 
 
@@ -27,6 +31,7 @@ from crossjepa.io import Mesh, PointCloud, read
         (WeightsError("a/b", "is not there"), OSError),
         (NoHeadError("no head"), ValueError),
         (DatasetNotFoundError("no such folder"), FileNotFoundError),
+        (FolderInUseError("run", "is in use"), OSError),
     ],
 )
 def test_errors_have_two_bases_and_cross_processes(error: CrossJEPAError, kind: type[Exception]) -> None:
@@ -44,11 +49,18 @@ def test_an_error_names_its_source_and_the_reason() -> None:
     assert str(error) == f"{error.source}: is empty"
 
 
-def test_the_reason_cannot_flood_or_steer_a_terminal() -> None:
-    error = PointCloudError("a.ply", "a\x1b[31m\n" + "b" * 10_000)
+@pytest.mark.parametrize("kind", [PointCloudError, WeightsError, FolderInUseError])
+def test_what_files_say_cannot_flood_or_steer_a_terminal(
+    kind: type[PointCloudError | WeightsError | FolderInUseError],
+) -> None:
+    error = kind("a\x1b[2J.ply", "a\x1b[31m\n" + "b" * 10_000)
     assert error.reason.startswith("a?[31m?bbb")
     assert len(error.reason) == 500
-    assert pickle.loads(pickle.dumps(error)).reason == error.reason
+    assert str(error) == f"a?[2J.ply: {error.reason}"
+    assert error.source == "a\x1b[2J.ply"
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.source, copy.reason, str(copy)) == (error.source, error.reason, str(error))
+    assert len(str(kind("a" * 10_000, "b"))) < 400
 
 
 def test_weights_error_crosses_processes() -> None:
@@ -70,3 +82,44 @@ def test_shapes_and_errors_come_back_from_other_processes(tmp_path: Path) -> Non
     assert cloud.points_N3.tolist() == [[0, 0, 0], [1, 2, 3]]
     assert isinstance(error, PointCloudError)
     assert (error.source, error.reason) == (str(tmp_path / "empty.obj"), "is empty")
+
+
+def test_every_error_of_the_package_crosses_processes() -> None:
+    """An error in a worker must not become one about pickles."""
+    for _, name, _ in pkgutil.walk_packages(crossjepa.__path__, "crossjepa."):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    found: set[type[BaseException]] = {Exception}
+    for _ in range(6):
+        found |= {kind for base in found for kind in base.__subclasses__()}
+    own = sorted(
+        (kind for kind in found if kind.__module__.startswith("crossjepa.")), key=lambda k: k.__name__
+    )
+    assert len(own) >= 8
+    for kind in own:
+        error = kind("a.ply", "is empty") if issubclass(kind, _SourceError) else kind("is empty")
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy)) == (kind, str(error))
+
+
+def test_names_in_bytes_and_of_no_encoding() -> None:
+    assert str(PointCloudError(b"caf\xe9.ply", "is empty")) == "caf?.ply: is empty"  # type: ignore[arg-type]
+
+
+def test_whatever_fails_is_about_the_source() -> None:
+    with pytest.raises(PointCloudError, match=r"^a\.ply: is empty$"), errors_about("b.ply"):
+        raise PointCloudError("a.ply", "is empty")
+    with (
+        pytest.raises(PointCloudError, match=r"^b\.ply: cannot be used \(KeyError: 3\)$"),
+        errors_about("b.ply"),
+    ):
+        raise KeyError(3)
+    with (
+        pytest.raises(PointCloudError, match=r"^b\.ply: cannot be used \(ValueError\)$"),
+        errors_about("b.ply"),
+    ):
+        raise ValueError
+    with pytest.raises(PointCloudError, match=r"^b\.ply: needs more memory"), errors_about("b.ply"):
+        raise MemoryError
+    with pytest.raises(KeyboardInterrupt), errors_about("b.ply"):
+        raise KeyboardInterrupt

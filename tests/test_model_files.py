@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from crossjepa import CrossJEPAEncoder, WeightsError
+from crossjepa import CrossJEPAEncoder
 from crossjepa.model_files import CONFIG_NAME, WEIGHTS_NAME
-from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
+from tests.helpers.tiny_weights import change_config, fingerprint, make_encoder, refused, saved_files
 
 # ----------------------------------------------------------------------------------------------------
 # Strict loading
-
-
-def refused(folder: Path, name: str) -> str:
-    """Returns the reason for which a folder is refused; the message must name the file."""
-    with pytest.raises(WeightsError) as caught:
-        CrossJEPAEncoder.from_pretrained(folder)
-    assert caught.value.source == str(folder / name)
-    return caught.value.reason
 
 
 def change_tensors(folder: Path, change: Callable[[dict[str, Tensor]], object]) -> str:
@@ -36,15 +26,6 @@ def change_tensors(folder: Path, change: Callable[[dict[str, Tensor]], object]) 
     change(tensors)
     save_file(tensors, folder / WEIGHTS_NAME)
     return refused(folder, WEIGHTS_NAME)
-
-
-def change_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
-    """Saves an encoder, changes its stored config and returns why it is refused."""
-    make_encoder().save_pretrained(folder)
-    values = json.loads((folder / CONFIG_NAME).read_text())
-    change(values)
-    (folder / CONFIG_NAME).write_text(json.dumps(values))
-    return refused(folder, CONFIG_NAME)
 
 
 def test_missing_and_unexpected_tensors(tmp_path: Path) -> None:

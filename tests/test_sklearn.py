@@ -12,7 +12,7 @@ import pytest
 
 import crossjepa
 from crossjepa import CrossJEPAClassifier, CrossJEPAEncoder, PointCloudError
-from crossjepa.io import read
+from crossjepa.io import Mesh, read
 from crossjepa.processor import Source
 from crossjepa.sklearn import fit_linear_head
 from crossjepa.train.finetune import FinetuneConfig
@@ -141,6 +141,9 @@ def test_mistakes_are_named(start: str, tmp_path: Path) -> None:
     classifier = CrossJEPAClassifier(model=start)
     with pytest.raises(exceptions.NotFittedError, match="not fitted yet"):
         classifier.predict(train)
+    for single in ("chair.obj", Path("chair.obj"), train[0], Mesh(np.eye(3), np.array([[0, 1, 2]]))):
+        with pytest.raises(ValueError, match=r"expected a list of clouds, not a single one \("):
+            classifier.fit(single, labels)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"6 clouds, but labels of shape \(5,\)"):
         classifier.fit(train, labels[:5])
     with pytest.raises(ValueError, match="at least two classes"):

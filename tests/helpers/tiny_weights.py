@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from crossjepa import (
@@ -14,8 +18,10 @@ from crossjepa import (
     ProcessorConfig,
     TeacherConfig,
     ViewPredictionConfig,
+    WeightsError,
 )
 from crossjepa.config import NAMED_SIZES
+from crossjepa.model_files import CONFIG_NAME
 
 Fingerprint = dict[str, bytes]
 
@@ -58,3 +64,20 @@ def saved_files(model: CrossJEPAEncoder | CrossJEPA, folder: Path) -> dict[str, 
     """Saves a model and returns the written files."""
     model.save_pretrained(folder)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def refused(folder: Path, name: str) -> str:
+    """Returns the reason for which a folder is refused; the message must name the file."""
+    with pytest.raises(WeightsError) as caught:
+        CrossJEPAEncoder.from_pretrained(folder)
+    assert caught.value.source == str(folder / name)
+    return caught.value.reason
+
+
+def change_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
+    """Saves an encoder, changes its stored config and returns why it is refused."""
+    make_encoder().save_pretrained(folder)
+    values = json.loads((folder / CONFIG_NAME).read_text())
+    change(values)
+    (folder / CONFIG_NAME).write_text(json.dumps(values))
+    return refused(folder, CONFIG_NAME)

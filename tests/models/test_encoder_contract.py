@@ -13,6 +13,11 @@ from tests.helpers.encoders import clouds, make
 SIZES = sorted(NAMED_SIZES)
 
 
+def test_arrays_are_not_taken_for_tensors() -> None:
+    with pytest.raises(TypeError, match="points must be a tensor, not ndarray; `encode` takes arrays"):
+        make(SIZES[0])(clouds(3, 40).numpy())
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_shapes(size: str) -> None:
     model, config = make(size), NAMED_SIZES[size]
