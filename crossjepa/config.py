@@ -306,6 +306,9 @@ class ModelConfig(Checked):
             ValueError: a field is unknown or missing or has an invalid value, or the file has a newer format.
         """
         entries = {name: value for name, value in values.items() if name != "library"}
+        library = values.get("library", "crossjepa")
+        if library != "crossjepa":
+            raise ValueError(f"a config of {library!r}, not of crossjepa")
         version = entries.get("format_version", 1)
         if version != 1:
             raise ValueError(

@@ -14,10 +14,17 @@ class CrossJEPAError(Exception):
 
 
 class _SourceError(CrossJEPAError):
-    """An error about one source: the message is its name and the reason."""
+    """An error about one source: the message is its name and the reason.
 
-    def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
+    Workers of a `torch.utils.data.DataLoader` hand an error on as the text of its traceback, whose last line
+    is the message.
+    """
+
+    def __init__(self, source: str | os.PathLike[str], reason: str | None = None) -> None:
         self.source = os.fsdecode(source)
+        if reason is None:
+            message = self.source.rstrip().rpartition("\n")[2].removeprefix(f"{_name(self)}: ")
+            self.source, _, reason = message.partition(": ")
         # Parts of the reason come from the file: it must not flood a terminal, nor steer one.
         self.reason = _printable(reason, _LONGEST)
         super().__init__(f"{_printable(self.source, _LONGEST_NAME)}: {self.reason}")
@@ -77,6 +84,10 @@ class WeightsError(_SourceError, OSError):
         source: name, folder or file.
         reason: why they cannot be loaded.
     """
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
 def _printable(text: str, longest: int) -> str:

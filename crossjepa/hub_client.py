@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 # time it needs.
 PATIENCE = 60.0
 
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOTDIR)
 _RESET = re.compile(r"\bt=(\d+)")
 _STATUSES = {
     401: "no access: a private repository, or a token that is not valid; pass token=... or `hf auth login`",
@@ -45,7 +47,7 @@ def get_file(repo: str, name: str, settings: Mapping[str, Any]) -> Path:
         with _bounded():
             return Path(hf_hub_download(repo, name, **settings))
     except Exception as error:  # of the client, or of its HTTP library, which depends on its version
-        raise _refusal(error, name, settings.get("revision")) from error
+        raise _refusal(error, name, settings) from error
 
 
 def ask_checksum(repo: str, path: Path, token: str | bool | None) -> str:
@@ -108,8 +110,9 @@ def _bounded() -> Iterator[None]:
         hooks["response"].remove(after)
 
 
-def _refusal(error: BaseException, name: str, revision: str | None) -> Refused:
+def _refusal(error: BaseException, name: str, settings: Mapping[str, Any]) -> Refused:
     """Says why a file could not be had."""
+    from huggingface_hub import constants
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -119,8 +122,12 @@ def _refusal(error: BaseException, name: str, revision: str | None) -> Refused:
         RevisionNotFoundError,
     )
 
+    revision, folder = settings.get("revision"), settings.get("cache_dir") or constants.HF_HUB_CACHE
     chain = _chain(error)
     status = next((code for code in map(_status, chain) if code), 0)
+    full = next((each for each in chain if getattr(each, "errno", None) in _NO_PLACE), None)
+    if isinstance(full, OSError):
+        return Refused(f"{name} cannot be kept in {folder}: {full.strerror} (see cache_dir)")
     local = isinstance(error, LocalEntryNotFoundError)
     waited = next((each for each in chain if isinstance(each, _Waited)), None)
     if waited:
@@ -145,7 +152,7 @@ def _refusal(error: BaseException, name: str, revision: str | None) -> Refused:
         )
     if isinstance(error, ValueError):  # unusable arguments; force_download wraps any of the above in it
         cause = error.__cause__
-        return _refusal(cause, name, revision) if cause else Refused(_said(error, plain=True))
+        return _refusal(cause, name, settings) if cause else Refused(_said(error, plain=True))
     if isinstance(error, OfflineModeIsEnabled):
         return Refused(f"{name} cannot be downloaded in offline mode")
     return Refused(f"download of {name} failed ({_said(error)}); run it again")

@@ -145,7 +145,7 @@ def _tensor(file: Any, name: str, expected: Tensor, path: Path) -> Tensor:
     """Returns a tensor of a file in the type that the module expects."""
     try:
         found: Tensor = file.get_tensor(name)
-        is_same_kind = found.is_floating_point() == expected.is_floating_point()
+        is_same_kind = _kind(found) == _kind(expected)
         converted = found.to(expected.dtype) if is_same_kind else found
     except Exception as error:  # of types that torch lacks, or cannot convert
         stored = file.get_slice(name).get_dtype()
@@ -155,6 +155,12 @@ def _tensor(file: Any, name: str, expected: Tensor, path: Path) -> Tensor:
     if not torch.isfinite(converted).all():
         raise WeightsError(path, f"{name} holds values that are not finite as {expected.dtype}")
     return converted
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.is_floating_point():
+        return "float"
+    return "complex" if tensor.is_complex() else "bool" if tensor.dtype == torch.bool else "int"
 
 
 def compare_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:

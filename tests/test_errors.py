@@ -9,7 +9,9 @@ import pkgutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import crossjepa
 from crossjepa import (
@@ -18,6 +20,7 @@ from crossjepa import (
     FolderInUseError,
     NoHeadError,
     PointCloudError,
+    PointCloudProcessor,
     WeightsError,
 )
 from crossjepa.errors import _SourceError, errors_about
@@ -100,6 +103,23 @@ def test_every_error_of_the_package_crosses_processes() -> None:
         error = kind("a.ply", "is empty") if issubclass(kind, _SourceError) else kind("is empty")
         copy = pickle.loads(pickle.dumps(error))
         assert (type(copy), str(copy)) == (kind, str(error))
+
+
+class Clouds(torch.utils.data.Dataset[torch.Tensor]):
+    """Prepares clouds, of which the second cannot be used."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return PointCloudProcessor()(np.full((5, 3), (0.0, np.nan)[index]))
+
+
+def test_an_error_in_a_worker_of_a_loader_stays_what_it_is() -> None:
+    loader = torch.utils.data.DataLoader(Clouds(), batch_size=None, num_workers=1)
+    with pytest.raises(PointCloudError, match=r"^array: 5 of 5 points are not finite") as caught:
+        list(loader)
+    assert (caught.value.source, caught.value.reason[:24]) == ("array", "5 of 5 points are not fi")
 
 
 def test_names_in_bytes_and_of_no_encoding() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from crossjepa.model_files import CONFIG_NAME, WEIGHTS_NAME
 from tests.helpers.faulty_hub import Fault, FaultyHub
 from tests.helpers.hub_client import REPO, Client, load
+from tests.helpers.kills import files_of_at_most
 from tests.helpers.tiny_weights import fingerprint, make_encoder, saved_files
 
 
@@ -73,6 +75,21 @@ def test_a_hub_with_a_problem(hub: FaultyHub, client: Client, status: int) -> No
     assert f"the Hub has a problem: try again later (status {status})" in message
     hub.faults[CONFIG_NAME] = Fault(status, times=1)
     assert client(load, REPO) == fingerprint(make_encoder())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of file sizes")
+def test_a_cache_without_room(client: Client, tmp_path: Path) -> None:
+    message = client.fails(REPO, task=load_with_little_room)
+    assert f"{WEIGHTS_NAME} cannot be kept in {client.cache}: File too large (see cache_dir)" in message
+    (tmp_path / "file").write_text("x")
+    message = client.fails(REPO, cache_dir=tmp_path / "file")
+    assert f"{CONFIG_NAME} cannot be kept in {tmp_path / 'file'}: " in message
+
+
+def load_with_little_room(repo: str) -> dict[str, bytes]:
+    """Loads where no file can have more than 20 kB."""
+    with files_of_at_most(20_000):
+        return load(repo)
 
 
 @pytest.mark.slow

@@ -62,6 +62,11 @@ def test_sections_that_are_missing(tmp_path: Path, field: str) -> None:
     assert field in change_config(tmp_path, lambda values: values.pop(field))
 
 
+def test_configs_of_other_libraries(tmp_path: Path) -> None:
+    reason = change_config(tmp_path, lambda values: values.update(library="timm"))
+    assert reason == "a config of 'timm', not of crossjepa"
+
+
 def test_a_network_is_built_only_if_the_file_has_its_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

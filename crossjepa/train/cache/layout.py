@@ -142,7 +142,7 @@ def _room_for(folder: Path, needed: int) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         free = shutil.disk_usage(folder).free
-        said = f"{error.strerror}: the arrays need {needed / 1e9:.3f} GB, and {free / 1e9:.3f} GB are free"
+        said = f"{error.strerror}: the arrays need {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free"
         raise OSError(error.errno, said, os.fspath(folder)) from error
 
 

@@ -58,7 +58,7 @@ def test_a_cache_takes_its_room_before_it_starts(tmp_path: Path) -> None:
         start_large(tmp_path / "cache")
     assert caught.value.errno == errno.EFBIG
     assert caught.value.filename == str(partial_folder(tmp_path / "cache"))
-    assert "the arrays need 0.00" in str(caught.value.strerror)
+    assert "the arrays need 1.7 MB" in str(caught.value.strerror)
     assert list(tmp_path.iterdir()) == []
     embeddings = start_large(tmp_path / "cache") / "embeddings.npy"
     assert embeddings.stat().st_blocks * 512 >= 1_600_000
