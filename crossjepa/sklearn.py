@@ -19,7 +19,7 @@ from crossjepa.config import Axis, HeadConfig
 from crossjepa.datasets.memory import from_sources
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.evaluate.probes import LOGISTIC_COSTS, folds_of
-from crossjepa.processor import Source, name_of
+from crossjepa.processor import Source, name_in_errors
 from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions, finetune
 
 try:
@@ -149,7 +149,7 @@ def _listed(X: Any) -> list[Source]:
     """Returns the clouds as a list; refuses a single one."""
     is_list_of_paths = isinstance(X, np.ndarray) and X.ndim == 1
     if as_inputs(X)[1] and not is_list_of_paths:
-        raise ValueError(f"expected a list of clouds, not a single one ({name_of(X)}): write [it]")
+        raise ValueError(f"expected a list of clouds, not a single one ({name_in_errors(X)}): write [it]")
     return list(X)
 
 

@@ -54,7 +54,7 @@ def test_skipped_inputs_keep_the_order_of_the_rows(
         messages = [str(warning.message) for warning in caught]
         assert len(messages) == 3
         for message, (row, name) in zip(
-            messages, ((0, "no-such.ply"), (3, "bad.obj"), (6, "of 7, counted from 0")), strict=True
+            messages, ((0, "no-such.ply"), (3, "bad.obj"), (6, "array 6 of 7")), strict=True
         ):
             assert message.startswith(f"skipped input {row}") and name in message
         assert np.isnan(rows[[0, 3, 6]]).all()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from crossjepa.files import locked
+from crossjepa.locks import in_use, locked
 from crossjepa.train.cache.build import finished_cache
 from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.dense import write_basis
@@ -60,7 +60,7 @@ def join_teachers(folders: Sequence[str | os.PathLike[str]], folder: str | os.Pa
     if "left_out" in manifest:
         about["left_out"] = manifest["left_out"]
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with in_use(folder), locked(folder):
         finished = finished_cache(folder, recipe)
         if finished is not None:
             return finished
