@@ -73,8 +73,13 @@ def errors_about(source: str | os.PathLike[str]) -> Iterator[None]:
     except MemoryError as error:
         raise PointCloudError(source, "needs more memory than there is") from error
     except Exception as error:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise PointCloudError(source, f"cannot be used ({said})") from error
+        raise PointCloudError(source, f"cannot be used ({what(error)})") from error
+
+
+def what(error: BaseException) -> str:
+    """Returns the type of an error of another library and, if it says something, its message."""
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name
 
 
 class WeightsError(_SourceError, OSError):

@@ -271,9 +271,9 @@ class Unforeseen:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (RuntimeError("lost"), r"cannot be used \(RuntimeError: lost\)"),
-        (KeyError("x"), r"cannot be used \(KeyError: 'x'\)"),
-        (RecursionError(), r"cannot be used \(RecursionError\)"),
+        (RuntimeError("lost"), r"cannot be read \(RuntimeError: lost\); give an \(N, 3\) array .*"),
+        (KeyError("x"), r"cannot be read \(KeyError: 'x'\); give .*"),
+        (RecursionError(), r"cannot be read \(RecursionError\); give .*"),
         (MemoryError(), "needs more memory than there is"),
     ],
 )

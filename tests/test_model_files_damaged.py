@@ -46,7 +46,8 @@ def test_a_config_with_anything_in_its_place(tmp_path: Path, section: str, field
             assert len(str(error)) < 1000
         else:  # it is a value that the field may have, and the model works
             assert np.isfinite(encoder.encode(np.eye(3))).all()
-    del values[section][field]
+    if values[section].pop(field, None) is None:  # a step that is off is left out
+        return
     path.write_text(json.dumps(values))
     assert f"missing field(s) ['{field}']" in refused(tmp_path, CONFIG_NAME)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.errors import PointCloudError
+from crossjepa.errors import PointCloudError, what
 from crossjepa.io.arrays import fields_to_rows, from_arrays
 from crossjepa.io.columns import find_columns
 from crossjepa.io.polygons import cut_polygons
@@ -67,12 +67,10 @@ def from_object(value: Any, name: str) -> PointCloud | Mesh:
     """
     try:
         return _from_object(value, name)
-    except PointCloudError:
+    except (PointCloudError, MemoryError):
         raise
     except Exception as error:  # whatever the objects of others raise
-        raise PointCloudError(
-            name, f"cannot be read ({type(error).__name__}: {error}); {_instead(value)}"
-        ) from error
+        raise PointCloudError(name, f"cannot be read ({what(error)}); {_instead(value)}") from error
 
 
 def _from_object(value: Any, name: str) -> PointCloud | Mesh:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from crossjepa.errors import PointCloudError
+from crossjepa.errors import PointCloudError, what
 from crossjepa.io.arrays import read_npy, read_npz
 from crossjepa.io.content import format_suffix
 from crossjepa.io.gltf import read_gltf
@@ -72,7 +72,7 @@ def read(path: str | os.PathLike[str], *, color: bool = False) -> PointCloud | M
     except MemoryError as error:
         raise PointCloudError(path, "needs more memory than this machine has") from error
     except Exception as error:  # one bad file must never cost the others
-        raise PointCloudError(path, f"cannot be read (unexpected {type(error).__name__}: {error})") from error
+        raise PointCloudError(path, f"cannot be read (unexpected {what(error)})") from error
 
 
 def _read(file: Path, color: bool) -> PointCloud | Mesh:

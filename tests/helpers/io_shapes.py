@@ -50,7 +50,7 @@ def reason_of(path: Path) -> str:
     with pytest.raises(PointCloudError) as caught:
         read(path)
     assert caught.value.source == str(path)
-    assert str(caught.value) == f"{path}: {caught.value.reason}"
+    assert str(caught.value) == str(PointCloudError(path, caught.value.reason))
     return caught.value.reason
 
 
