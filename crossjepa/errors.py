@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LONGEST, _LONGEST_NAME = 500, 300
+_LONGEST, _LONGEST_NAME = 500, 1000
 
 
 class CrossJEPAError(Exception):
