@@ -158,7 +158,7 @@ def test_long_names_do_not_flood_a_terminal(tmp_path: Path) -> None:
     for name in ("x" * 5000, "org/" + "x" * 5000, "\0", "org/repo\0", "x" * 5000 + "/y"):
         with pytest.raises(WeightsError) as caught:
             CrossJEPAEncoder.from_pretrained(name, local_files_only=True)
-        assert len(str(caught.value)) < 1000
+        assert len(str(caught.value)) < 1600
 
 
 @pytest.mark.parametrize("name", [CONFIG_NAME, WEIGHTS_NAME])
