@@ -39,6 +39,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @posix
 def test_a_killed_save_leaves_the_old_model_or_the_new_one(tmp_path: Path) -> None:
     complete = {"config.json", "model.safetensors"}
@@ -76,6 +77,7 @@ def test_a_predictor_of_the_old_model_goes_with_it(tmp_path: Path) -> None:
     assert number > 5
 
 
+@pytest.mark.slow
 @posix
 def test_facts_are_recorded_of_the_model_that_a_killed_save_left(tmp_path: Path) -> None:
     for number in range(1, 50):

@@ -54,6 +54,7 @@ def commands(folder: Path, model: Path) -> dict[str, tuple[list[object], list[st
     }
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("name", ["encode", "predict", "render"])
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
@@ -86,6 +87,7 @@ def test_names_of_classes_on_a_code_page_that_lacks_them(tmp_path: Path, model: 
         assert tuple(archive["classes"]) == CLASSES
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 @pytest.mark.parametrize("options", [[], ["--per-point"], ["--json"]])

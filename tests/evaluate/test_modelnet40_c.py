@@ -145,6 +145,7 @@ def test_rows_are_chosen_once_for_all_clouds() -> None:
     assert sorted(everything.tolist()) == list(range(2048))
 
 
+@pytest.mark.slow
 def test_the_protocol_on_real_clouds(small: Dataset, tiny: CrossJEPAEncoder) -> None:
     result = evaluate("modelnet40-c", small, EncoderFeatures(tiny, "tiny"), test_clouds=5, progress=False)
     assert [row["corruption"] for row in result.table] == [*CORRUPTIONS, "mean"]

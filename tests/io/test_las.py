@@ -75,6 +75,7 @@ def test_refusals(tmp_path: Path, content: bytes, words: str) -> None:
     assert words in reason_of(write(tmp_path, "a.las", content))
 
 
+@pytest.mark.slow
 def test_damaged_laz(tmp_path: Path) -> None:
     laspy = pytest.importorskip("laspy")
     las = laspy.LasData(laspy.LasHeader(point_format=0, version="1.2"))

@@ -52,6 +52,7 @@ def test_a_table_of_another_pack(tmp_path: Path, row: str, reason: str) -> None:
         load_shapedb(write_table(tmp_path, row))
 
 
+@pytest.mark.slow
 def test_the_real_one(shared: Path) -> None:
     dataset = load_shapedb(shared / "data" / "shapedb69_labels.csv", num_points=64)
     assert (len(dataset), len(dataset.classes), dataset.split_names[-1]) == (2391, 69, "fold4")

@@ -92,6 +92,7 @@ def test_the_other_losses_start_the_same(dense: PretrainConfig, tmp_path: Path) 
     assert first["loss"] == pytest.approx(without["loss"] + 0.5 * first["dense_loss"])
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_a_run_resumes_exactly(dense: PretrainConfig, tmp_path: Path) -> None:
     config = dense.change(steps=30)
     trainer = make_trainer(config, tmp_path / "whole")

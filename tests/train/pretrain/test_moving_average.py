@@ -45,6 +45,7 @@ def test_the_average_follows_weights_and_statistics_with_a_growing_decay() -> No
         torch.testing.assert_close(found[name], value)
 
 
+@pytest.mark.slow
 def test_training_itself_is_the_same_with_and_without(
     config: PretrainConfig, averaged: PretrainConfig, tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_training_itself_is_the_same_with_and_without(
     assert "average" not in states[1]
 
 
+@pytest.mark.slow
 def test_a_run_in_parts_ends_with_the_same_average(averaged: PretrainConfig, tmp_path: Path) -> None:
     pretrain(averaged, tmp_path / "whole", QUIET)
     for stop in (5, 2, 0):
@@ -117,6 +119,7 @@ def test_a_run_that_starts_from_a_checkpoint_takes_its_average(
         assert torch.equal(trainer.evaluated.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_stays_the_same_in_the_average(averaged: PretrainConfig, tmp_path: Path) -> None:
     pretrain(averaged, tmp_path / "run", QUIET)
     before = export(tmp_path / "run", tmp_path / "out").network.state_dict()

@@ -52,6 +52,7 @@ def test_gradients_are_those_of_the_whole_batch_apart_from_what_sees_the_batch(
     np.testing.assert_allclose(norms[4], norms[1], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_divided_run_learns_and_resumes_exactly(config: PretrainConfig, tmp_path: Path) -> None:
     divided = config.change(accumulation_steps=2)
     pretrain(divided, tmp_path / "whole", QUIET)
