@@ -13,8 +13,8 @@ class CrossJEPAError(Exception):
     """Base class: `except crossjepa.CrossJEPAError` catches every error of this library's own."""
 
 
-class _SourceError(CrossJEPAError):
-    """An error about one source: the message is its name and the reason.
+class _AboutSource(Exception):
+    """An error or warning about one source: the message is its name and the reason.
 
     Workers of a `torch.utils.data.DataLoader` hand an error on as the text of its traceback, whose last line
     is the message.
@@ -29,9 +29,13 @@ class _SourceError(CrossJEPAError):
         self.reason = _printable(reason, _LONGEST)
         super().__init__(f"{_printable(self.source, _LONGEST_NAME)}: {self.reason}")
 
-    def __reduce__(self) -> tuple[type[_SourceError], tuple[str, str]]:
-        """Lets the error travel between processes."""
+    def __reduce__(self) -> tuple[type[_AboutSource], tuple[str, str]]:
+        """Lets it travel between processes."""
         return type(self), (self.source, self.reason)
+
+
+class _SourceError(_AboutSource, CrossJEPAError):
+    """An error about one source."""
 
 
 class PointCloudError(_SourceError, ValueError):
@@ -43,21 +47,13 @@ class PointCloudError(_SourceError, ValueError):
     """
 
 
-class PointCloudWarning(UserWarning):
+class PointCloudWarning(_AboutSource, UserWarning):
     """An input was read without a part of it that cannot be used, or is probably not what it should be.
 
     Attributes:
         source: name of the file, or of what is in memory, such as "array".
         reason: what was left out, or what is suspect.
     """
-
-    def __init__(self, source: str | os.PathLike[str], reason: str) -> None:
-        self.source, self.reason = os.fsdecode(source), _printable(reason, _LONGEST)
-        super().__init__(f"{_printable(self.source, _LONGEST_NAME)}: {self.reason}")
-
-    def __reduce__(self) -> tuple[type[PointCloudWarning], tuple[str, str]]:
-        """Lets the warning travel between processes."""
-        return type(self), (self.source, self.reason)
 
 
 @contextmanager

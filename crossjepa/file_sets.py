@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from crossjepa.locks import take
+
 _STAGED = ".partial-"
 _COMPLETE = ".complete"
 _REMOVED = ".removed"
@@ -104,18 +106,13 @@ def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
 def _lock(folder: Path, *, shared: bool = False, wait: bool = True) -> int | None:
     """Locks a folder until the handle is closed or the process ends.
 
-    Returns None if that is not possible: others hold it and `wait` is False, or there are no such locks, as
-    on Windows and some network drives.
+    Returns None if that is not possible, see `take`.
     """
     try:
-        import fcntl
-
         handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        return None
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except OSError:
-        os.close(handle)
         return None
-    return handle
+    if take(handle, shared=shared, wait=wait):
+        return handle
+    os.close(handle)
+    return None

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.locks import take
+
 
 class _Raw(io.RawIOBase):
     """A file that remembers why writing failed.
@@ -93,7 +95,7 @@ def _temporary(target: Path) -> tuple[int, Path]:
     """Opens a new file beside the target and locks it, so that nobody takes it for one that is left."""
     while True:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
-        _take(handle, wait=True)
+        take(handle, wait=True)
         if Path(name).exists():
             return handle, Path(name)
         os.close(handle)  # another process took it for one, before it was locked
@@ -108,19 +110,8 @@ def remove_partials(folder: str | os.PathLike[str], name: str = "") -> None:
     """
     for path in Path(folder).glob(f".{glob.escape(name)}*.partial"):
         with suppress(OSError), path.open("r+b") as file:
-            if _take(file.fileno()):
+            if take(file.fileno()):
                 path.unlink()
-
-
-def _take(handle: int, *, wait: bool = False) -> bool:
-    """Locks an open file until it is closed or the process ends; returns whether that was possible."""
-    try:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except (ImportError, OSError):  # locked by another, or no locks: Windows, some network drives
-        return False
-    return True
 
 
 def fill_holes(handle: int, size: int) -> None:

@@ -9,6 +9,28 @@ from pathlib import Path
 from crossjepa.errors import FolderInUseError
 
 
+def take(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
+    """Locks an open file or folder until it is closed or the process ends.
+
+    Args:
+        handle: of the file or folder.
+        shared: whether others may hold shared locks meanwhile.
+        wait: whether to wait while others hold it.
+
+    Returns:
+        Whether that was possible: not if others hold it, or without locks, as on Windows and some network
+        drives.
+    """
+    try:
+        import fcntl
+
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(handle, kind | (0 if wait else fcntl.LOCK_NB))
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 def lock_file(path: str | os.PathLike[str]) -> Path:
     """Returns the path of the lock file of a file or folder."""
     return Path(path).with_name(f".{Path(path).name}.lock")
