@@ -63,11 +63,6 @@ def _of_suffix(table: dict[str, str], suffix: str) -> str:
     return next((how for suffixes, how in table.items() if suffix in suffixes.split()), "")
 
 
-def is_known_but_unread(path: Path) -> bool:
-    """Whether a file is of a 3D or data format that is not read."""
-    return bool(how_to_convert(path))
-
-
 def how_to_convert(path: Path) -> str:
     """Returns what is not read and what to do about it, "" if the format is unknown."""
     if path.suffix.lower() in _ARCHIVES:

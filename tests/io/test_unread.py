@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossjepa.io.unread import how_to_convert, is_known_but_unread, what_it_is
+from crossjepa.io.unread import how_to_convert, what_it_is
 from tests.helpers.io_shapes import reason_of, write
 
 
@@ -47,7 +47,7 @@ def test_what_is_not_read_and_what_to_do_about_it(
 def test_formats_that_are_read_or_unknown_need_nothing(tmp_path: Path) -> None:
     for name in ("a.ply", "a.unknown", "a"):
         assert how_to_convert(Path(name)) == ""
-        assert not is_known_but_unread(Path(name))
-    assert is_known_but_unread(Path("a.FBX"))
+        assert not how_to_convert(Path(name))
+    assert how_to_convert(Path("a.FBX"))
     assert what_it_is(write(tmp_path, "a.xyz", "1 2 3")) == ""
     assert what_it_is(write(tmp_path, "a.npz", b"PK\x03\x04")) == ""
