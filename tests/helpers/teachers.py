@@ -13,6 +13,8 @@ from crossjepa.train.render.views import RenderConfig
 from tests.conftest import shared_folder
 
 REAL = "tf_efficientnet_lite2.safetensors"
+# Small pictures of few points.
+RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
 
 
 def small_teacher(folder: Path, architecture: str = "test_vit") -> str:
@@ -25,8 +27,7 @@ def small_teacher(folder: Path, architecture: str = "test_vit") -> str:
 
 def small_cache_config(folder: Path) -> CacheConfig:
     """What makes a small cache quickly, with a small teacher in the folder."""
-    render = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
-    return CacheConfig(small_teacher(folder), render=render)
+    return CacheConfig(small_teacher(folder), render=RENDER)
 
 
 def real_or_small_teacher(folder: Path) -> str:

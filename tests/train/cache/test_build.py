@@ -21,23 +21,8 @@ from crossjepa.train.cache import (
     partial_folder,
 )
 from crossjepa.train.render.render_files import render_files
-from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
-from tests.helpers.teachers import small_teacher
-
-RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small_teacher(tmp_path_factory.mktemp("teacher"))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, teacher: str) -> Path:
-    folder = tmp_path_factory.mktemp("finished") / "cache"
-    make_cache(open_dataset([SAMPLES]), folder, CacheConfig(teacher, "both", RENDER), progress=False)
-    return folder
+from tests.helpers.teachers import RENDER
 
 
 def test_the_same_command_again_changes_nothing(finished: Path, teacher: str) -> None:

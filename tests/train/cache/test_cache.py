@@ -8,32 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossjepa.datasets import open_dataset
 from crossjepa.train.cache import (
     ARRAYS,
-    CacheConfig,
     check_cache,
-    make_cache,
     open_cache,
     partial_folder,
 )
-from crossjepa.train.render.views import RenderConfig
-from tests.conftest import SAMPLES
-from tests.helpers.teachers import small_teacher
-
-RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return small_teacher(tmp_path_factory.mktemp("teacher"))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, teacher: str) -> Path:
-    folder = tmp_path_factory.mktemp("finished") / "cache"
-    make_cache(open_dataset([SAMPLES]), folder, CacheConfig(teacher, "both", RENDER), progress=False)
-    return folder
 
 
 def test_a_finished_cache_holds_what_it_says(finished: Path) -> None:

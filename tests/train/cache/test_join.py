@@ -30,9 +30,8 @@ from crossjepa.train.cache.teacher import Embedding
 from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
 from tests.helpers import small_cache
-from tests.helpers.teachers import small_teacher
+from tests.helpers.teachers import RENDER, small_teacher
 
-RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
 KINDS: tuple[Embedding, ...] = ("both", "layers", "cls")
 
 

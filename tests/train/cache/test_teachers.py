@@ -13,11 +13,9 @@ from crossjepa.datasets import open_dataset
 from crossjepa.train.cache import ARRAYS, Cache, CacheConfig, check_cache, make_cache
 from crossjepa.train.cache.teacher import Teacher
 from crossjepa.train.cache.teachers import Teachers, load_teachers
-from crossjepa.train.render.views import RenderConfig
 from tests.conftest import SAMPLES
-from tests.helpers.teachers import small_teacher
+from tests.helpers.teachers import RENDER, small_teacher
 
-RENDER = RenderConfig(image_size=32, supersample=1, stored_points=64, rig="mvcnn12")
 FILES = [SAMPLES / "chair.obj", SAMPLES / "horse.obj"]
 
 
