@@ -33,8 +33,8 @@ IMPORTED_AS = {
     "scikit-learn": "sklearn",
     "tensorboard": "torch.utils.tensorboard",
 }
-# Brought by torch; only types need it.
-TYPES_ONLY = "typing_extensions"
+# Brought by torch: for types only, and by its CUDA builds, which pin the version of it that they work with.
+BROUGHT_BY_TORCH = ("typing_extensions", "triton")
 USER_EXTRAS = ("data", "eval", "las", "log")
 # Plugins and command-line tools, which nothing imports.
 TOOLS = {
@@ -88,8 +88,8 @@ def test_what_the_package_imports_is_declared() -> None:
     core = [module_of(one) for one in requirements(CORE)]
     optional = [module_of(one) for extra in USER_EXTRAS for one in requirements(EXTRAS[extra])]
     for path, name, is_lazy in third_party(PACKAGE):
-        if name == TYPES_ONLY or any(is_within(name, module) for module in optional):
-            assert is_lazy, f"{path} needs {name}, which belongs to an extra, as soon as it is imported"
+        if any(is_within(name, module) for module in (*optional, *BROUGHT_BY_TORCH)):
+            assert is_lazy, f"{path} needs {name}, which may be missing, as soon as it is imported"
         else:
             assert any(is_within(name, module) for module in core), f"{path}: {name} is not declared"
 
@@ -106,7 +106,7 @@ def test_what_is_declared_is_imported() -> None:
 
 def test_what_the_tests_import_is_declared() -> None:
     declared = [module_of(one) for lines in (CORE, *EXTRAS.values()) for one in requirements(lines)]
-    brought = ["packaging", "tomli", TYPES_ONLY]  # by pytest and torch
+    brought = ["packaging", "tomli", *BROUGHT_BY_TORCH]  # by pytest and torch
     scripts = [path.stem for path in (REPOSITORY / "examples").rglob("*.py")]
     for path, name, _ in third_party(REPOSITORY / "tests"):
         assert any(is_within(name, module) for module in (*declared, *brought, *scripts)), f"{path}: {name}"

@@ -5,11 +5,14 @@ B clouds, N points, G sampled points
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from crossjepa.ops.knn import gather_points
 from crossjepa.ops.order import canonical_order
+from crossjepa.ops.triton_fps import sample_with_triton
 
 
 def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | None = None) -> Tensor:
@@ -18,6 +21,9 @@ def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | No
     The first is the point farthest from the centroid, so that the result depends on the cloud alone and not
     on a random start; ties go to the lowest index. If a cloud has fewer real points than `count`, each is
     taken once and the rest of the row repeats one of them.
+
+    float32 clouds on an NVIDIA GPU are sampled by a Triton kernel, which takes the same points; without
+    Triton, or if the environment variable CROSSJEPA_TRITON is 0, by torch.
 
     Args:
         points_BN3: (B, N, 3) float coordinates, N >= 1.
@@ -30,24 +36,55 @@ def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | No
     points_BN3 = points_BN3.detach()
     # Separate x, y, z planes keep every pass over memory contiguous: 2.5 to 4 times faster than (N, 3) rows.
     x_BN, y_BN, z_BN = (plane.contiguous() for plane in points_BN3.unbind(-1))
-
-    def squared_distance(x_B1: Tensor, y_B1: Tensor, z_B1: Tensor) -> Tensor:
-        return (x_BN - x_B1).square_().add_((y_BN - y_B1).square_()).add_((z_BN - z_B1).square_())
-
     nearest_BN = torch.full_like(x_BN, torch.inf)
-    start_BN = squared_distance(*_centroid(points_BN3, mask_BN).unsqueeze(1).unbind(-1))
+    centroid = _centroid(points_BN3, mask_BN).unsqueeze(1).unbind(-1)
+    start_BN = _squared_distance((x_BN, y_BN, z_BN), centroid)
     if mask_BN is not None:
         nearest_BN = nearest_BN.masked_fill(~mask_BN, -1.0)
         start_BN = start_BN.masked_fill(~mask_BN, -1.0)
-    chosen_B1 = start_BN.argmax(dim=1, keepdim=True)
+    start_B1 = start_BN.argmax(dim=1, keepdim=True)
+    if x_BN.device.type != "cuda" or x_BN.dtype != torch.float32 or torch.compiler.is_exporting():
+        return _sample_with_torch(x_BN, y_BN, z_BN, nearest_BN, start_B1, count)
+    sample = _sample_compiled if torch.compiler.is_compiling() else _sample_on_gpu
+    return sample(x_BN, y_BN, z_BN, nearest_BN, start_B1, count)
+
+
+def _sample_with_torch(
+    x_BN: Tensor, y_BN: Tensor, z_BN: Tensor, nearest_BN: Tensor, start_B1: Tensor, count: int
+) -> Tensor:
+    """Continues from the first points; the `nearest_BN` of points that may be taken is inf, of others -1."""
+    planes, chosen_B1 = (x_BN, y_BN, z_BN), start_B1
     # Made at once: small tensors kept between large ones that are freed would split the heap, round by round.
     picks_BG = chosen_B1.repeat(1, count)
     for number in range(1, count):
-        distance_BN = squared_distance(*(plane.gather(1, chosen_B1) for plane in (x_BN, y_BN, z_BN)))
+        distance_BN = _squared_distance(planes, [plane.gather(1, chosen_B1) for plane in planes])
         nearest_BN = torch.minimum(nearest_BN, distance_BN)
         chosen_B1 = nearest_BN.argmax(dim=1, keepdim=True)
         picks_BG[:, number : number + 1] = chosen_B1
     return picks_BG
+
+
+def _sample_on_gpu(
+    x_BN: Tensor, y_BN: Tensor, z_BN: Tensor, nearest_BN: Tensor, start_B1: Tensor, count: int
+) -> Tensor:
+    picks_BG = sample_with_triton((x_BN, y_BN, z_BN), nearest_BN, start_B1, count)
+    if picks_BG is None:
+        return _sample_with_torch(x_BN, y_BN, z_BN, nearest_BN, start_B1, count)
+    return picks_BG
+
+
+# `torch.compile` calls it as one operator and does not look inside.
+_sample_compiled = torch.library.custom_op("crossjepa::farthest_points", mutates_args=())(_sample_on_gpu)
+
+
+@_sample_compiled.register_fake
+def _(x_BN: Tensor, y_BN: Tensor, z_BN: Tensor, nearest_BN: Tensor, start_B1: Tensor, count: int) -> Tensor:
+    return start_B1.new_empty(len(start_B1), count)
+
+
+def _squared_distance(planes: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    (x, y, z), (other_x, other_y, other_z) = planes, others
+    return (x - other_x).square_().add_((y - other_y).square_()).add_((z - other_z).square_())
 
 
 def reduce_points(
