@@ -1,4 +1,4 @@
-"""Nearest neighbors, by the full distance matrix and top-k.
+"""Nearest neighbors, by the full distance matrix and top-k; on NVIDIA GPUs by a Triton kernel.
 
 B clouds, N points, Q queries, K neighbors, C channels
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from crossjepa.ops.triton_knn import MOST_NEIGHBORS, MOST_POINTS, neighbors_with_triton
 
 
 def gather_points(values_BNC: Tensor, index: Tensor) -> Tensor:
@@ -42,13 +44,49 @@ def nearest_neighbors(
         distance_BQK: (B, Q, K) Euclidean distances.
         index_BQK: (B, Q, K) int64 indices into the points.
     """
+    count = min(count, points_BN3.shape[1])
+    if queries_BQ3.device.type == "cuda" and not torch.compiler.is_exporting():
+        find = _find_compiled if torch.compiler.is_compiling() else _find_on_gpu
+        index_BQK = find(queries_BQ3, points_BN3, count, mask_BN)
+        difference_BQK3 = queries_BQ3.unsqueeze(2) - gather_points(points_BN3, index_BQK)
+        return torch.linalg.vector_norm(difference_BQK3, dim=-1), index_BQK
     # By differences: the matrix-product form loses digits for clouds far from the origin.
     distance_BQN = torch.cdist(queries_BQ3, points_BN3, compute_mode="donot_use_mm_for_euclid_dist")
+    return _take_nearest(distance_BQN, count, mask_BN)
+
+
+def _take_nearest(distance_BQN: Tensor, count: int, mask_BN: Tensor | None) -> tuple[Tensor, Tensor]:
     if mask_BN is not None:
         distance_BQN = distance_BQN.masked_fill(~mask_BN[:, None, :], torch.inf)
-    distance_BQK, index_BQK = distance_BQN.topk(min(count, points_BN3.shape[1]), dim=-1, largest=False)
+    distance_BQK, index_BQK = distance_BQN.topk(count, dim=-1, largest=False)
     if mask_BN is not None:
         missing_BQK = torch.isinf(distance_BQK)
         index_BQK = torch.where(missing_BQK, index_BQK[..., :1], index_BQK)
         distance_BQK = torch.where(missing_BQK, distance_BQK[..., :1], distance_BQK)
     return distance_BQK, index_BQK
+
+
+def _find_on_gpu(
+    queries_BQ3: Tensor, points_BN3: Tensor, count: int, mask_BN: Tensor | None = None
+) -> Tensor:
+    """Returns the (B, Q, K) int64 indices of the nearest points."""
+    queries_BQ3, points_BN3 = queries_BQ3.detach(), points_BN3.detach()
+    is_small = points_BN3.shape[1] <= MOST_POINTS and count <= MOST_NEIGHBORS
+    if is_small and queries_BQ3.dtype == points_BN3.dtype == torch.float32:
+        index_BQK = neighbors_with_triton(queries_BQ3, points_BN3, count, mask_BN)
+        if index_BQK is not None:
+            return index_BQK
+    # torch.cdist in this mode starts one block of threads per pair of points on a GPU.
+    distance_BQN = torch.zeros((), device=points_BN3.device)
+    for query_BQ, point_BN in zip(queries_BQ3.unbind(-1), points_BN3.unbind(-1), strict=True):
+        distance_BQN = (query_BQ.unsqueeze(2) - point_BN.unsqueeze(1)).square_().add_(distance_BQN)
+    return _take_nearest(distance_BQN, count, mask_BN)[1]
+
+
+# `torch.compile` calls it as one operator and does not look inside.
+_find_compiled = torch.library.custom_op("crossjepa::nearest_points", mutates_args=())(_find_on_gpu)
+
+
+@_find_compiled.register_fake
+def _(queries_BQ3: Tensor, points_BN3: Tensor, count: int, mask_BN: Tensor | None = None) -> Tensor:
+    return queries_BQ3.new_empty((*queries_BQ3.shape[:2], count), dtype=torch.int64)

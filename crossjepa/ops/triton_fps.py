@@ -14,22 +14,18 @@ B clouds, N points, G sampled points
 from __future__ import annotations
 
 import functools
-import logging
-import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from crossjepa.ops._triton import try_triton
+
 if TYPE_CHECKING:
     import triton.language as tl
 
-logger = logging.getLogger(__name__)
-
 REGISTER_POINTS = 8192
 _CHUNK = 1024  # points per program where a cloud is split
-_BROKEN = threading.Event()
 
 
 def sample_with_triton(
@@ -46,31 +42,12 @@ def sample_with_triton(
 
     Returns:
         (B, G) int64 indices; None if the environment variable CROSSJEPA_TRITON is 0, or if Triton is missing
-        or fails, which is logged once.
+        or has failed, which is logged once.
     """
-    # What AMD's compiler contracts has not been looked at, and it decides whether the picks are the same.
-    if os.environ.get("CROSSJEPA_TRITON") == "0" or _BROKEN.is_set() or torch.version.hip:
-        return None
     if count <= 1 or not len(start_B1):
         return start_B1.repeat(1, count)
-    try:
-        with torch.cuda.device(nearest_BN.get_device()):
-            launch = _in_one_launch if nearest_BN.shape[1] <= REGISTER_POINTS else _round_by_round
-            return launch(planes, nearest_BN, start_B1, count)
-    except torch.OutOfMemoryError:
-        raise
-    except (
-        Exception
-    ) as error:  # no Triton, no C compiler, a GPU that it does not know: torch can still answer
-        _BROKEN.set()
-        reason = str(error).strip().splitlines()
-        logger.warning(
-            "farthest point sampling runs without Triton, which is slower (%s: %s); "
-            "CROSSJEPA_TRITON=0 turns this message off",
-            type(error).__name__,
-            reason[0] if reason else "no message",
-        )
-        return None
+    launch = _in_one_launch if nearest_BN.shape[1] <= REGISTER_POINTS else _round_by_round
+    return try_triton(lambda: launch(planes, nearest_BN, start_B1, count), nearest_BN.get_device())
 
 
 def _in_one_launch(

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from crossjepa.ops import farthest_point_sampling
 from crossjepa.ops.triton_fps import sample_with_triton
-from tests.conftest import REPOSITORY
 from tests.helpers.clouds import cloud
+from tests.helpers.interpreter import run_python, why_not_interpreted
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 # Clouds, points, picks.
 SHAPES = [(512, 1024, 64), (512, 512, 32), (64, 2048, 1024), (4, 8192, 1024), (2, 100_000, 1024)]
 
 
-def why_not_interpreted() -> str:
-    try:
-        version = importlib.metadata.version("triton")
-    except importlib.metadata.PackageNotFoundError:
-        return "Triton is not installed"
-    is_old = tuple(map(int, version.split(".")[:2])) < (3, 7)
-    if is_old and np.lib.NumpyVersion(np.__version__) >= "2.4.0":
-        return f"the interpreter of Triton {version} does not work with NumPy {np.__version__}"
-    return ""
-
-
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    before = {name: value for name, value in os.environ.items() if not name.startswith("TRITON")}
-    return subprocess.run(
-        [sys.executable, *arguments], env={**before, **environment}, cwd=REPOSITORY,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(why_not_interpreted() != "", reason=why_not_interpreted())
 def test_kernels_take_the_same_points_as_torch() -> None:
-    result = run_python("-W", "ignore", "-m", "tests.helpers.interpret_fps", TRITON_INTERPRET="1")
+    result = run_python("-W", "ignore", "-m", "tests.helpers.interpret_kernels", "fps", TRITON_INTERPRET="1")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert len(lines) > 50
@@ -71,7 +47,7 @@ def test_triton_that_is_missing_or_broken_is_logged_once(state: str, tmp_path: P
     (tmp_path / "triton.py").write_text("raise OSError('libtriton.so: cannot open shared object file')\n")
     result = run_python("-c", SAMPLE_TWICE, "missing" if state == "missing" else str(tmp_path))
     assert (result.returncode, result.stdout) == (0, "None\nNone\n"), result.stderr
-    assert result.stderr.count("farthest point sampling runs without Triton") == 1
+    assert result.stderr.count("computed without Triton") == 1
     assert ("libtriton.so" in result.stderr) == (state == "broken")
 
 
