@@ -45,8 +45,8 @@ def farthest_point_sampling(points_BN3: Tensor, count: int, mask_BN: Tensor | No
     start_B1 = start_BN.argmax(dim=1, keepdim=True)
     if x_BN.device.type != "cuda" or x_BN.dtype != torch.float32 or torch.compiler.is_exporting():
         return _sample_with_torch(x_BN, y_BN, z_BN, nearest_BN, start_B1, count)
-    sample = _sample_compiled if torch.compiler.is_compiling() else _sample_on_gpu
-    return sample(x_BN, y_BN, z_BN, nearest_BN, start_B1, count)
+    picks_BG: Tensor = _sample_operator(x_BN, y_BN, z_BN, nearest_BN, start_B1, count)
+    return picks_BG
 
 
 def _sample_with_torch(
@@ -73,11 +73,11 @@ def _sample_on_gpu(
     return picks_BG
 
 
-# `torch.compile` calls it as one operator and does not look inside.
-_sample_compiled = torch.library.custom_op("crossjepa::farthest_points", mutates_args=())(_sample_on_gpu)
+# An operator, so that `torch.compile` and tensors without content do not look inside.
+_sample_operator = torch.library.custom_op("crossjepa::farthest_points", mutates_args=())(_sample_on_gpu)
 
 
-@_sample_compiled.register_fake
+@_sample_operator.register_fake
 def _(x_BN: Tensor, y_BN: Tensor, z_BN: Tensor, nearest_BN: Tensor, start_B1: Tensor, count: int) -> Tensor:
     return start_B1.new_empty(len(start_B1), count)
 

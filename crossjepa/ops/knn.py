@@ -46,8 +46,7 @@ def nearest_neighbors(
     """
     count = min(count, points_BN3.shape[1])
     if queries_BQ3.device.type == "cuda" and not torch.compiler.is_exporting():
-        find = _find_compiled if torch.compiler.is_compiling() else _find_on_gpu
-        index_BQK = find(queries_BQ3, points_BN3, count, mask_BN)
+        index_BQK = _find_operator(queries_BQ3.detach(), points_BN3.detach(), count, mask_BN)
         difference_BQK3 = queries_BQ3.unsqueeze(2) - gather_points(points_BN3, index_BQK)
         return torch.linalg.vector_norm(difference_BQK3, dim=-1), index_BQK
     # By differences: the matrix-product form loses digits for clouds far from the origin.
@@ -70,7 +69,6 @@ def _find_on_gpu(
     queries_BQ3: Tensor, points_BN3: Tensor, count: int, mask_BN: Tensor | None = None
 ) -> Tensor:
     """Returns the (B, Q, K) int64 indices of the nearest points."""
-    queries_BQ3, points_BN3 = queries_BQ3.detach(), points_BN3.detach()
     is_small = points_BN3.shape[1] <= MOST_POINTS and count <= MOST_NEIGHBORS
     if is_small and queries_BQ3.dtype == points_BN3.dtype == torch.float32:
         index_BQK = neighbors_with_triton(queries_BQ3, points_BN3, count, mask_BN)
@@ -83,10 +81,10 @@ def _find_on_gpu(
     return _take_nearest(distance_BQN, count, mask_BN)[1]
 
 
-# `torch.compile` calls it as one operator and does not look inside.
-_find_compiled = torch.library.custom_op("crossjepa::nearest_points", mutates_args=())(_find_on_gpu)
+# An operator, so that `torch.compile` and tensors without content do not look inside.
+_find_operator = torch.library.custom_op("crossjepa::nearest_points", mutates_args=())(_find_on_gpu)
 
 
-@_find_compiled.register_fake
+@_find_operator.register_fake
 def _(queries_BQ3: Tensor, points_BN3: Tensor, count: int, mask_BN: Tensor | None = None) -> Tensor:
     return queries_BQ3.new_empty((*queries_BQ3.shape[:2], count), dtype=torch.int64)

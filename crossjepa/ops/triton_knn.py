@@ -45,11 +45,11 @@ def neighbors_with_triton(
         index_BQK = torch.empty((batch, queries, count), dtype=torch.int64, device=points_BN3.device)
         if not index_BQK.numel():
             return index_BQK
-        rows_BN3 = points_BN3.detach().contiguous()
+        rows_BN3 = points_BN3.contiguous()
         real_BN = rows_BN3 if mask_BN is None else mask_BN.float().contiguous()
         block = max(32, 1 << (points - 1).bit_length())
         _kernel()[(batch * queries,)](
-            queries_BQ3.detach().contiguous(), rows_BN3, real_BN, index_BQK, queries, points, count,
+            queries_BQ3.contiguous(), rows_BN3, real_BN, index_BQK, queries, points, count,
             masked=mask_BN is not None, block=block, num_warps=max(block // 1024, 1), enable_fp_fusion=False,
         )  # fmt: skip
         return index_BQK

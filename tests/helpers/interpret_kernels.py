@@ -1,7 +1,7 @@
 """Compares Triton kernels, in Triton's interpreter, with torch.
 
-Run as a module with `fps` or `knn`, and with TRITON_INTERPRET=1, which Triton reads when it is imported; prints
-one line per case.
+Run as a module with `fps` or `knn`, and with TRITON_INTERPRET=1, which Triton reads when it is imported. It
+prints one line per case.
 
 B clouds, N points, Q queries, K neighbors
 """
