@@ -4,7 +4,7 @@ from crossjepa.datasets.cameras import POSE_FIELDS
 from crossjepa.hashing import recipe_hash
 from crossjepa.train.cache.arrays import FloatRows, from_bfloat16, to_bfloat16
 from crossjepa.train.cache.build import default_workers, make_cache
-from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, Views, open_cache
+from crossjepa.train.cache.cache import ARRAYS, HISTOGRAM_BINS, Cache, Cameras, Views, open_cache
 from crossjepa.train.cache.dense import DenseConfig
 from crossjepa.train.cache.join import join_teachers
 from crossjepa.train.cache.layout import finish_cache, start_cache
@@ -19,6 +19,7 @@ __all__ = [
     "Cache",
     "CacheConfig",
     "CacheReport",
+    "Cameras",
     "DenseConfig",
     "FloatRows",
     "Views",

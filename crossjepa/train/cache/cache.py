@@ -29,6 +29,18 @@ DENSE_ROW_ARRAYS, BASIS = ("dense", "dense_seen"), "dense_basis"
 SOURCES = "sources"
 
 
+class Cameras(NamedTuple):
+    """What is known of some views of some objects before the teacher sees them.
+
+    Attributes:
+        poses_BV5: (B, V, 5) float32, see `Cache`.
+        histograms_BVH: (B, V, 48) float32 color histograms.
+    """
+
+    poses_BV5: NDArray[np.float32]
+    histograms_BVH: NDArray[np.float32]
+
+
 class Views(NamedTuple):
     """Some views of some objects.
 
@@ -128,18 +140,25 @@ class Cache:
         """Returns the (B, P, 3) float32 points of some objects."""
         return self.points_SP3[row_B].astype(np.float32)
 
-    def embeddings_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the (B, V, D) float32 embeddings of some objects."""
-        return self.embeddings_SVD[row_B]
+    def embeddings_of(
+        self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Returns the (B, V, D) float32 embeddings of the chosen views of some objects, by default all."""
+        return self.embeddings_SVD[self._index(row_B, view_BV)]
+
+    def cameras_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Cameras:
+        """Returns poses and histograms of the chosen views of some objects, by default all."""
+        index = self._index(row_B, view_BV)
+        return Cameras(
+            self.poses_SV5[index].astype(np.float32), self.histograms_SVH[index].astype(np.float32)
+        )
 
     def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
         """Returns the chosen views of some objects, by default all."""
-        index = (row_B[:, None], np.arange(self.views) if view_BV is None else view_BV)
-        return Views(
-            self.poses_SV5[index].astype(np.float32),
-            self.histograms_SVH[index].astype(np.float32),
-            self.embeddings_SVD[index],
-        )
+        return Views(*self.cameras_of(row_B, view_BV), self.embeddings_of(row_B, view_BV))
+
+    def _index(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None) -> tuple[Any, Any]:
+        return row_B[:, None], np.arange(self.views) if view_BV is None else view_BV
 
     def seen_of(self, row_B: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Returns (B, K) bool: whether any view sees the points with dense targets of some objects."""

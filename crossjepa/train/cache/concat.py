@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossjepa.train.cache import Cache, Views, open_cache
+from crossjepa.train.cache import Cache, Cameras, Views, open_cache
 
 # Reads rows from one cache; the mask tells which of the requested objects they are.
 Read = Callable[[Cache, NDArray[np.int64], NDArray[np.bool_]], Sequence[NDArray[Any]]]
@@ -59,9 +59,16 @@ class JoinedCaches:
         )
         return points_BP3
 
-    def embeddings_of(self, row_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the (B, V, D) float32 embeddings of some objects."""
-        (embeddings_BVD,) = self._gather(row_B, lambda cache, own_B, _: [cache.embeddings_of(own_B)])
+    def embeddings_of(
+        self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Returns the (B, V, D) float32 embeddings of the chosen views of some objects, by default all."""
+        (embeddings_BVD,) = self._gather(
+            row_B,
+            lambda cache, own_B, at_B: [
+                cache.embeddings_of(own_B, None if view_BV is None else view_BV[at_B])
+            ],
+        )
         return embeddings_BVD
 
     def seen_of(self, row_B: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -75,13 +82,17 @@ class JoinedCaches:
         (dense_BQC,) = self._gather(row_B, lambda cache, own_B, at_B: [cache.dense_of(own_B, point_BQ[at_B])])
         return dense_BQC
 
+    def cameras_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Cameras:
+        """Returns poses and histograms of the chosen views of some objects, by default all."""
+
+        def read(cache: Cache, own_B: NDArray[np.int64], at_B: NDArray[np.bool_]) -> Cameras:
+            return cache.cameras_of(own_B, None if view_BV is None else view_BV[at_B])
+
+        return Cameras(*self._gather(row_B, read))
+
     def views_of(self, row_B: NDArray[np.int64], view_BV: NDArray[np.int64] | None = None) -> Views:
         """Returns the chosen views of some objects, by default all."""
-
-        def read(cache: Cache, own_B: NDArray[np.int64], at_B: NDArray[np.bool_]) -> Views:
-            return cache.views_of(own_B, None if view_BV is None else view_BV[at_B])
-
-        return Views(*self._gather(row_B, read))
+        return Views(*self.cameras_of(row_B, view_BV), self.embeddings_of(row_B, view_BV))
 
     def _gather(self, row_B: NDArray[np.int64], read: Read) -> list[NDArray[Any]]:
         """Reads from every cache its share of the rows and restores the requested order."""

@@ -19,6 +19,7 @@ from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.common.rng import CloudRng
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.dense import check_dense, choose_points
+from crossjepa.train.pretrain.embedding_rows import embedding_rows
 from crossjepa.train.pretrain.placement import Augmented, draw_motion, normalize
 from crossjepa.train.pretrain.scans import Scanner, scan
 
@@ -55,13 +56,27 @@ class Batch(NamedTuple):
     mask_BN: Tensor | None = None
     other_mask_BN: Tensor | None = None
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device | str) -> Batch:
         """Returns the batch on a device."""
         moved: dict[str, Any] = {
             name: part if part is None else part.to(device, non_blocking=True)
             for name, part in self._asdict().items()
         }
         return Batch(**moved)
+
+
+class Prepared(NamedTuple):
+    """A batch that still lacks its embeddings, which are many and need no preparation.
+
+    Attributes:
+        batch: the batch, with embeddings of width 0.
+        row_B: (B,) rows of the cache.
+        view_BV: (B, V) views of each.
+    """
+
+    batch: Batch
+    row_B: Tensor
+    view_BV: Tensor
 
 
 def divide(batch: Batch, parts: int) -> list[Batch]:
@@ -117,11 +132,21 @@ class Batches:
         if config.loss.dense_weight:
             check_dense(cache, config.loss.dense_points)
         self.cache, self.config, self.rank, self.world, self.device = cache, config, rank, world, device
+        self.embeddings = embedding_rows(cache, torch.device(device))
         self.steps_per_epoch = len(self.train_rows) // data.batch_size
         self.steps = config.run.steps or config.run.epochs * self.steps_per_epoch
 
     def __call__(self, step: int) -> Batch:
         """Returns this process's part of the batch of a step."""
+        return self.complete(self.prepare(step))
+
+    def complete(self, prepared: Prepared) -> Batch:
+        """Moves a batch to the device and adds the embeddings of its views."""
+        batch, row_B, view_BV = prepared
+        return batch.to(self.device)._replace(embeddings_BVD=self.embeddings(row_B, view_BV))
+
+    def prepare(self, step: int) -> Prepared:
+        """Samples and augments the clouds of a step, as any process may do for another."""
         batch_size, seed = self.config.data.batch_size, self.config.run.seed
         epoch, number = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([seed, _ORDER, epoch]).permutation(self.train_rows)
@@ -141,7 +166,7 @@ class Batches:
         """
         row_B = self.held_out_rows[start:stop]
         even = np.random.default_rng([0, _STEP, start]).random() < self.config.data.even_probability
-        return self._assemble(row_B, count, even, (0, _HELD_OUT), None)
+        return self.complete(self._assemble(row_B, count, even, (0, _HELD_OUT), None))
 
     def _assemble(
         self,
@@ -150,14 +175,14 @@ class Batches:
         even: bool,
         key: tuple[int, ...],
         other_key: tuple[int, ...] | None,
-    ) -> Batch:
+    ) -> Prepared:
         """Samples and augments clouds; the keys, with the number of the row, seed their random numbers."""
         data, cache = self.config.data, self.cache
         # Farthest point sampling of a batch takes seconds on a CPU, so points go to the device as stored.
         stored_BP3 = torch.from_numpy(cache.points_of(row_B)).to(self.device)
         rng = _rng(row_B, key)
-        order_BV = rng.uniform(cache.views).argsort(dim=1)
-        views = cache.views_of(row_B, order_BV[:, : data.views_per_step].numpy())
+        view_BV = rng.uniform(cache.views).argsort(dim=1)[:, : data.views_per_step]
+        views = cache.cameras_of(row_B, view_BV.numpy())
         pose_BV5 = torch.from_numpy(views.poses_BV5).to(self.device)
         azimuth_BV, elevation_BV = torch.deg2rad(pose_BV5[..., 0]), torch.deg2rad(pose_BV5[..., 1])
         pose_BV3 = torch.stack([azimuth_BV, elevation_BV, pose_BV5[..., 3]], dim=-1)
@@ -177,18 +202,19 @@ class Batches:
         other = sample(_rng(row_B, other_key), other_key) if other_key else cloud
         queries = self.config.loss.dense_points if self.config.loss.dense_weight else 0
         dense = choose_points(cache, row_B, stored_BP3, queries, _rng(row_B, (*key, _DENSE)))
-        return Batch(
+        batch = Batch(
             cloud.points_BN3,
             other.points_BN3,
             cloud.pose_BV3,
             torch.from_numpy(views.histograms_BVH).to(self.device),
-            torch.from_numpy(views.embeddings_BVD).to(self.device),
+            pose_BV3[..., :0],
             cloud.placement.apply(dense.points_BQ3),
             dense.targets_BQK,
             dense.seen_BQ,
             cloud.mask_BN,
             other.mask_BN,
         )
+        return Prepared(batch, torch.from_numpy(row_B), view_BV)
 
 
 def _rng(row_B: NDArray[np.int64], key: tuple[int, ...]) -> CloudRng:

@@ -265,6 +265,8 @@ class RunOptions(Checked):
         keep: checkpoints to keep.
         stop_after: steps after which this process ends, to be resumed later; 0 for none.
         device: torch device; by default a GPU if there is one.
+        workers: processes that prepare batches ahead of time, on CPUs. By default one per CPU, up to 16, if
+            the device is a GPU; none if it is the CPU itself.
         progress: show a bar with the time left, the loss and the samples per second.
         tensorboard: also log to TensorBoard.
         wandb: W&B project to log to as well.
@@ -276,6 +278,7 @@ class RunOptions(Checked):
     keep: int = 3
     stop_after: Natural = 0
     device: str | None = None
+    workers: Annotated[int | None, Limit(lambda value: value is None or value >= 0, "at least 0")] = None
     progress: bool = True
     tensorboard: bool = False
     wandb: str = ""

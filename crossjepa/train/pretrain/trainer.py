@@ -5,6 +5,7 @@ B clouds, V views, D teacher width, M objects of the cache
 
 import logging
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -21,12 +22,13 @@ from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint, save
 from crossjepa.train.common.distributed import Process, all_mean, process_group, sync_batch_norms
 from crossjepa.train.common.loggers import RunLog
 from crossjepa.train.common.optim import Rate, learning_rate, refuse_infinite
-from crossjepa.train.pretrain.batches import Batch, Batches, divide
+from crossjepa.train.pretrain.batches import Batch, Batches, Prepared, divide
 from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.model import PretrainModel
 from crossjepa.train.pretrain.moving_average import make_average
 from crossjepa.train.pretrain.online_probe import ProbeData, encode_all, probe
 from crossjepa.train.pretrain.optimizers import make_optimizers
+from crossjepa.train.pretrain.prefetch import prepared_steps
 from crossjepa.train.pretrain.recipes import check_recipe
 from crossjepa.train.pretrain.targets import Targets
 from crossjepa.train.pretrain.weight_transfer import describe_predictor, init_weights
@@ -120,9 +122,10 @@ class Trainer:
         last = min(self.steps, self.step + options.stop_after) if options.stop_after else self.steps
         self.model.train()
         sinks: Any = {"tensorboard": options.tensorboard, "wandb": options.wandb}
+        prepared = prepared_steps(self.batches, self.process, self.step, last, options.workers)
         with RunLog(self.run, self.step, **sinks) if main else nullcontext() as log, self._bar() as bar:
             for step in range(self.step, last):
-                figures = self.update(step)
+                figures = self.update(step, prepared)
                 self.step = step + 1
                 ended = self.step == last
                 self.meter.rows.append(figures)
@@ -142,8 +145,12 @@ class Trainer:
                 if main and (self.step % options.save_every == 0 or ended):
                     self.save()
 
-    def update(self, step: int) -> dict[str, float]:
+    def update(self, step: int, prepared: Iterator[Prepared] | None = None) -> dict[str, float]:
         """Takes one optimizer step.
+
+        Args:
+            step: number of the step, from 0.
+            prepared: gives the prepared batch of the step; by default it is prepared here.
 
         Returns:
             The losses over all processes, the seconds of the step, and those that this process spent on data.
@@ -153,7 +160,7 @@ class Trainer:
                 parameter has changed.
         """
         started = time.perf_counter()
-        batch = self.batches(step)
+        batch = self.batches.complete(next(prepared) if prepared else self.batches.prepare(step))
         data_seconds = time.perf_counter() - started
         self.model.encoder.config = self.config.encoder_at(step / self.steps)
         if self.model.encoder_is_frozen and step >= self.config.run.frozen_steps:
