@@ -134,8 +134,10 @@ def test_the_network_can_be_captured_as_a_graph(
         with torch.inference_mode():
             eager = network(batch_BN3)
         torch.cuda.synchronize()
-        assert torch.equal(captured.pooled, eager.pooled)
-        assert torch.equal(captured.tokens, eager.tokens)
+        # Within a graph, cuBLAS may sum in another order.
+        tolerance = 1e-6 if dtype == torch.float32 else 5e-3
+        assert relative_error(captured.pooled, eager.pooled) < tolerance
+        assert relative_error(captured.tokens, eager.tokens) < tolerance
 
 
 @needs_gpu

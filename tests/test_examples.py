@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,27 @@ def test_speed_benchmark_prints_every_part() -> None:
     output = run("examples/benchmarks/encode_speed.py", "--batch-size", "2", "--threads", "1")
     for part in ("read files", "preprocess", "FPS and kNN", "patch embedding", "transformer", "matmul peak"):
         assert part in output
+
+
+@pytest.mark.slow
+def test_gpu_benchmark_can_be_tried_out_on_a_cpu(tmp_path: Path) -> None:
+    words = (
+        "--device",
+        "cpu",
+        "--minutes",
+        "0.05",
+        "--teacher-width",
+        "16",
+        "-o",
+        str(tmp_path / "found.json"),
+    )
+    output = run(
+        "examples/benchmarks/gpu.py", *words, "--only", "parity", "network", "pretraining", "rendering"
+    )
+    assert output.splitlines()[-1] == "  sections that failed: none"
+    found = json.loads((tmp_path / "found.json").read_text())
+    rows = {row["what"]: row for row in found["parity"]}
+    assert rows["features, float32"]["largest"] < 1e-6
+    assert rows["FPS 64 of 1024, share equal"]["largest"] == 1
+    assert all(row["clouds/s"] > 0 for row in found["network"])
+    assert len(found["pretraining"]) == 4

@@ -53,18 +53,20 @@ def make_trainer(config: PretrainConfig, run: Path, device: str) -> Trainer:
         return Trainer(config, run, process, replace(QUIET, device=device))
 
 
-def assert_same_losses(config: PretrainConfig, folder: Path) -> None:
+def assert_same_losses(config: PretrainConfig, folder: Path, tolerance: float = 2e-4) -> None:
     """The first step on clouds that the device has sampled itself; later ones have other weights."""
     lines = [make_trainer(config, folder / name, name).update(0) for name in ("cpu", DEVICE)]
     names = [name for name in lines[0] if name.endswith("loss")]
     assert names
     for name in names:
-        assert lines[1][name] == pytest.approx(lines[0][name], rel=2e-4, abs=1e-6), name
+        assert lines[1][name] == pytest.approx(lines[0][name], rel=tolerance, abs=1e-6), name
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_losses_of_a_step(name: str, config: PretrainConfig, tmp_path: Path) -> None:
-    assert_same_losses(config.change(precision="float32", **RECIPES[name]), tmp_path)
+    # Of scans, the rounding of a depth decides whether a point is seen.
+    tolerance = 2e-2 if name == "scans" else 2e-4
+    assert_same_losses(config.change(precision="float32", **RECIPES[name]), tmp_path, tolerance)
 
 
 def test_the_losses_of_a_step_with_dense_targets_and_two_teachers(
