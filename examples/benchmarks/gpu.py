@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import gpu_network as network
@@ -62,16 +63,19 @@ def main() -> int:
     )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--minutes", type=float, default=4.0, help="about how long it may take")
-    parser.add_argument("--teacher", nargs="*", type=Path, default=[], help="ARCHITECTURE.safetensors")
+    parser.add_argument(
+        "--teacher", nargs="*", type=Path, default=[], help="ARCHITECTURE.safetensors, or folders of them"
+    )
     parser.add_argument("--teacher-width", type=int, default=3504)
     parser.add_argument(
         "--only", nargs="*", default=[], help="names of sections; the card is always measured"
     )
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
+    given = [sorted(path.glob("*.safetensors")) if path.is_dir() else [path] for path in options.teacher]
     bench = Bench(torch.device(options.device), options.minutes, options.output)
     failed = []
-    for name, section in sections(options.teacher, options.teacher_width):
+    for name, section in sections(list(chain(*given)), options.teacher_width):
         if options.only and name not in ("card", *options.only):
             continue
         if bench.elapsed > 60 * options.minutes + 20:

@@ -146,9 +146,18 @@ def measured(bench: Bench, step: Step, batch: int, half: bool) -> tuple[float | 
 
 def teachers(bench: Bench, files: list[Path]) -> None:
     """Measures teachers: as a cache uses them, and their networks alone."""
+    import timm
+
     columns = ("teacher, batch", "embed/s", "float32/s", "bf16/s")
     bench.table("teachers", "views of 224 x 224 pixels per second", *columns)
     rates = bench.results.setdefault("teacher views/s", {})
+    paper = timm.create_model(PAPER_TEACHER, pretrained=False, img_size=224, num_classes=0)
+    paper = paper.eval().to(bench.device)
+    for batch in (8, 128) if bench.on_gpu else (1,):
+        float32, bfloat16 = network_rates(bench, paper, batch)
+        bench.row(f"{PAPER_TEACHER}, {batch}", None, float32, bfloat16)
+        rates[PAPER_TEACHER] = max(rates.get(PAPER_TEACHER, 0.0), bfloat16)
+    del paper
     for path in files:
         teacher = Teacher(str(path), 224, str(bench.device), embedding="layers")
         for batch in (8, 128) if bench.on_gpu else (2,):
@@ -157,14 +166,6 @@ def teachers(bench: Bench, files: list[Path]) -> None:
             bench.row(f"{path.stem}, {batch}", embed, *network_rates(bench, teacher.model, batch))
             rates[path.stem] = max(rates.get(path.stem, 0.0), embed)
         del teacher
-    import timm
-
-    paper = timm.create_model(PAPER_TEACHER, pretrained=False, img_size=224, num_classes=0)
-    paper = paper.eval().to(bench.device)
-    for batch in (8, 128) if bench.on_gpu else (1,):
-        float32, bfloat16 = network_rates(bench, paper, batch)
-        bench.row(f"{PAPER_TEACHER}, {batch}", None, float32, bfloat16)
-        rates[PAPER_TEACHER] = max(rates.get(PAPER_TEACHER, 0.0), bfloat16)
 
 
 @torch.inference_mode()
