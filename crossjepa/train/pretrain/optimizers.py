@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from crossjepa.train.common.muon import StackedMuon
 from crossjepa.train.common.optim import Optimizers
 from crossjepa.train.pretrain.config import PretrainConfig
 
@@ -43,7 +44,8 @@ def make_optimizers(model: nn.Module, config: PretrainConfig) -> Optimizers:
     adamw = torch.optim.AdamW(groups, lr=optim.learning_rate, fused=True)
     if not inner:
         return Optimizers(adamw)
-    muon = torch.optim.Muon(
+    kind = StackedMuon if inner[0].device.type == "cuda" else torch.optim.Muon
+    muon = kind(
         inner, lr=optim.learning_rate, weight_decay=optim.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
     return Optimizers(muon, adamw)
