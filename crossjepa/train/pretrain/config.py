@@ -27,6 +27,9 @@ from crossjepa.train.pretrain.augment_config import AugmentSection
 TargetScaling = Literal["standardize", "whiten", "center", "none"]
 ContrastWith = Literal["batch", "cache"]
 OptimizerName = Literal["adamw", "muon"]
+Workers = Annotated[
+    int | Literal["auto"], Limit(lambda value: value == "auto" or value >= 0, "at least 0, or 'auto'")
+]
 
 
 @dataclass(frozen=True)
@@ -265,8 +268,8 @@ class RunOptions(Checked):
         keep: checkpoints to keep.
         stop_after: steps after which this process ends, to be resumed later; 0 for none.
         device: torch device; by default a GPU if there is one.
-        workers: processes that prepare batches ahead of time, on CPUs. By default one per CPU, up to 16, if
-            the device is a GPU; none if it is the CPU itself.
+        workers: processes that prepare batches ahead of time, on CPUs; "auto" for one per CPU, up to 16, if
+            the device is a GPU, and none if it is the CPU itself.
         progress: show a bar with the time left, the loss and the samples per second.
         tensorboard: also log to TensorBoard.
         wandb: W&B project to log to as well.
@@ -278,7 +281,7 @@ class RunOptions(Checked):
     keep: int = 3
     stop_after: Natural = 0
     device: str | None = None
-    workers: Annotated[int | None, Limit(lambda value: value is None or value >= 0, "at least 0")] = None
+    workers: Workers = "auto"
     progress: bool = True
     tensorboard: bool = False
     wandb: str = ""

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from crossjepa.train.cache.concat import open_caches
 from crossjepa.train.common.distributed import Process
 from crossjepa.train.pretrain.batches import Batches, Prepared
-from crossjepa.train.pretrain.config import PretrainConfig
+from crossjepa.train.pretrain.config import PretrainConfig, Workers
 
 MOST_WORKERS = 16
 
@@ -39,7 +39,7 @@ class PreparedSteps(Dataset[Prepared]):
 
 
 def prepared_steps(
-    batches: Batches, process: Process, first: int, last: int, workers: int | None
+    batches: Batches, process: Process, first: int, last: int, workers: Workers
 ) -> Iterator[Prepared]:
     """Yields the prepared batches of steps, in their order.
 
@@ -48,9 +48,9 @@ def prepared_steps(
         process: this process among those of the run.
         first: number of the first step.
         last: number after the last step.
-        workers: processes that prepare batches ahead of time; 0 for none, None for `default_workers`.
+        workers: processes that prepare batches ahead of time; 0 for none, "auto" for `default_workers`.
     """
-    workers = default_workers(process.device) if workers is None else workers
+    workers = default_workers(process.device) if workers == "auto" else workers
     if not workers:
         yield from (batches.prepare(step) for step in range(first, last))
         return
