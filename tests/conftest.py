@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,12 @@ def client(hub: HubServer, tmp_path: Path) -> Client:
 def content(tmp_path: Path) -> dict[str, bytes | None]:
     """The files of `make_encoder()`."""
     return saved_files(make_encoder(), tmp_path / "published")
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trains as where matplotlib is not installed: to draw curves takes longer than to train small models."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
 
 
 @pytest.fixture(autouse=True)

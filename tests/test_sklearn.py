@@ -21,6 +21,7 @@ from tests.helpers.finetune_data import NAMES, surface, write_folder
 
 base = pytest.importorskip("sklearn.base")
 exceptions = pytest.importorskip("sklearn.exceptions")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_the_log_is_true_after_every_line(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
 
 
+@pytest.mark.usefixtures("pictures")
 def test_curves_are_drawn_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(loggers, "SECONDS_BETWEEN_PICTURES", 0.0)
@@ -65,6 +66,7 @@ def test_curves_are_drawn_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_run_that_breaks_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> None:
     broken = config.change(learning_rate=1e30, optimizer="adamw", warmup_steps=0)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):

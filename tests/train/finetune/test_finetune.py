@@ -94,6 +94,7 @@ def test_one_command_from_a_folder_to_names(
     assert encoder.model_config.provenance["finetuned"]["accuracy"] == result["metrics"]["accuracy"]
 
 
+@pytest.mark.usefixtures("pictures")
 def test_pictures_need_matplotlib_and_nothing_else_does(
     folder: Path, small: FinetuneConfig, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,

@@ -38,6 +38,7 @@ def test_loss_falls(config: PretrainConfig, tmp_path: Path, optimizer: str) -> N
     assert losses(tmp_path)[-1] < 0.7 * losses(tmp_path)[0]
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> None:
     pretrain(config, tmp_path, replace(QUIET, keep=2))
     assert [path.name for path in checkpoints(tmp_path)] == ["step-000000009.pt", "step-000000012.pt"]
@@ -46,6 +47,8 @@ def test_a_run_leaves_its_figures(config: PretrainConfig, tmp_path: Path) -> Non
     assert all(0 < line["held_out_loss"] < 2 for line in lines if "held_out_loss" in line)
     assert all(line["samples_per_second"] > 0 for line in lines if "loss" in line)
     assert json.loads((tmp_path / "config.json").read_text())["size"] == "crossjepa-test"
+    pytest.importorskip("matplotlib")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
