@@ -11,13 +11,12 @@ import torch
 from torch import nn
 
 from crossjepa.train.cache.concat import open_caches
-from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.batches import Batches, divide
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.dry_run import dry_run
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_weights
-from tests.helpers.runs import QUIET, TORCHRUN, command, losses, make_trainer, run_to_the_end
+from tests.helpers.runs import QUIET, losses, make_trainer
 
 
 def test_parts_have_the_clouds_of_the_batch_in_their_order(config: PretrainConfig) -> None:
@@ -71,18 +70,3 @@ def test_parts_must_be_equal(config: PretrainConfig, tmp_path: Path) -> None:
         pretrain(config.change(accumulation_steps=3), tmp_path, QUIET)
     with pytest.raises(ValueError, match="accumulation_steps must be at least 1"):
         config.change(accumulation_steps=0)
-
-
-@pytest.mark.slow
-def test_two_processes_divide_their_shares_alike(config: PretrainConfig, tmp_path: Path) -> None:
-    divided = config.change(
-        accumulation_steps=2, precision="float32", optimizer="adamw", learning_rate=1e-4, ema_decay=0.9
-    )
-    run_to_the_end([*TORCHRUN, *command(divided, tmp_path / "two", "--log-every", "1")])
-    pretrain(divided, tmp_path / "one", replace(QUIET, log_every=1))
-    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-5)
-    one, two = (
-        [line["held_out_loss"] for line in read_log(tmp_path / run) if "held_out_loss" in line]
-        for run in ("one", "two")
-    )
-    np.testing.assert_allclose(one, two, rtol=1e-4)

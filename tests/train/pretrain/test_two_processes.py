@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +12,14 @@ import pytest
 
 from crossjepa.train.cache import open_cache
 from crossjepa.train.common.checkpoint import checkpoints
+from crossjepa.train.common.loggers import read_log
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.trainer import pretrain
 from tests.helpers.ends import assert_same_end
+from tests.helpers.many_runs import pretrain_in_two_processes, run_twice
 from tests.helpers.runs import (
     KILLS,
-    ONE_THREAD,
     QUIET,
     TORCHRUN,
     command,
@@ -31,31 +30,35 @@ from tests.helpers.runs import (
 )
 from tests.helpers.small_cache import make_cache
 
+CHANGES: list[dict[str, object]] = [
+    {},
+    {"points_weight": 0.5, "joint_attention": True, "gradient_checkpointing": True},
+    {"joint_attention": True, "camera_positions": True, "frozen_steps": 4},
+    {"contrast_with": "cache", "target_scaling": "whiten"},
+    {"occupancy_weight": 4.0, "occupancy_nodes": 2},
+    {"accumulation_steps": 2, "ema_decay": 0.9},
+]
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"points_weight": 0.5, "joint_attention": True, "gradient_checkpointing": True},
-        {"joint_attention": True, "camera_positions": True, "frozen_steps": 4},
-        {"contrast_with": "cache", "target_scaling": "whiten"},
-        {"occupancy_weight": 4.0, "occupancy_nodes": 2},
-    ],
-)
+
 @pytest.mark.slow
-def test_two_processes_equal_one_with_the_whole_batch(
-    config: PretrainConfig, tmp_path: Path, changes: dict[str, object]
-) -> None:
+def test_two_processes_equal_one_with_the_whole_batch(config: PretrainConfig, tmp_path: Path) -> None:
     # Slow enough for rounding to stay what it is: AdamW's first steps are signs of gradients.
     slow = config.change(precision="float32", optimizer="adamw", learning_rate=1e-4)
-    same = slow.change(**changes)
-    pretrain(same.change(gradient_checkpointing=False), tmp_path / "one", replace(QUIET, log_every=1))
-    for stop in ("7", "0"):  # the second call resumes where the first stopped
-        words = command(same, tmp_path / "two", "--stop-after", stop, "--log-every", "1")
-        run_to_the_end([*TORCHRUN, *words])
-    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
-    assert len(one) == 12
-    np.testing.assert_allclose(one, two, rtol=1e-5)
+    recipes = {tmp_path / f"two{number}": slow.change(**changes) for number, changes in enumerate(CHANGES)}
+    pretrain_in_two_processes(recipes, stop_after=7)
+    for (two, recipe), changes in zip(recipes.items(), CHANGES, strict=True):
+        one = two.with_name(two.name.replace("two", "one"))
+        pretrain(recipe.change(gradient_checkpointing=False), one, replace(QUIET, log_every=1))
+        assert len(losses(one)) == 12
+        np.testing.assert_allclose(losses(one), losses(two), rtol=1e-5, err_msg=str(changes))
+        if "ema_decay" in changes:
+            found, expected = held_out(two), held_out(one)
+            np.testing.assert_allclose([found[step] for step in expected], [*expected.values()], rtol=1e-4)
+
+
+def held_out(run: Path) -> dict[float, float]:
+    """The logged losses of a run on held-out objects by step."""
+    return {line["step"]: line["held_out_loss"] for line in read_log(run) if "held_out_loss" in line}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="no /proc to find torchrun's workers in")
@@ -88,24 +91,11 @@ def test_both_processes_refuse_a_gradient_that_is_not_finite_in_one(
     cache = open_cache(taught.data.cache, writable=True)
     rows = Batches(cache, taught).train_rows
     cache.embeddings_SVD[int(rows[0])] = np.full(cache.embeddings_SVD.shape[1:], 1e30, np.float32)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    words = [sys.executable, *command(taught, tmp_path / "run")]
-    processes = [
-        subprocess.Popen(
-            words,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**ONE_THREAD, **where, "RANK": rank, "LOCAL_RANK": rank},
-        )
-        for rank in ("0", "1")
-    ]
-    said = [process.communicate()[1] for process in processes]
+    statuses, said = run_twice([sys.executable, *command(taught, tmp_path / "run")])
     reasons = [
         re.findall(r"^crossjepa: error: the norm of the gradient is .*", text, re.MULTILINE) for text in said
     ]
-    assert [process.returncode for process in processes] == [2, 2], said
+    assert statuses == [2, 2], said
     assert len(reasons[0]) == 1
     assert reasons[0] == reasons[1]
     assert not checkpoints(tmp_path / "run")
