@@ -1,4 +1,4 @@
-"""Teachers for tests: the real one if it is present, and small ones with random weights."""
+"""Teachers for tests: small ones with random weights, and the name of a real one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 
 from crossjepa.train.cache import CacheConfig
 from crossjepa.train.render.views import RenderConfig
-from tests.conftest import shared_folder
 
 REAL = "tf_efficientnet_lite2.safetensors"
 # Small pictures of few points.
@@ -28,10 +27,3 @@ def small_teacher(folder: Path, architecture: str = "test_vit") -> str:
 def small_cache_config(folder: Path) -> CacheConfig:
     """What makes a small cache quickly, with a small teacher in the folder."""
     return CacheConfig(small_teacher(folder), render=RENDER)
-
-
-def real_or_small_teacher(folder: Path) -> str:
-    """Returns the real teacher, or a small one where the folder of real data is absent."""
-    shared = shared_folder()
-    real = shared / "teacher" / REAL if shared else None
-    return str(real) if real and real.is_file() else small_teacher(folder)
