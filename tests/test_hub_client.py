@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,11 @@ def test_a_hub_that_asks_for_patience_of_hours_is_not_waited_for(
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_hub_with_a_problem(hub: FaultyHub, client: Client, status: int) -> None:
-    hub.faults[CONFIG_NAME] = Fault(status)
+    """It asks to come back at once, which is after a second for the client."""
+    hub.faults[CONFIG_NAME] = Fault(status, {"Retry-After": "0"})
     message = client.fails(REPO)
     assert f"the Hub has a problem: try again later (status {status})" in message
-    hub.faults[CONFIG_NAME] = Fault(status, times=1)
+    hub.faults[CONFIG_NAME] = Fault(status, {"Retry-After": "0"}, times=1)
     assert client(load, REPO) == fingerprint(make_encoder())
 
 
@@ -92,14 +94,6 @@ def load_with_little_room(repo: str) -> dict[str, bytes]:
         return load(repo)
 
 
-@pytest.mark.slow
-def test_a_hub_out_of_reach(hub: FaultyHub, client: Client) -> None:
-    hub.stop()
-    message = client.fails(REPO)
-    assert f"{CONFIG_NAME} was not downloaded before, and the Hub cannot be reached" in message
-    assert "check the network" in message
-
-
 def impatient_load(repo: str) -> dict[str, bytes]:
     """Loads with little patience, since the Hub of the test never answers."""
     from crossjepa import hub_client
@@ -109,8 +103,17 @@ def impatient_load(repo: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_hub_that_never_answers_well_is_asked_for_a_limited_time(hub: FaultyHub, client: Client) -> None:
-    hub.faults[CONFIG_NAME] = Fault(503)
-    message = client.fails(REPO, task=impatient_load)
-    assert "no usable answer for" in message or "status 503" in message
-    assert len(hub.requests) < 5
+def test_a_hub_out_of_reach_and_one_that_never_answers_well(
+    hub: FaultyHub, client: Client, tmp_path: Path
+) -> None:
+    """Both at once, since all that their clients do for half a minute is to wait."""
+    with FaultyHub() as stopped, ThreadPoolExecutor() as threads:
+        stopped.stop()
+        unreached = threads.submit(Client(stopped, tmp_path / "elsewhere").fails, REPO)
+        hub.faults[CONFIG_NAME] = Fault(503)
+        message = client.fails(REPO, task=impatient_load)
+        assert "no usable answer for" in message or "status 503" in message
+        assert len(hub.requests) < 5
+        message = unreached.result()
+    assert f"{CONFIG_NAME} was not downloaded before, and the Hub cannot be reached" in message
+    assert "check the network" in message
