@@ -60,6 +60,7 @@ def test_a_killed_save_leaves_the_old_model_or_the_new_one(tmp_path: Path) -> No
     assert {1, 2, 3} <= set(found)
 
 
+@pytest.mark.slow
 @posix
 def test_a_predictor_of_the_old_model_goes_with_it(tmp_path: Path) -> None:
     for number in range(1, 50):

@@ -21,7 +21,7 @@ from tests.helpers.colors import (
     write_image,
 )
 from tests.helpers.io_shapes import FACES, VERTICES, write
-from tests.io.test_fuzz import Damage, damages
+from tests.io.test_fuzz import FUZZ, Damage, damages
 
 
 def test_files_without_color_have_none(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def colored_files(folder: Path) -> dict[str, dict[str, bytes]]:
 @pytest.mark.parametrize("name", ["a.obj", "a.mtl", "a.off", "a.ply", "a.glb"])
 @given(damage=damages)
 @settings(
-    max_examples=60,
+    max_examples=FUZZ,
     deadline=20_000,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -1,10 +1,14 @@
-"""Damaged files give a usable shape or a PointCloudError, and nothing else."""
+"""Damaged files give a usable shape or a PointCloudError, and nothing else.
+
+`CROSSJEPA_FUZZ=1000` damages each file that many times instead of 40.
+"""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +23,7 @@ from tests.helpers import io_writers as writers
 from tests.helpers.io_shapes import FACES, VERTICES, gltf_with_uri
 from tests.io.test_ply_body import cloud_of_any_types, every_extra
 
+FUZZ = int(os.environ.get("CROSSJEPA_FUZZ", "40"))
 XYZ = writers.xyz_columns(VERTICES)
 FILES: dict[str, bytes] = {
     "a.off": writers.off(VERTICES, FACES),
@@ -105,7 +110,7 @@ damages = st.one_of(
 @pytest.mark.parametrize("name", FILES)
 @given(damage=damages)
 @settings(
-    max_examples=100,
+    max_examples=FUZZ,
     deadline=20_000,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -12,6 +12,7 @@ import pytest
 from crossjepa import PointCloudError
 from crossjepa.io import PointCloud, read
 from tests.helpers.io_shapes import VERTICES, read_cloud, reason_of, write
+from tests.io.test_fuzz import FUZZ
 
 
 def las_by_hand(points_N3: np.ndarray = VERTICES) -> bytes:
@@ -83,7 +84,7 @@ def test_damaged_laz(tmp_path: Path) -> None:
     las.write(tmp_path / "a.laz")
     content = (tmp_path / "a.laz").read_bytes()
     rng = np.random.default_rng(0)
-    for _ in range(20):
+    for _ in range(FUZZ // 5):
         damaged = bytearray(content)
         for place in rng.integers(len(content), size=3):
             damaged[place] = rng.integers(256)
