@@ -3,7 +3,9 @@
 S objects, V views, P stored points, D teacher width
 """
 
+import pickle
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,8 +43,16 @@ class Run:
 
     def spawn(self, workers: int, rank: int, world: int) -> None:
         """Starts processes and shows their progress."""
+        # By a file: a process that is started takes what fits into a pipe at once, and for more it is waited
+        # for until it has imported torch, one process after another.
+        with tempfile.TemporaryDirectory() as temporary:
+            handed_over = Path(temporary) / "run.pickle"
+            handed_over.write_bytes(pickle.dumps(self))
+            self._spawn(handed_over, workers, rank, world)
+
+    def _spawn(self, handed_over: Path, workers: int, rank: int, world: int) -> None:
         context = spawn(  # type: ignore[no-untyped-call]
-            _work, (self, rank, world, workers), nprocs=workers, join=False
+            _work, (handed_over, rank, world, workers), nprocs=workers, join=False
         )
         done_S = open_cache(partial_folder(self.folder), writable=True).done_S
         with _bar(self.progress, len(done_S), int(done_S.sum())) as bar:
@@ -93,8 +103,9 @@ class Run:
             note.write_text(said, encoding="utf-8", errors="surrogatepass")
 
 
-def _work(worker: int, run: Run, rank: int, world: int, workers: int) -> None:
+def _work(worker: int, handed_over: Path, rank: int, world: int, workers: int) -> None:
     """One of several processes."""
+    run: Run = pickle.loads(handed_over.read_bytes())
     config = run.config
     with one_thread(run.device):
         teacher = load_teachers(config.teachers, config.render.image_size, run.device)
