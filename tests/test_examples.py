@@ -74,3 +74,9 @@ def test_gpu_benchmark_can_be_tried_out_on_a_cpu(tmp_path: Path) -> None:
     assert rows["FPS 64 of 1024, share equal"]["largest"] == 1
     assert all(row["clouds/s"] > 0 for row in found["network"])
     assert len(found["pretraining"]) == 4
+
+
+def test_tables_of_performance_are_those_of_the_results() -> None:
+    results = sorted(str(path) for path in (REPOSITORY / "docs" / "benchmarks").glob("*.json"))
+    assert results
+    run("examples/benchmarks/performance_page.py", *results, "--check")
