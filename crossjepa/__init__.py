@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         TeacherConfig,
         ViewPredictionConfig,
     )
+    from crossjepa.config_similarity import SimilarityConfig
     from crossjepa.encoder import CrossJEPAEncoder
     from crossjepa.errors import (
         CrossJEPAError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         NoHeadError,
         PointCloudError,
         PointCloudWarning,
+        SearchIndexError,
         WeightsError,
     )
     from crossjepa.model import CrossJEPA
@@ -52,6 +54,8 @@ __all__ = [
     "Prediction",
     "PredictorConfig",
     "ProcessorConfig",
+    "SearchIndexError",
+    "SimilarityConfig",
     "TeacherConfig",
     "ViewPredictionConfig",
     "WeightsError",
@@ -64,9 +68,10 @@ __all__ = [
 _HOMES = {
     "config": "EncoderConfig HeadConfig ModelConfig OutlierRemovalConfig PredictorConfig ProcessorConfig "
     "TeacherConfig ViewPredictionConfig",
+    "config_similarity": "SimilarityConfig",
     "encoder": "CrossJEPAEncoder",
     "errors": "CrossJEPAError DatasetNotFoundError FolderInUseError NoHeadError PointCloudError "
-    "PointCloudWarning WeightsError",
+    "PointCloudWarning SearchIndexError WeightsError",
     "model": "CrossJEPA",
     "prediction": "PartPrediction Prediction",
     "processor": "PointCloudProcessor",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from crossjepa.config_fields import Checked, Limit, Natural, Positive, Share, Size, Stretch, from_dict
+from crossjepa.config_similarity import SimilarityConfig
 
 Pooling = Literal["max", "mean", "max+mean"]
 Axis = Literal["x", "y", "z"]
@@ -271,6 +272,7 @@ class ModelConfig(Checked):
             "predictor" the same for a predictor that was trained by itself.
         format_version: version of this format, increased if a migration is needed.
         predictor: the view predictor; None for an encoder alone.
+        similarity: how features are standardized before they are compared; None if that was not measured.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -279,12 +281,19 @@ class ModelConfig(Checked):
     format_version: int = 1
     head: HeadConfig | None = None
     predictor: ViewPredictionConfig | None = None
+    similarity: SimilarityConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        width = 2 * self.encoder.width
+        if self.similarity and len(self.similarity.mean) != width:
+            raise ValueError(f"similarity.mean must have {width} numbers, not {len(self.similarity.mean)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the configuration as plain JSON values."""
         values = {"library": "crossjepa", **dataclasses.asdict(self)}
         # Versions that do not know an entry can read files without it.
-        for name in ("head", "predictor"):
+        for name in ("head", "predictor", "similarity"):
             if values[name] is None:
                 del values[name]
         if self.predictor is not None and not self.predictor.teachers:

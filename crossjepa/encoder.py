@@ -18,7 +18,6 @@ from crossjepa import hub, model_files
 from crossjepa.batching import OnError, as_inputs, forward_batches, prepare_each
 from crossjepa.config import Axis, ModelConfig, Pooling
 from crossjepa.device import resolve_device, resolve_dtype
-from crossjepa.models.encoder_with_head import EncoderWithHead
 from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.prediction import (
     PartPrediction,
@@ -28,12 +27,13 @@ from crossjepa.prediction import (
     point_features,
 )
 from crossjepa.processor import Input, PointCloudProcessor
+from crossjepa.similarity import ComparableEncoder
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class CrossJEPAEncoder(EncoderWithHead):
+class CrossJEPAEncoder(ComparableEncoder):
     """A point encoder with its preprocessing: files, arrays and meshes in, features out.
 
     Args:
@@ -42,7 +42,7 @@ class CrossJEPAEncoder(EncoderWithHead):
         dtype: their type.
 
     Attributes:
-        network, head, head_config: as in `EncoderWithHead`.
+        network, head, head_config, similarity_config: as in `EncoderWithHead` and `ComparableEncoder`.
         processor: the preprocessing that travels with the weights.
         provenance: facts about the weights.
 
@@ -64,11 +64,15 @@ class CrossJEPAEncoder(EncoderWithHead):
         super().__init__(config.encoder, config.head, device=chosen, dtype=dtype)
         self.processor = PointCloudProcessor(config.processor)
         self.provenance: Mapping[str, Any] = config.provenance
+        self.similarity_config = config.similarity
 
     @property
     def model_config(self) -> ModelConfig:
         """All of config.json."""
-        return ModelConfig(self.config, self.processor.config, self.provenance, head=self.head_config)
+        return ModelConfig(
+            self.config, self.processor.config, self.provenance,
+            head=self.head_config, similarity=self.similarity_config,
+        )  # fmt: skip
 
     def with_provenance(self, **facts: Any) -> CrossJEPAEncoder:
         """Records facts about the weights, which `save_pretrained` writes to config.json; returns itself."""
@@ -189,7 +193,6 @@ class CrossJEPAEncoder(EncoderWithHead):
             >>> encoder.encode(["chair.obj", "table.obj"]).shape
             (2, 576)
         """
-
         model = evaluation_view(self)
 
         def forward(points_BN3: Tensor, mask_BN: Tensor | None) -> Tensor:

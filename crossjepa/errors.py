@@ -105,6 +105,15 @@ class FolderInUseError(_SourceError, OSError):
     """
 
 
+class SearchIndexError(_SourceError, ValueError):
+    """An index that cannot be used as asked.
+
+    Attributes:
+        source: the folder of the index.
+        reason: why, and what to do.
+    """
+
+
 class NoHeadError(CrossJEPAError, ValueError):
     """A prediction that the model has no head for; the message says how to get one."""
 

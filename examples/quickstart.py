@@ -23,10 +23,7 @@ def main(folder: Path) -> None:
     features = encoder.encode(files)
     print(f"{len(files)} files -> features of shape {features.shape}")
 
-    # Centering removes what all objects share; without it, every pair has a positive cosine.
-    centered = features - features.mean(axis=0)
-    centered /= np.linalg.norm(centered, axis=1, keepdims=True)
-    similarity = centered @ centered.T
+    similarity = encoder.similarity(features, features)  # around 0 for unrelated objects
     np.fill_diagonal(similarity, -np.inf)
     for file, row in zip(files, similarity, strict=True):
         print(f"{file.name:<20} is most like {files[row.argmax()].name:<20} ({row.max():+.2f})")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json as plain
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from crossjepa.device import resolve_device
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError
 from crossjepa.files import atomic_write, member_name, write_npz
+from crossjepa.similarity import quantize_embeddings
 
 
 def encode(
@@ -37,6 +38,7 @@ def encode(
     outliers: options.Outliers = None,
     device: options.Device = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+    precision: Literal["float32", "int8"] = "float32",
     json: options.Json = False,
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
@@ -47,11 +49,15 @@ def encode(
         output: .npz or .safetensors file for the features.
         per_point: write a feature for every point or vertex instead of one per file.
         pool: pooling of tokens to one feature per file.
-        dtype: type of the weights and the arithmetic; features are written as float32.
+        dtype: type of the weights and the arithmetic.
+        precision: type of the features in the file; int8 takes a quarter of the room, with a factor for each
+            feature in `scales`.
     """
     options.check_output(output, (".npz", ".safetensors"))
     if batch_size < 1:
         raise ValueError(f"batch size must be at least 1, not {batch_size}")
+    if per_point and precision == "int8":
+        raise ValueError("--precision int8 is for one feature per file, not for --per-point")
     encoder = CrossJEPAEncoder.from_pretrained(
         model, device=resolve_device(device), dtype=getattr(torch, dtype)
     )
@@ -68,7 +74,7 @@ def encode(
         )  # fmt: skip
     features = {str(file): found[row] for row, file in enumerate(files) if row not in errors}
     if features:  # before anything is printed to what may be closed
-        write_features(output, features, per_point=per_point)
+        write_features(output, features, per_point=per_point, precision=precision)
     code = options.finish(len(features), list(errors.values()), [] if quiet else left_out)
     if json:
         width = encoder.num_features if per_point else encoder.embedding_width(pool)
@@ -80,15 +86,22 @@ def encode(
     return code
 
 
-def write_features(path: Path, features: dict[str, NDArray[np.float32]], *, per_point: bool) -> None:
+def write_features(
+    path: Path, features: dict[str, NDArray[np.float32]], *, per_point: bool, precision: str = "float32"
+) -> None:
     """Writes features, completely or not at all.
 
-    With one feature per file: an array `features` (n, E) and the names in `files` (npz) or, as JSON, in the
-    metadata (safetensors). With one per point: one array (N, C) per file, under the name of the file; what of
-    a name is not UTF-8 becomes \\udce9 and the like.
+    With one feature per file: an array `features` (n, E), with int8 the factors of its rows in `scales` (n,),
+    and the names in `files` (npz) or, as JSON, in the metadata (safetensors). With one per point: one array
+    (N, C) per file, under the name of the file; what of a name is not UTF-8 becomes \\udce9 and the like.
     """
     names = list(features)
-    arrays = features if per_point else {"features": np.stack(list(features.values()))}
+    arrays: dict[str, NDArray[Any]] = dict(features)
+    if not per_point:
+        arrays = {"features": np.stack(list(features.values()))}
+    if precision == "int8":
+        codes_nE, scales_n = quantize_embeddings(arrays["features"])
+        arrays = {"features": codes_nE, "scales": scales_n}
     if path.suffix == ".npz":
         write_npz(path, arrays if per_point else {**arrays, "files": np.array(names, dtype=str)})
     else:

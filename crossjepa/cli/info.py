@@ -78,7 +78,10 @@ def info(name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")]) -> int:
         "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
         "feature_width": encoder.embedding_width(),
     }
-    options.print_json({**facts, **model_files.read_config(folder).to_dict()})
+    config = model_files.read_config(folder).to_dict()
+    if "similarity" in config:  # without more than a thousand numbers
+        config["similarity"] = {"objects": config["similarity"]["objects"]}
+    options.print_json({**facts, **config})
     return 0
 
 

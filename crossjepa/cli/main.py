@@ -38,6 +38,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "encode": Command("encode", "encode", "Write features of files and folders"),
+    "index": Command("index", "index", "Make an index of shapes, or bring it up to date", resumes=True),
+    "search": Command("search", "search", "Find shapes by a shape, or by a picture of one"),
+    "duplicates": Command("duplicates", "duplicates", "List files that are nearly the same object"),
     "list": Command("info", "list_checkpoints", "List the registered checkpoints, their sizes and figures"),
     "info": Command("info", "info", "Describe a checkpoint, or a point or mesh file, as JSON"),
     "data list": Command("data", "list_datasets", "List the known data sets, or show everything about one"),
@@ -63,6 +66,9 @@ COMMANDS = {
         True,
     ),
     "export": Command("pretrain", "export", "Turn the last checkpoint of a run into a release folder"),
+    "center": Command(
+        "pretrain", "center", "Store mean and deviation of features with weights, for similarity and search"
+    ),
     "push": Command("push", "push", "Upload weights and a model card to the Hugging Face Hub"),
 }
 SHELLS = ("bash", "zsh", "fish", "tcsh")

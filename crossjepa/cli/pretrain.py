@@ -1,4 +1,4 @@
-"""`crossjepa pretrain`, alone or under torchrun, and `crossjepa export`."""
+"""`crossjepa pretrain`, alone or under torchrun, `crossjepa export` and `crossjepa center`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from tyro.conf import Positional, arg
 from crossjepa.cli import options
 from crossjepa.cli.parsing import parse
 from crossjepa.config import Axis
+from crossjepa.datasets import open_dataset
 from crossjepa.device import resolve_device
+from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.train.cache import open_cache
+from crossjepa.train.cache.manifest import MANIFEST
 from crossjepa.train.common.distributed import leave_group
 from crossjepa.train.pretrain import dry_run as measured
 from crossjepa.train.pretrain import export as exporting
 from crossjepa.train.pretrain import trainer
+from crossjepa.train.pretrain.center import OBJECTS, encode_objects, save_center, statistics
 from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
 from crossjepa.train.pretrain.online_probe import read_probe_data
 from crossjepa.train.pretrain.recipes import load_config
@@ -115,4 +120,39 @@ def export(
         options.print_json({"output": str(output), "files": sorted(path.name for path in output.iterdir())})
     elif not quiet:
         print(f"{output}: {'predictor' if predictor_only else 'weights'} of {run_folder}")
+    return 0
+
+
+def center(
+    data: Annotated[
+        tuple[str, ...], Positional, options.several("CACHE-or-DATA"), options.required("CACHE-or-DATA")
+    ],
+    model: Annotated[Path, arg(aliases=["-m"], metavar="FOLDER")],
+    objects: int = OBJECTS,
+    split: Annotated[str | None, options.unset("must be given if an archive has several")] = None,
+    up_axis: Axis = "y",
+    device: options.Device = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> int:
+    """Store mean and deviation of features with weights, for similarity and search.
+
+    Args:
+        data: the cache that the weights were pretrained from; or files, folders or an archive of clouds.
+        model: folder of the weights, whose config.json gets them.
+        objects: objects to encode at most, taken evenly from all.
+        split: which split of archives of clouds, or all.
+        up_axis: axis that points up in data that are no cache.
+    """
+    encoder = CrossJEPAEncoder.from_pretrained(model, device=resolve_device(device))
+    is_cache = len(data) == 1 and (Path(data[0]) / MANIFEST).is_file()
+    source = open_cache(data[0]) if is_cache else open_dataset(data, split=split, up_axis=up_axis)
+    features_nE = encode_objects(encoder, source, objects, progress=False if quiet or no_progress else None)
+    found = statistics(features_nE)
+    save_center(model, found)
+    if json:
+        options.print_json({"model": str(model), "objects": found.objects, "width": len(found.mean)})
+    elif not quiet:
+        print(f"{model}: mean and deviation of the features of {found.objects} objects")
     return 0

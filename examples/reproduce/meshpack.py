@@ -1,8 +1,9 @@
 """Packs of small meshes, of which the bundled weights were made: one npz of xz-compressed differences.
 
-    python examples/reproduce/meshpack.py PACK.npz [PACK.npz ...] -o FOLDER [--choice open|no-benchmark|all]
+    python examples/reproduce/meshpack.py PACK.npz [PACK.npz ...] -o FOLDER
+        [--choice open|no-benchmark|evaluation|all] [--limit N]
 
-writes the meshes that may be used as files, for whatever reads folders.
+writes the meshes that may be used, or those that no pretraining sees, as files, for whatever reads folders.
 
 V vertices, F faces
 """
@@ -83,6 +84,10 @@ class PackedMesh:
         """Whether it has a form and is not of an evaluation set."""
         return self.has_form() and not self.known_as and not re.search(EVALUATION_SOURCES, self.source)
 
+    def evaluation(self) -> bool:
+        """Whether it has a form and is of an evaluation set."""
+        return self.has_form() and bool(re.search(EVALUATION_SOURCES, self.source))
+
     def openly_licensed(self) -> bool:
         """Whether it may be used for weights that are free to use and have seen no evaluation data."""
         return self.no_benchmark() and not re.search(UNCLEAR_LICENSES, self.license)
@@ -91,6 +96,7 @@ class PackedMesh:
 CHOICES: dict[str, Callable[[PackedMesh], bool]] = {
     "open": PackedMesh.openly_licensed,
     "no-benchmark": PackedMesh.no_benchmark,
+    "evaluation": PackedMesh.evaluation,
     "all": PackedMesh.has_form,
 }
 
@@ -125,7 +131,7 @@ def open_pack(path: str | os.PathLike[str], choice: str = "open") -> Dataset:
     Args:
         path: as for `read_meshpack`.
         choice: "open" for openly licensed meshes that are of no evaluation set, "no-benchmark" for those of
-            any license, "all" for all that have a form.
+            any license, "evaluation" for those of evaluation sets, "all" for all that have a form.
     """
     path = Path(path)
     meshes = tuple(mesh for mesh in read_meshpack(path) if CHOICES[choice](mesh))
@@ -221,11 +227,17 @@ def main() -> None:
     parser.add_argument("packs", nargs="+", type=Path, metavar="PACK.npz")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FOLDER")
     parser.add_argument("--choice", choices=tuple(CHOICES), default="open")
+    parser.add_argument(
+        "--limit", type=int, default=0, help="meshes of each pack, evenly from all (default all)"
+    )
     options = parser.parse_args()
     for pack in options.packs:
         folder = options.output / pack.stem
         folder.mkdir(parents=True, exist_ok=True)
-        for row, sample in enumerate(open_pack(pack, options.choice)):
+        dataset = open_pack(pack, options.choice)
+        if options.limit:
+            dataset = dataset.select(np.linspace(0, len(dataset) - 1, options.limit).astype(int))
+        for row, sample in enumerate(dataset):
             assert isinstance(sample.shape, Mesh)
             arrays = {"vertices": sample.shape.vertices_V3, "faces": sample.shape.faces_F3}
             write_npz(folder / f"{row:05d}.npz", arrays)

@@ -44,6 +44,22 @@ def test_options_and_safetensors(base: CrossJEPAEncoder, run: Run, tmp_path: Pat
         assert json.loads(file.metadata()["files"]) == [str(chair)]
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_integers_are_the_features_with_a_factor(run: Run, tmp_path: Path, suffix: str) -> None:
+    chair, found = SAMPLES / "chair.obj", []
+    for precision in ("float32", "int8"):
+        output = tmp_path / f"{precision}{suffix}"
+        result = run("encode", chair, "-o", output, "--precision", precision)
+        assert result.code == 0, result.err
+        found.append(dict(np.load(output)) if suffix == ".npz" else load_file(output))
+    exact, rounded = found
+    assert rounded["features"].dtype == np.int8
+    restored_nE = rounded["features"] * rounded["scales"][:, None]
+    np.testing.assert_allclose(restored_nE, exact["features"], atol=0.51 * float(rounded["scales"][0]))
+    refused = run("encode", chair, "-o", output, "--precision", "int8", "--per-point")
+    assert "--precision int8 is for one feature per file" in only_error(refused)
+
+
 def test_outliers_are_removed_on_request(tiny: CrossJEPAEncoder, run: Run, tmp_path: Path) -> None:
     points_N3 = np.random.default_rng(0).normal(size=(200, 3))
     points_N3 /= np.linalg.norm(points_N3, axis=1, keepdims=True)

@@ -36,6 +36,7 @@ def test_info_of_weights(run: Run) -> None:
     facts = run("info", "crossjepa-base").json
     assert facts["parameters"] == 8_476_032
     assert facts["processor"]["up_axis"] == "y"
+    assert facts["similarity"] == {"objects": 2000}
     assert run("info", facts["folder"]).json["parameters"] == 8_476_032
 
 

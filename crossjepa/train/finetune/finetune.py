@@ -159,6 +159,7 @@ class FinetuneRun:
             "data": result.data,
             **result.metrics,
         }
+        self.encoder.similarity_config = None  # of features that training has changed
         self.encoder.cpu().with_provenance(finetuned=facts).save_pretrained(self.folder)
         write_json(self.folder / RESULT_NAME, result.to_dict())
         for path in checkpoints(self.folder):

@@ -92,6 +92,7 @@ def test_one_command_from_a_folder_to_names(
     assert main(["predict", str(folder), "-m", str(output), "--label", "horse"]) == 2
     assert "names classes; --label is for models of parts" in capsys.readouterr().err
     assert encoder.model_config.provenance["finetuned"]["accuracy"] == result["metrics"]["accuracy"]
+    assert encoder.similarity_config is None, "training has changed the features"
 
 
 @pytest.mark.usefixtures("pictures")
