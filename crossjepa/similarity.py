@@ -70,7 +70,8 @@ class ComparableEncoder(EncoderWithHead):
         a_nE, b_nE = self.standardize(a, pool=pool), self.standardize(b, pool=pool)
         if len(a_nE) != len(b_nE):
             raise ValueError(f"pairs need as many features on both sides, not {len(a_nE)} and {len(b_nE)}")
-        return (a_nE * b_nE).sum(-1)
+        cosine_n: _Features = (a_nE * b_nE).sum(-1)
+        return cosine_n
 
     def standardize(self, features: _Features, *, pool: Pooling | None = None) -> _Features:
         """Returns what `similarity` multiplies: standardized features, scaled to unit length.

@@ -30,7 +30,9 @@ def index(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> int:
-    """Make an index of shapes, or bring it up to date: only new and changed files are encoded.
+    """Make an index of shapes, or bring it up to date.
+
+    Only new and changed files are encoded.
 
     Args:
         inputs: point clouds and meshes, or folders of them, to add.

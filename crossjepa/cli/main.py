@@ -38,9 +38,6 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "encode": Command("encode", "encode", "Write features of files and folders"),
-    "index": Command("index", "index", "Make an index of shapes, or bring it up to date", resumes=True),
-    "search": Command("search", "search", "Find shapes by a shape, or by a picture of one"),
-    "duplicates": Command("duplicates", "duplicates", "List files that are nearly the same object"),
     "list": Command("info", "list_checkpoints", "List the registered checkpoints, their sizes and figures"),
     "info": Command("info", "info", "Describe a checkpoint, or a point or mesh file, as JSON"),
     "data list": Command("data", "list_datasets", "List the known data sets, or show everything about one"),
@@ -53,6 +50,10 @@ COMMANDS = {
         "finetune", "finetune", "Fine-tune on a folder of class/file, a table or a data set", resumes=True
     ),
     "predict": Command("predict", "predict", "Name the classes or parts of files with a fine-tuned model"),
+    "index": Command("index", "index", "Make an index of shapes, or bring it up to date", resumes=True),
+    "search": Command("search", "search", "Find shapes by a shape, or by a picture of one"),
+    "duplicates": Command("duplicates", "duplicates", "List files that are nearly the same object"),
+    "transfer": Command("transfer", "transfer", "Give shapes the parts of a few labeled ones of their kind"),
     "render": Command("render", "render", "Render files from many sides", resumes=True),
     "cache": Command(
         "cache", "cache", "Embed views of objects with image teachers, once, for pretraining", resumes=True

@@ -85,8 +85,8 @@ def _rendered(
     )
     placed_P3 = unit_sphere(points_P3).apply(points_P3)
     if isinstance(shape, Mesh):
-        return render_mesh(placed_P3, shape.faces_F3, [view], size=SIDE)[0]
-    return render_cloud(placed_P3, [view], size=SIDE)[0]
+        return np.asarray(render_mesh(placed_P3, shape.faces_F3, [view], size=SIDE)[0])
+    return np.asarray(render_cloud(placed_P3, [view], size=SIDE)[0])
 
 
 def _tile(image_SS3: NDArray[np.uint8], name: str, note: str) -> NDArray[np.uint8]:

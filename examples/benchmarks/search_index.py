@@ -30,7 +30,7 @@ def made_up(count: int, seed: int) -> NDArray[np.float32]:
     rows_nE = rng.normal(size=(count, LATENT)) @ basis_LE / np.sqrt(LATENT) + 0.3 * rng.normal(
         size=(count, WIDTH)
     )
-    return (rows_nE / np.linalg.norm(rows_nE, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(rows_nE / np.linalg.norm(rows_nE, axis=1, keepdims=True), np.float32)
 
 
 def add(tables: IndexTables, start: int, count: int) -> None:

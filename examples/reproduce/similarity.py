@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,20 +34,26 @@ MODELNET, SHAPEDB, PACKS = (
 SHRINKAGES = (10.0, 1.0, 0.1)
 
 
+def changed(rows_nE: Matrix, mean_E: Matrix, scale: Matrix) -> Matrix:
+    """Returns rows without a mean, times numbers (E,) or a matrix (E, E)."""
+    centered_nE = rows_nE - mean_E
+    return centered_nE * scale if scale.ndim == 1 else np.asarray(centered_nE @ scale)
+
+
 def transforms(objects_nE: Matrix, own_nE: Matrix) -> dict[str, Callable[[Matrix], Matrix]]:
     """Returns the ways to transform features, by name."""
-    found: dict[str, Callable[[Matrix], Matrix]] = {"raw": lambda rows: rows}
+    width = objects_nE.shape[1]
+    found = {"raw": partial(changed, mean_E=np.zeros(width), scale=np.ones(width))}
     for prefix, known_nE in (("", objects_nE), ("own ", own_nE)):
-        mean_E, std_E = known_nE.mean(axis=0), known_nE.std(axis=0)
-        found[f"{prefix}centered"] = lambda rows, mean_E=mean_E: rows - mean_E
-        found[f"{prefix}standardized"] = lambda rows, mean_E=mean_E, std_E=std_E: (rows - mean_E) / std_E
+        mean_E = known_nE.mean(axis=0)
+        found[f"{prefix}centered"] = partial(changed, mean_E=mean_E, scale=np.ones(width))
+        found[f"{prefix}standardized"] = partial(changed, mean_E=mean_E, scale=1 / known_nE.std(axis=0))
         variance_E, axes_EE = np.linalg.eigh(np.cov((known_nE - mean_E).T))
         for shrinkage in SHRINKAGES:
             basis_EE = axes_EE / np.sqrt(variance_E + shrinkage * variance_E.mean())
-            found[f"{prefix}whitened, shrinkage {shrinkage:g}"] = (
-                lambda rows, mean_E=mean_E, basis_EE=basis_EE: (rows - mean_E) @ basis_EE
-            )
-    return found
+            name = f"{prefix}whitened, shrinkage {shrinkage:g}"
+            found[name] = partial(changed, mean_E=mean_E, scale=basis_EE)
+    return dict(found)
 
 
 def show(name: str, rows_nE: Matrix, labels_n: NDArray[np.int64]) -> None:

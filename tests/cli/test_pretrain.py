@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossjepa import CrossJEPAEncoder
 from crossjepa.cli.main import main
 from crossjepa.train.common.checkpoint import checkpoints, load_checkpoint
 from crossjepa.train.pretrain.recipes import CONFIG_FOLDER, load_config
 from tests.cli.conftest import Run, only_error
+from tests.conftest import SAMPLES
 from tests.helpers.small_cache import make_cache
+from tests.helpers.tiny_weights import make_encoder
 
 SMALL = [
     "pretrain",
@@ -142,3 +145,13 @@ def test_export(folder: Path, tmp_path: Path, run: Run) -> None:
     assert (printed.code, printed.json) == (0, {"output": str(weights), "files": files})
     assert (weights / "predictor.safetensors").is_file()
     assert only_error(run("export", tmp_path, "-o", weights)) == f"{tmp_path}: no checkpoint to export"
+
+
+def test_center_adds_statistics_of_files_to_weights(run: Run, tmp_path: Path) -> None:
+    make_encoder().save_pretrained(tmp_path)
+    result = run("center", SAMPLES, "-m", tmp_path, "--objects", "5", "--json")
+    assert result.code == 0, result.err
+    assert result.json == {"model": str(tmp_path), "objects": 5, "width": 48}
+    similarity = CrossJEPAEncoder.from_pretrained(tmp_path).similarity_config
+    assert similarity is not None
+    assert (similarity.objects, len(similarity.std)) == (5, 48)

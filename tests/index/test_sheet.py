@@ -9,7 +9,7 @@ from PIL import Image
 
 from crossjepa.index import Match, write_sheet
 from crossjepa.index.sheet import COLUMNS, GAP, SIDE
-from crossjepa.io import read
+from crossjepa.io import Mesh, read
 from tests.conftest import SAMPLES
 
 
@@ -38,7 +38,9 @@ def test_the_query_and_each_match_have_their_place(tmp_path: Path) -> None:
 
 def test_pictures_clouds_and_files_that_are_gone(tmp_path: Path) -> None:
     Image.new("RGBA", (50, 100), (200, 0, 0, 255)).save(tmp_path / "query.png")
-    np.save(tmp_path / "cloud.npy", read(SAMPLES / "horse.obj").vertices_V3)  # type: ignore[union-attr]
+    horse = read(SAMPLES / "horse.obj")
+    assert isinstance(horse, Mesh)
+    np.save(tmp_path / "cloud.npy", horse.vertices_V3)
     matches = [Match(str(tmp_path / name), 0.5, {}) for name in ("cloud.npy", "gone.obj")]
     write_sheet(tmp_path / "sheet.png", matches, tmp_path / "query.png")
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
@@ -51,6 +53,6 @@ def test_the_up_axis_turns_shapes(tmp_path: Path) -> None:
     chair = str(SAMPLES / "chair.obj")
     sheets = []
     for axis in ("y", "z"):
-        write_sheet(tmp_path / f"{axis}.png", [], chair, up_axis=axis)  # type: ignore[arg-type]
+        write_sheet(tmp_path / f"{axis}.png", [], chair, up_axis=axis)
         sheets.append(np.asarray(Image.open(tmp_path / f"{axis}.png")))
     assert (sheets[0] != sheets[1]).any()

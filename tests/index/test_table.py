@@ -102,7 +102,7 @@ def test_large_tables_are_searched_approximately_or_exactly(
     added = rows([f"/a/{number}.obj" for number in range(400)])
     tables.add(added)
     tables.optimize()
-    assert len(tables.shapes.list_indices()) == len(tables.views.list_indices()) == 1
+    assert all(len(list(each.list_indices())) == 1 for each in (tables.shapes, tables.views))
     query_E = added.vectors_nE[123]
     for exact in (False, True):
         found = tables.nearest(tables.shapes, query_E, 3, exact=exact)
