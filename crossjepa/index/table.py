@@ -32,7 +32,7 @@ APPROXIMATE_FROM = 50_000
 # How long an older state of the tables stays, for those who still read it.
 KEPT = timedelta(minutes=10)
 # Lists of an approximate index that are searched.
-PROBES = 20
+PROBES = 40
 _FACTS = b"crossjepa"
 # Names in one filter: LanceDB parses it as a text.
 _NAMES_AT_ONCE = 500
@@ -231,8 +231,9 @@ def make_approximate(table: lancedb.Table, count: int) -> None:
     """Makes the approximate index of a table: lists of near vectors, 8 bits per number."""
     from lancedb.index import IvfSq
 
-    partitions = max(1, round(math.sqrt(count)))
-    table.create_index("vector", config=IvfSq(distance_type="cosine", num_partitions=partitions))
+    partitions = max(1, round(math.sqrt(count) / 3))
+    config = IvfSq(distance_type="cosine", num_partitions=partitions, sample_rate=32, max_iterations=10)
+    table.create_index("vector", config=config)
 
 
 def _connect(folder: Path) -> lancedb.DBConnection:
