@@ -26,6 +26,7 @@ from crossjepa.train.cache import CacheConfig, default_workers, make_cache
 from crossjepa.train.cache.teacher import Embedding
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.pretrain import RunOptions, load_config, pretrain
+from crossjepa.train.pretrain.center import encode_objects, save_center, statistics
 from crossjepa.train.pretrain.export import export, export_predictor
 from crossjepa.train.pretrain.online_probe import read_probe_data
 from crossjepa.train.render.views import RenderConfig
@@ -77,6 +78,13 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Statistics:
+    """Mean and deviation of features of openly licensed meshes, added to weights for `similarity`."""
+
+    weights: str
+
+
+@dataclass(frozen=True)
 class Predictor:
     """The predictor of a run, added to weights with the same encoder."""
 
@@ -86,7 +94,7 @@ class Predictor:
 
 POSE, JOINED, LAYERS = "bundled-pose", "bundled-modelnet40", ("cache-layers",)
 # Folders in OUT have the names of the steps.
-STEPS: dict[str, CacheStep | Run | Weights | Predictor] = {
+STEPS: dict[str, CacheStep | Run | Weights | Predictor | Statistics] = {
     # What objects are.
     "cache": CacheStep((OBJECTS, GAMES), "cls"),
     "run1": Run("bundled", ("cache",)),
@@ -110,6 +118,7 @@ STEPS: dict[str, CacheStep | Run | Weights | Predictor] = {
         BASE,
     ),
     "predictor": Predictor("run17", BASE),
+    "statistics": Statistics(BASE),
     # The same from run 9 on, with ModelNet40's training clouds among the objects.
     "cache40-layers": CacheStep((MODELNET,), "layers"),
     "run12": Run(
@@ -123,6 +132,7 @@ STEPS: dict[str, CacheStep | Run | Weights | Predictor] = {
     "cache-games": CacheStep((GAMES,), "layers"),
     "run14": Run(JOINED, ("cache-objects", "cache-games", "cache40-layers"), {}, "weights13"),
     BASE_MODELNET: Weights("run14", (BASE, "weights13")),
+    "statistics40": Statistics(BASE_MODELNET),
 }  # fmt: skip
 
 
@@ -151,6 +161,11 @@ class Work:
             )
             if not step.predictor:
                 CrossJEPAEncoder.from_pretrained(target).save_pretrained(target, dtype=torch.float16)
+        elif isinstance(step, Statistics):
+            weights = self.output / step.weights
+            meshes = concat([self.objects(file) for file in (OBJECTS, GAMES)])
+            features_nE = encode_objects(CrossJEPAEncoder.from_pretrained(weights), meshes)
+            save_center(weights, statistics(features_nE))
         else:
             export_predictor(self.output / step.run, self.output / step.weights)
 

@@ -11,6 +11,7 @@ import pytest
 from bundled_weights import BASE, BASE_MODELNET, STEPS, Run, Work
 from meshpack import write_meshpack
 
+from crossjepa import CrossJEPAEncoder
 from crossjepa.registry import WEIGHTS_FOLDER
 from crossjepa.train.pretrain import load_config
 from tests.conftest import REPOSITORY
@@ -32,6 +33,11 @@ def test_steps_run(tmp_path: Path) -> None:
         work.do(name)
     config = json.loads((tmp_path / "out" / "weights1" / "config.json").read_text())
     assert (config["provenance"]["steps"], config["provenance"]["recipe"]["objects"]) == (1, 8)
+    (tmp_path / "out" / "weights1").rename(tmp_path / "out" / BASE)
+    work.do("statistics")
+    similarity = CrossJEPAEncoder.from_pretrained(tmp_path / "out" / BASE).similarity_config
+    assert similarity is not None
+    assert similarity.objects == 8
 
 
 @pytest.mark.parametrize(

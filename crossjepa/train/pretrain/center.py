@@ -48,13 +48,17 @@ def encode_objects(
 
 
 def statistics(features_nE: NDArray[np.float32]) -> SimilarityConfig:
-    """Returns mean and deviation of features as config.json holds them."""
+    """Returns mean and deviation of features as config.json holds them; a constant number has deviation 1.
+
+    Raises:
+        ValueError: there are fewer than two features.
+    """
+    if len(features_nE) < 2:
+        raise ValueError(f"a deviation needs at least two objects, not {len(features_nE)}")
+    mean_E, std_E = features_nE.mean(axis=0, dtype=np.float64), features_nE.std(axis=0, dtype=np.float64)
     mean, std = (
         tuple(float(f"{value:.{_DIGITS}g}") for value in values_E)
-        for values_E in (
-            features_nE.mean(axis=0, dtype=np.float64),
-            features_nE.std(axis=0, dtype=np.float64),
-        )
+        for values_E in (mean_E, np.where(std_E > 0, std_E, 1))
     )
     return SimilarityConfig(mean, std, len(features_nE))
 

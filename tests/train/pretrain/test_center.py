@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from crossjepa import CrossJEPAEncoder
 from crossjepa.datasets import open_dataset
@@ -42,3 +43,10 @@ def test_a_cache_gives_the_points_of_its_objects(tmp_path: Path) -> None:
     cache, encoder = open_cache(tmp_path / "cache"), make_encoder()
     points_nP3 = cache.points_of(np.arange(2))[:, :64]
     np.testing.assert_array_equal(encode_objects(encoder, cache), encoder.encode(points_nP3))
+
+
+def test_constant_numbers_and_too_few_objects() -> None:
+    found = statistics(np.array([[1, 2], [1, 4]], np.float32))
+    assert (found.mean, found.std) == ((1.0, 3.0), (1.0, 1.0))
+    with pytest.raises(ValueError, match="at least two objects, not 1"):
+        statistics(np.ones((1, 2), np.float32))
