@@ -14,8 +14,10 @@ from crossjepa.index.build import AZIMUTHS, ELEVATIONS
 
 
 def index(
-    inputs: Annotated[tuple[Path, ...], Positional, arg(metavar="FILE-or-FOLDER ...")] = (),
-    output: Annotated[Path, arg(aliases=["-o"], metavar="INDEX")] = Path("crossjepa_index"),
+    output: Annotated[Path, arg(aliases=["-o"], metavar="INDEX")],
+    inputs: Annotated[
+        tuple[Path, ...], Positional, arg(metavar="FILE-or-FOLDER ..."), options.unset("none")
+    ] = (),
     model: options.Model = options.DEFAULT_MODEL,
     remove: Annotated[tuple[Path, ...], arg(metavar="FILE-or-FOLDER ..."), options.unset("none")] = (),
     prune: options.Flag = False,
@@ -35,8 +37,8 @@ def index(
     Only new and changed files are encoded.
 
     Args:
-        inputs: point clouds and meshes, or folders of them, to add.
         output: folder of the index.
+        inputs: point clouds and meshes, or folders of them, to add.
         remove: files, or folders with all files below them, to remove from the index.
         prune: remove files that no longer exist.
         no_views: predict no views; such an index cannot be searched by pictures.

@@ -11,7 +11,6 @@ from tyro.conf import Positional, arg
 from crossjepa.cli import options
 from crossjepa.device import resolve_device
 from crossjepa.index import ShapeIndex, write_sheet
-from crossjepa.train.cache.teacher import DEFAULT_TEACHER
 
 
 def search(
@@ -19,7 +18,7 @@ def search(
     shape: Annotated[Path | None, arg(metavar="FILE"), options.unset("none")] = None,
     image: Annotated[Path | None, arg(metavar="PICTURE"), options.unset("none")] = None,
     top: int = 12,
-    teacher: Annotated[str, arg(metavar="NAME-or-FILE")] = DEFAULT_TEACHER,
+    teacher: Annotated[str, arg(metavar="NAME-or-FILE"), options.unset("the name that the index has")] = "",
     where: Annotated[str, options.unset("all files")] = "",
     refine: int = 0,
     exact: options.Flag = False,

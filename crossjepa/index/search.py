@@ -110,7 +110,7 @@ class ShapeIndex:
     def search_picture(
         self,
         picture: str | os.PathLike[str] | Picture,
-        teacher: Teacher | str,
+        teacher: Teacher | str = "",
         top: int = 12,
         *,
         where: str = "",
@@ -122,7 +122,8 @@ class ShapeIndex:
         Args:
             picture: a file, see `read_picture`, or what that returns.
             teacher: the image model that the weights learned from: timm name, or local
-                ARCHITECTURE.safetensors. Load it once, as `load_teacher` does, for many pictures.
+                ARCHITECTURE.safetensors; by default the timm name that the index has. For many pictures, load
+                it once by `load_teacher`.
             top: shapes at most.
             where: as for `search`.
             refine: the best so many shapes are read again, and their views are predicted with the colors of
@@ -151,11 +152,11 @@ class ShapeIndex:
             self._refine(found, query_D, picture.histogram_H)
         return [_match(row) for row in sorted(found, key=lambda row: -row["similarity"])[:top]]
 
-    def load_teacher(self, name: str, device: str = "cpu") -> Teacher:
+    def load_teacher(self, name: str = "", device: str = "cpu") -> Teacher:
         """Loads the image model whose embeddings the views of the index are.
 
         Args:
-            name: timm name, or local ARCHITECTURE.safetensors.
+            name: timm name, or local ARCHITECTURE.safetensors; by default the name that the index has.
             device: where to run.
 
         Raises:
@@ -164,6 +165,7 @@ class ShapeIndex:
         wanted = self.model.teacher
         if wanted is None:
             raise SearchIndexError(self.tables.folder, "has no views: make it again without --no-views")
+        name = name or wanted.name
         teacher = Teacher(name, IMAGE_SIZE, device, embedding=wanted.embedding)  # type: ignore[arg-type]
         if wanted.weights_sha256 not in ("", teacher.weights_sha256):
             raise SearchIndexError(
