@@ -19,6 +19,7 @@ from crossjepa.batching import OnError, as_inputs, forward_batches, prepare_each
 from crossjepa.config import Axis, ModelConfig, Pooling
 from crossjepa.device import resolve_device, resolve_dtype
 from crossjepa.models.evaluation_view import evaluation_view
+from crossjepa.models.onnx_network import load_onnx
 from crossjepa.prediction import (
     PartPrediction,
     Prediction,
@@ -86,6 +87,7 @@ class CrossJEPAEncoder(ComparableEncoder):
         *,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
+        backend: Literal["torch", "onnx"] = "torch",
         **options: Unpack[hub.HubOptions],
     ) -> CrossJEPAEncoder:
         """Loads trained weights, completely or not at all, in evaluation mode.
@@ -94,11 +96,10 @@ class CrossJEPAEncoder(ComparableEncoder):
             name: a name of `crossjepa.list_models()`, a folder, or an "org/repo" on the Hub.
             device: where to put the model; "auto" for a GPU if there is one, the CPU by default.
             dtype: float32, bfloat16 or float16.
+            backend: "onnx" for a file of `crossjepa export-onnx`, or a folder with it as model.onnx, which
+                onnxruntime runs on the CPU: for `encode` and `encode_points`, or for `predict`.
             **options: `revision`, `cache_dir`, `token`, `local_files_only` and `force_download` of a download
                 from the Hub, see `crossjepa.hub.HubOptions`.
-
-        Returns:
-            The encoder.
 
         Raises:
             WeightsError: the weights cannot be found, are damaged, or do not match their config; the message
@@ -106,6 +107,8 @@ class CrossJEPAEncoder(ComparableEncoder):
             ValueError: the device does not exist, or the dtype is another one.
         """
         target, dtype = resolve_device(device), resolve_dtype(dtype)
+        if backend != "torch":
+            return load_onnx(cls, name, backend, target, dtype)
         encoder = model_files.load_model(hub.locate(name, **options), cls, {model_files.WEIGHTS_NAME: ""})
         return encoder.to(device=target, dtype=dtype).eval()
 

@@ -19,6 +19,7 @@ from crossjepa import CrossJEPAEncoder, ModelConfig, ProcessorConfig
 from crossjepa.config import NAMED_SIZES
 from tests.helpers.hub_client import Client
 from tests.helpers.hub_server import HubServer
+from tests.helpers.onnx_files import onnx_file
 from tests.helpers.tiny_weights import make_encoder, saved_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -39,6 +40,12 @@ def shared_folder() -> Path | None:
     """Returns the folder of real data, which is not part of the repository, or None if it is absent."""
     folder = Path(os.environ.get("CROSSJEPA_SHARED", REPOSITORY.parent / "shared"))
     return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny encoder of `make_encoder` as an ONNX file of tokens; tests are skipped if none can be made."""
+    return onnx_file(make_encoder(), tmp_path_factory.mktemp("onnx"))
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import REPOSITORY
 from tests.helpers.finetune_data import write_folder
+from tests.helpers.tiny_weights import make_encoder
 
 
 def run(*arguments: str) -> str:
@@ -80,3 +82,28 @@ def test_tables_of_performance_are_those_of_the_results() -> None:
     results = sorted(str(path) for path in (REPOSITORY / "docs" / "benchmarks").glob("*.json"))
     assert results
     run("examples/benchmarks/performance_page.py", *results, "--check")
+
+
+# A process that refuses to import torch and this package.
+WITHOUT_TORCH = """
+import runpy, sys
+sys.modules.update(torch=None, crossjepa=None)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".npy", ".txt"])
+def test_onnx_without_torch(tiny_onnx: Path, tmp_path: Path, suffix: str) -> None:
+    cloud_N3 = np.random.default_rng(0).normal(size=(300, 3)) * [1, 2, 0.5] + 10
+    path = tmp_path / f"cloud{suffix}"
+    if suffix == ".npy":
+        np.save(path, cloud_N3)
+    else:
+        np.savetxt(path, cloud_N3, "%.17g")
+    example = "examples/onnx_without_torch.py"
+    printed = run("-c", WITHOUT_TORCH, example, str(tiny_onnx), str(path))
+    feature_E = np.array(printed.split(), np.float32)
+    np.testing.assert_allclose(feature_E, make_encoder().encode(cloud_N3), rtol=0, atol=1e-4)
+    assert len((REPOSITORY / example).read_text(encoding="utf-8").splitlines()) <= 40

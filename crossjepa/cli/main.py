@@ -70,6 +70,7 @@ COMMANDS = {
     "center": Command(
         "pretrain", "center", "Store mean and deviation of features with weights, for similarity and search"
     ),
+    "export-onnx": Command("export_onnx", "export", "Write a model as an ONNX file or an archive of torch"),
     "push": Command("push", "push", "Upload weights and a model card to the Hugging Face Hub"),
 }
 SHELLS = ("bash", "zsh", "fish", "tcsh")

@@ -65,12 +65,12 @@ class EncoderWithHead(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.network.norm.weight.device
+        return self.network.device
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the parameters."""
-        return self.network.norm.weight.dtype
+        return self.network.dtype
 
     def forward(
         self, points_BN3: Tensor, mask_BN: Tensor | None = None, *, pool: Pooling | None = None

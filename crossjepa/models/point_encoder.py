@@ -66,6 +66,16 @@ class PointEncoder(nn.Module):
         """Channels of a token (C)."""
         return self.config.width
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.norm.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the parameters."""
+        return self.norm.weight.dtype
+
     def forward(
         self, points_BN3: Tensor, mask_BN: Tensor | None = None, *, pool: Pooling | None = None
     ) -> EncoderOutput:
@@ -141,26 +151,15 @@ class PointEncoder(nn.Module):
 
     def group(self, points_BN3: Tensor, mask_BN: Tensor | None = None) -> Groups:
         """Checks shapes and cuts clouds into groups in float32, whatever the dtype of the weights."""
-        kind = type(points_BN3)
-        if not issubclass(kind, Tensor):
-            raise TypeError(
-                f"points must be a tensor, not {kind.__name__}; `encode` takes arrays and files, too"
-            )
-        if points_BN3.ndim != 3 or points_BN3.shape[-1] != 3 or 0 in points_BN3.shape:
-            raise ValueError(
-                f"points must have shape (B, N, 3) with B, N >= 1, not {tuple(points_BN3.shape)}"
-            )
-        if mask_BN is not None and mask_BN.shape != points_BN3.shape[:2]:
-            raise ValueError(f"mask has shape {tuple(mask_BN.shape)}, points {tuple(points_BN3.shape)}")
+        check_points(points_BN3, mask_BN)
         with torch.autocast(points_BN3.device.type, enabled=False):
             return group_points(points_BN3, self.config, mask_BN)
 
     def embed(self, groups: Groups) -> tuple[Tensor, Tensor]:
         """Returns tokens and positions, both (B, G, C), that enter the transformer."""
-        dtype = self.norm.weight.dtype
-        groups_BGK3 = groups.groups_BGK3.to(dtype)
+        groups_BGK3 = groups.groups_BGK3.to(self.dtype)
         tokens_BGC = run(self.patch_embedding, groups_BGK3, recompute=self.grad_checkpointing)
-        return tokens_BGC, self.position_mlp(groups.centers_BG3.to(dtype))
+        return tokens_BGC, self.position_mlp(groups.centers_BG3.to(self.dtype))
 
     def transform(self, groups: Groups, last: int | None = None) -> tuple[Tensor, list[Tensor]]:
         """Returns the (B, G, C) tokens after the last block, before the norm, and those after every block."""
@@ -194,6 +193,22 @@ class PointEncoder(nn.Module):
             "stem": rf"{start}(?:patch_embedding|position_mlp)",
             "blocks": block if coarse else [(block, None), (norm, (99999,))],
         }
+
+
+def check_points(points_BN3: Tensor, mask_BN: Tensor | None) -> None:
+    """Refuses what is no (B, N, 3) tensor of points with a (B, N) mask or none.
+
+    Raises:
+        ValueError: the points or the mask have the wrong shape.
+        TypeError: the points are no tensor.
+    """
+    kind = type(points_BN3)
+    if not issubclass(kind, Tensor):
+        raise TypeError(f"points must be a tensor, not {kind.__name__}; `encode` takes arrays and files, too")
+    if points_BN3.ndim != 3 or points_BN3.shape[-1] != 3 or 0 in points_BN3.shape:
+        raise ValueError(f"points must have shape (B, N, 3) with B, N >= 1, not {tuple(points_BN3.shape)}")
+    if mask_BN is not None and mask_BN.shape != points_BN3.shape[:2]:
+        raise ValueError(f"mask has shape {tuple(mask_BN.shape)}, points {tuple(points_BN3.shape)}")
 
 
 def pool_tokens(tokens_BGC: Tensor, token_mask_BG: Tensor | None, pool: Pooling) -> Tensor:
