@@ -66,8 +66,8 @@ def trace(encoder: CrossJEPAEncoder, output: Output | None = None, *, pool: Pool
 
     Raises:
         NoHeadError: scores of an encoder without a head.
-        ValueError: the output is unknown, `pool` does not go with it, or the model is not in float32 on the
-            CPU.
+        ValueError: the output is unknown, `pool` does not go with it, or the model is compiled or not in
+            float32 on the CPU.
     """
     output = output or ("scores" if encoder.head else "tokens")
     if output not in get_args(Output):
@@ -85,13 +85,12 @@ def trace(encoder: CrossJEPAEncoder, output: Output | None = None, *, pool: Pool
         module, outputs = _Tokens(encoder, pool), ("features", "tokens", "centers", "token_mask")
     elif output == "points":
         module, outputs = _PointFeatures(encoder), ("features",)
-    elif encoder.require_head() and encoder.part_names:
+    elif encoder.require_head() is not None and encoder.part_names:
         module = _PartScores(encoder)
         inputs["label"] = torch.zeros(_EXAMPLE_CLOUDS, dtype=torch.int64)
     else:
         module = _ClassScores(encoder)
     facts = {**describe(encoder), "output": output, **({"pool": pool} if output == "tokens" else {})}
-    # Facts come first: the digest is of weights that tracing has not touched.
     dimensions = {name: torch.export.Dim(name) for name in ("batch", "points")}
     shapes = {name: {0: dimensions["batch"]} for name in inputs}
     shapes["points"][1] = dimensions["points"]
@@ -126,6 +125,8 @@ class _Graph(nn.Module):
     def __init__(self, encoder: CrossJEPAEncoder) -> None:
         super().__init__()
         network: PointEncoder = evaluation_view(encoder.network)
+        if network is encoder.network:  # what is changed below must not be the model itself
+            raise ValueError("a compiled model cannot be exported: load it again and do not compile it")
 
         def group(points_BN3: Tensor, mask_BN: Tensor | None = None) -> object:
             return group_points_in_graph(points_BN3, network.config)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +27,7 @@ def export_onnx(
     *,
     output: Output | None = None,
     pool: Pooling | None = None,
+    int8: bool = False,
 ) -> Graph:
     """Writes a model as an ONNX file of opset 18, completely or not at all.
 
@@ -34,6 +37,8 @@ def export_onnx(
     Args:
         encoder, output, pool: as in `trace`.
         path: the file.
+        int8: store the weights of matrix products in 8 bits, a quarter of the size: other features, which
+            are not to be mixed with those of float32 (see docs/deployment.md).
 
     Returns:
         What was written.
@@ -51,6 +56,12 @@ def export_onnx(
         raise ImportError(f"export to ONNX needs `pip install crossjepa[onnx]` ({error})") from error
     graph = trace(encoder, output, pool=pool)
     model = _translate(graph)
+    if int8:
+        model = _quantize(model)
+    graph.facts["weights"] = "int8" if int8 else "float32"
+    del model.metadata_props[:]
+    for name, value in graph.facts.items():
+        model.metadata_props.add(key=name, value=value)
     onnx.checker.check_model(model)
     content = model.SerializeToString()
     atomic_write(path, lambda file: file.write(content))
@@ -86,10 +97,32 @@ def _translate(graph: Graph) -> Any:
     model.doc_string = f"crossjepa {graph.facts['version']}, output {graph.facts['output']}"
     for function in (model.graph, *model.functions):
         _forget_sources(function)
-    del model.metadata_props[:]
-    for name, value in graph.facts.items():
-        model.metadata_props.add(key=name, value=value)
     return model
+
+
+def _quantize(model: Any) -> Any:
+    """Returns the model with 8-bit weights; what enters a product is brought to 8 bits batch by batch."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it advises what has been done
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            given, folded, quantized = (str(Path(folder) / f"{number}.onnx") for number in range(3))
+            onnx.save(model, given)
+            # Weights that are still computed from others, such as transposed ones, would stay as they are.
+            quant_pre_process(given, folded, skip_symbolic_shape=True)
+            quantize_dynamic(folded, quantized, weight_type=QuantType.QInt8)
+            found = onnx.load(quantized)
+    finally:
+        root.setLevel(level)
+    # onnxruntime names all domains that it knows; none but ONNX's own has an operator here.
+    del found.opset_import[:]
+    found.opset_import.extend([onnx.helper.make_opsetid("", OPSET)])
+    return found
 
 
 def _stable_sort(self: Any, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:

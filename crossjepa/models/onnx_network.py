@@ -72,7 +72,7 @@ class OnnxNetwork(PointEncoder):
         Raises:
             WeightsError: the file holds no tokens.
         """
-        found = self.run(("tokens", "centers", "token_mask"), points_BN3, mask_BN, "tokens")
+        found = self._answer(("tokens", "centers", "token_mask"), points_BN3, mask_BN, "tokens")
         tokens_BGC, centers_BG3, token_mask_BG = found
         pooled = pool_tokens(tokens_BGC, token_mask_BG, pool or self.config.pool)
         return EncoderOutput(tokens_BGC, centers_BG3, pooled, None if token_mask_BG.all() else token_mask_BG)
@@ -84,11 +84,13 @@ class OnnxNetwork(PointEncoder):
             WeightsError: the file holds no such scores.
         """
         if self.model_config.head and self.model_config.head.task == "partseg":
-            self._refuse("naming parts, which is done by onnxruntime itself, for the points that it is given")
-        (scores_BK,) = self.run(("scores",), points_BN3, mask_BN, "scores")
+            reason = "gives scores of parts for the points that it gets, not for those of the original cloud"
+            hint = 'run it by onnxruntime itself, or load the model with backend="torch"'
+            raise WeightsError(self.path, f"{reason}: {hint}")
+        (scores_BK,) = self._answer(("scores",), points_BN3, mask_BN, "scores")
         return scores_BK
 
-    def run(
+    def _answer(
         self, names: Sequence[str], points_BN3: Tensor, mask_BN: Tensor | None, output: str
     ) -> list[Tensor]:
         """Returns outputs of the graph, which takes clouds of one size: each size of a batch is one run."""
@@ -127,11 +129,11 @@ class OnnxNetwork(PointEncoder):
         self._refuse("tokens of inner blocks")
 
     def _save_to_state_dict(self, *_: object) -> NoReturn:
-        self._refuse("weights, and so saving them")
+        self._refuse("weights to save")
 
     def _refuse(self, wanted: str) -> NoReturn:
         hint = 'load the model with backend="torch"'
-        raise WeightsError(self.path, f"an ONNX file does not give {wanted}: {hint}")
+        raise WeightsError(self.path, f"an ONNX file has no {wanted}: {hint}")
 
 
 class OnnxHead(nn.Module):

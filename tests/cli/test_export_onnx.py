@@ -45,6 +45,7 @@ def test_what_cannot_be_exported_is_one_line(run: Run, tmp_path: Path) -> None:
         (["-o", tmp_path / "model.pt2"], "output must end in .onnx"),
         (["-o", tmp_path / "model.onnx", "--format", "torch"], "output must end in .pt2"),
         (["-o", tmp_path / "model.pt2", "--format", "torch", "--output", "scores"], "has no head"),
+        (["-o", tmp_path / "model.pt2", "--format", "torch", "--int8"], "--int8 is for --format onnx only"),
         (["-o", tmp_path / "none" / "model.onnx"], "the folder does not exist"),
     ):
         assert message in only_error(run("export-onnx", tmp_path / "weights", *words))

@@ -52,6 +52,15 @@ def test_scores_need_a_head_and_weights_float32() -> None:
         trace(make_encoder().bfloat16())
 
 
+def test_a_compiled_model_is_refused_and_left_as_it_is() -> None:
+    encoder = make_encoder()
+    encoder.network.compile(backend="eager")
+    before = dict(encoder.network.__dict__)
+    with pytest.raises(ValueError, match="a compiled model cannot be exported: load it again"):
+        trace(encoder)
+    assert encoder.network.__dict__ == before
+
+
 @pytest.mark.slow
 def test_a_model_in_training_is_traced_as_in_evaluation_and_left_as_it_is() -> None:
     encoder = with_head(make_encoder(), CLASSES)

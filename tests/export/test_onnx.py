@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -94,6 +95,25 @@ def test_the_file_states_its_opset_and_names_and_no_file_of_this_machine(tiny_on
 @pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes(tiny_onnx: Path, tmp_path: Path) -> None:
     assert onnx_file(make_encoder(), tmp_path).read_bytes() == tiny_onnx.read_bytes()
+
+
+@pytest.mark.slow
+def test_weights_in_8_bits(tiny_onnx: Path, tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "model.onnx"
+    graph = export_onnx(make_encoder(), path, int8=True)
+    model = onnx.load(path)
+    assert {entry.key: entry.value for entry in model.metadata_props} == graph.facts
+    assert graph.facts["weights"] == "int8"
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("MatMulInteger") > 10
+    points = clouds(7, 100).numpy()
+    found, expected = (session_of(one).run(["features"], {"points": points})[0] for one in (path, tiny_onnx))
+    assert not np.array_equal(found, expected)
+    cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosines.min() > 0.99
 
 
 def test_a_refusal_leaves_the_file_as_it_was(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_parts_are_named_by_onnxruntime_itself(tiny_onnx: Path, tmp_path: Path) 
     onnx.save(content, tmp_path / "model.onnx")
     model = load(tmp_path)
     assert model.part_names == PARTS.part_names
-    with pytest.raises(WeightsError, match="does not give naming parts"):
+    with pytest.raises(WeightsError, match="gives scores of parts for the points that it gets"):
         model.predict_parts(FILES[0], "a")
 
 
@@ -89,7 +89,7 @@ def test_parts_are_named_by_onnxruntime_itself(tiny_onnx: Path, tmp_path: Path) 
         ("tokens of inner blocks", lambda model: model.get_intermediate_layers(torch.rand(1, 9, 3))),
         ("tokens of inner blocks", lambda model: model.network.transform(None)),
         ("groups of points", lambda model: model.network.group(torch.rand(1, 9, 3))),
-        ("weights, and so saving them", lambda model: model.save_pretrained("weights")),
+        ("weights to save", lambda model: model.save_pretrained("weights")),
     ],
 )
 def test_what_a_file_does_not_hold_is_said(
@@ -97,7 +97,7 @@ def test_what_a_file_does_not_hold_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match=f'does not give {wanted}: load the model with backend="torch"'):
+    with pytest.raises(WeightsError, match=f'has no {wanted}: load the model with backend="torch"'):
         call(load(tiny_onnx))
     assert not list(tmp_path.iterdir())
 
