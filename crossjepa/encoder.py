@@ -102,8 +102,7 @@ class CrossJEPAEncoder(ComparableEncoder):
                 from the Hub, see `crossjepa.hub.HubOptions`.
 
         Raises:
-            WeightsError: the weights cannot be found, are damaged, or do not match their config; the message
-                says why.
+            WeightsError: the weights cannot be found, are damaged, or do not match their config.
             ValueError: the device does not exist, or the dtype is another one.
         """
         target, dtype = resolve_device(device), resolve_dtype(dtype)
@@ -122,14 +121,11 @@ class CrossJEPAEncoder(ComparableEncoder):
         model_files.save_weights(folder, model_files.converted(self.state_dict(), dtype), self.model_config)
 
     def push_to_hub(self, repo: str, **options: Unpack[hub.PushOptions]) -> str:
-        """Uploads weights, config and a model card to the Hub.
+        """Uploads weights, config and a model card to the Hub; returns the address of the commit.
 
         Args:
             repo: "org/repo", created if it does not exist.
             **options: `token`, `private`, `revision` and `commit_message`, see `crossjepa.hub.PushOptions`.
-
-        Returns:
-            The address of the commit.
         """
         return hub.push(self, repo, **options)
 
