@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         PointCloudWarning,
         SearchIndexError,
         WeightsError,
+        WorkerError,
     )
     from crossjepa.model import CrossJEPA
     from crossjepa.prediction import PartPrediction, Prediction
     from crossjepa.processor import PointCloudProcessor
     from crossjepa.registry import list_models
+    from crossjepa.scale.shards import read_features
     from crossjepa.sklearn import CrossJEPAClassifier as CrossJEPAClassifier
 
 # Not CrossJEPAClassifier: a star import must not need scikit-learn.
@@ -59,8 +61,10 @@ __all__ = [
     "TeacherConfig",
     "ViewPredictionConfig",
     "WeightsError",
+    "WorkerError",
     "__version__",
     "list_models",
+    "read_features",
 ]
 
 
@@ -71,11 +75,12 @@ _HOMES = {
     "config_similarity": "SimilarityConfig",
     "encoder": "CrossJEPAEncoder",
     "errors": "CrossJEPAError DatasetNotFoundError FolderInUseError NoHeadError PointCloudError "
-    "PointCloudWarning SearchIndexError WeightsError",
+    "PointCloudWarning SearchIndexError WeightsError WorkerError",
     "model": "CrossJEPA",
     "prediction": "PartPrediction Prediction",
     "processor": "PointCloudProcessor",
     "registry": "list_models",
+    "scale.shards": "read_features",
     "sklearn": "CrossJEPAClassifier",
 }
 

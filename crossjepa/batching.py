@@ -6,6 +6,7 @@ n inputs, B clouds of a batch, N points, W width of a row
 import operator
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any, Literal, TypeAlias
 
@@ -15,7 +16,9 @@ from torch import Tensor
 from crossjepa.config import Axis
 from crossjepa.errors import PointCloudError
 from crossjepa.io.objects import is_one_input
+from crossjepa.preparation import Preparation, stays_here
 from crossjepa.processor import Input, PointCloudProcessor, Prepared, name_in_errors
+from crossjepa.workers import map_ahead
 
 OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[int, PointCloudError], object]"
 
@@ -59,8 +62,11 @@ def prepare_each(
     *,
     up_axis: Axis | None = None,
     on_error: OnError = "raise",
+    workers: int = 0,
+    ahead: int = 0,
+    points_only: bool = False,
 ) -> Iterator[Prepared | None]:
-    """Prepares inputs one at a time.
+    """Prepares inputs one at a time, or ahead of the caller in other processes.
 
     Args:
         sources: the inputs.
@@ -68,6 +74,9 @@ def prepare_each(
         up_axis: the axis that points up in the data; the one of the weights by default.
         on_error: what happens to an input that cannot be used: "raise" ends the iteration with its error,
             "skip" warns, and a callable is called with its row and its error.
+        workers: processes that prepare files and arrays, 0 for none; all other inputs are prepared here.
+        ahead: with workers, how many inputs are prepared ahead of the caller, besides two per worker.
+        points_only: leave out what only features per point need.
 
     Yields:
         One item per input in their order, None for an input that cannot be used.
@@ -75,17 +84,31 @@ def prepare_each(
     Raises:
         PointCloudError: an input cannot be used, and `on_error` is "raise"; the message names the file, or
             says which of several inputs it is, such as "array 40 of 46", counted from 0.
-        ValueError: `on_error` is something else.
+        WorkerError: a worker process was killed.
+        ValueError: `on_error` is something else, or there are fewer than no workers.
     """
     if on_error not in ("raise", "skip") and not callable(on_error):
         raise ValueError(f"on_error must be 'raise', 'skip' or a callable, not {on_error!r}")
-    count = operator.length_hint(sources, 0)
-    for row, source in enumerate(sources):
-        prepared, name = None, name_in_errors(source)
-        if count != 1 and not isinstance(source, (str, os.PathLike)):
-            name += f" {row} of {count}" if count else f" {row}"  # counted from 0
+    count, names = operator.length_hint(sources, 0), deque[str]()
+
+    def named() -> Iterator[tuple[Input, str]]:
+        for row, source in enumerate(sources):
+            name = name_in_errors(source)
+            if isinstance(source, (str, os.PathLike)):
+                source = os.fsdecode(source)  # paths of any class can then travel
+            elif count != 1:
+                name += f" {row} of {count}" if count else f" {row}"  # counted from 0
+            names.append(name)
+            yield source, name
+
+    answers = map_ahead(
+        Preparation(processor, up_axis, points_only), named(),
+        workers=workers, ahead=ahead, stays_here=stays_here,
+    )  # fmt: skip
+    for row, answer in enumerate(answers):
+        prepared = None
         try:
-            prepared = processor.prepare(source, up_axis=up_axis, name=name)
+            prepared = answer.unwrap(names.popleft())
         except PointCloudError as error:
             if on_error == "raise":
                 raise
@@ -93,6 +116,7 @@ def prepare_each(
                 on_error(row, error)
             else:
                 warnings.warn(f"skipped input {row}, {error}", stacklevel=2)
+        del answer
         yield prepared
 
 
@@ -133,6 +157,7 @@ def forward_batches(
     progress: bool | None,
     title: str,
     keep_on_device: bool = False,
+    workers: int = 0,
 ) -> Tensor:
     """Runs a network over inputs, which are read and prepared one batch at a time.
 
@@ -161,6 +186,9 @@ def forward_batches(
         processor,
         up_axis=up_axis,
         on_error=on_error,
+        workers=workers,
+        ahead=batch_size,  # the next batch is prepared while the network works on this one
+        points_only=True,
     )
     target = device if keep_on_device else torch.device("cpu")
     parts = [torch.zeros(0, width, device=target)]

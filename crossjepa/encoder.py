@@ -151,18 +151,18 @@ class CrossJEPAEncoder(ComparableEncoder):
     @overload
     def encode(
         self, sources: Input | Iterable[Input], *, pool: Pooling | None = ..., batch_size: int = ...,
-        normalize: bool = ..., up_axis: Axis | None = ..., on_error: OnError = ...,
+        normalize: bool = ..., up_axis: Axis | None = ..., on_error: OnError = ..., workers: int = ...,
         convert_to_tensor: Literal[False] = ..., progress: bool | None = ...,
     ) -> NDArray[np.float32]: ...  # fmt: skip
     @overload
     def encode(
         self, sources: Input | Iterable[Input], *, pool: Pooling | None = ..., batch_size: int = ...,
-        normalize: bool = ..., up_axis: Axis | None = ..., on_error: OnError = ...,
+        normalize: bool = ..., up_axis: Axis | None = ..., on_error: OnError = ..., workers: int = ...,
         convert_to_tensor: Literal[True], progress: bool | None = ...,
     ) -> Tensor: ...  # fmt: skip
     def encode(
         self, sources: Input | Iterable[Input], *, pool: Pooling | None = None, batch_size: int = 32,
-        normalize: bool = False, up_axis: Axis | None = None, on_error: OnError = "raise",
+        normalize: bool = False, up_axis: Axis | None = None, on_error: OnError = "raise", workers: int = 0,
         convert_to_tensor: bool = False, progress: bool | None = None,
     ) -> NDArray[np.float32] | Tensor:  # fmt: skip
         """Turns clouds and meshes into one feature each.
@@ -178,6 +178,7 @@ class CrossJEPAEncoder(ComparableEncoder):
             up_axis: the axis that points up in the data; the one of the weights by default.
             on_error: what happens to an input that cannot be used: "raise" raises its error, "skip" gives it
                 a row of NaN and warns; a callable is called with its row and error instead of warning.
+            workers: processes that read and prepare files and arrays while the network works, 0 for none.
             convert_to_tensor: return a tensor on the device of the model instead of an array.
             progress: show a progress bar; by default if there are more than four batches.
 
@@ -186,6 +187,7 @@ class CrossJEPAEncoder(ComparableEncoder):
 
         Raises:
             PointCloudError: an input cannot be used; the message names it and the reason.
+            WorkerError: a worker process was killed.
 
         Example:
             >>> encoder = CrossJEPAEncoder.from_pretrained("crossjepa-base")
@@ -202,7 +204,7 @@ class CrossJEPAEncoder(ComparableEncoder):
         features_nE = forward_batches(
             forward, inputs, self.processor, width=self.embedding_width(pool), device=self.device,
             batch_size=batch_size, up_axis=up_axis, on_error=on_error, progress=progress, title="encode",
-            keep_on_device=convert_to_tensor,
+            keep_on_device=convert_to_tensor, workers=workers,
         )  # fmt: skip
         features = features_nE[0] if single else features_nE
         return features if convert_to_tensor else features.numpy()

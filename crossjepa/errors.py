@@ -114,6 +114,10 @@ class SearchIndexError(_SourceError, ValueError):
     """
 
 
+class WorkerError(CrossJEPAError, RuntimeError):
+    """A process that worked for this one ended before its work was done; the message says what to do."""
+
+
 class NoHeadError(CrossJEPAError, ValueError):
     """A prediction that the model has no head for; the message says how to get one."""
 

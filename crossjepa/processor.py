@@ -109,6 +109,15 @@ class Prepared:
     valid_M: NDArray[np.bool_] | None = None
     outliers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets it travel between processes as arrays: of each tensor, torch would send an open file."""
+        values = (self.points.numpy(), self.original, self.frame, self.valid_M, self.outliers)
+        return _from_arrays, values
+
+    def without_original(self) -> Prepared:
+        """Returns the points for the network alone, which are all that one feature per cloud needs."""
+        return Prepared(self.points, self.original[:0])
+
     @property
     def queries(self) -> Tensor:
         """(V, 3) float32 original points or vertices in the frame of `points`; computed on request."""
@@ -129,6 +138,10 @@ class Prepared:
         values_M = values_V.new_full((len(self.valid_M), *values_V.shape[1:]), fill)
         values_M[torch.from_numpy(self.valid_M)] = values_V
         return values_M
+
+
+def _from_arrays(points_N3: NDArray[np.float32], *values: Any) -> Prepared:
+    return Prepared(torch.from_numpy(points_N3), *values)
 
 
 Input: TypeAlias = "Source | Prepared"

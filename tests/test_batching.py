@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -310,3 +311,64 @@ def test_which_of_the_arrays_cannot_be_used(tiny: CrossJEPAEncoder) -> None:
         tiny.encode(inputs[-1])
     with pytest.raises(PointCloudError, match=r"^no-such\.ply: "):
         tiny.encode([*inputs[:3], "no-such.ply"])
+
+
+@pytest.mark.slow
+def test_workers_change_no_bit_and_no_message(tiny: CrossJEPAEncoder, tmp_path: Path) -> None:
+    torch.set_num_threads(2)  # whose threads a forked worker would wait for
+    np.save(tmp_path / "odd.npy", np.vstack([clouds(1)[0], [[np.nan] * 3]]))
+    (tmp_path / "bad.obj").write_text("v 1 2\n")
+    cloud = clouds(1)[0]
+    mixed: list[Input] = [
+        *sorted(SAMPLES.glob("*.obj")), *clouds(3, 200), tmp_path / "bad.obj", torch.from_numpy(cloud),
+        tmp_path / "odd.npy", read(SAMPLES / "chair.obj"), np.full((4, 3), np.nan), tiny.preprocess(cloud),
+    ]  # fmt: skip
+    errors: list[PointCloudError] = []
+
+    def inputs(workers: int) -> Iterator[Input]:
+        """First the bad file, until it is a worker that has read it: its errors come without their frames."""
+        while workers and not any("_prepare" not in frames(error) for error in errors):
+            yield tmp_path / "bad.obj"
+        errors.clear()
+        yield from mixed
+
+    found = []
+    for workers in (0, 2):
+        with pytest.warns(PointCloudWarning) as caught:
+            rows = tiny.encode(
+                inputs(workers),
+                batch_size=3,
+                on_error=lambda row, error: errors.append(error),
+                workers=workers,
+            )
+        said = [str(warning.message).partition(" ")[2] for warning in caught]
+        found.append((rows[-len(mixed) :], [error.reason for error in errors[-2:]], said))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1:] == found[1][1:]
+    assert np.flatnonzero(np.isnan(found[0][0]).all(axis=1)).tolist() == [11, 15]
+    with pytest.raises(PointCloudError, match=r"bad\.obj: ") as raised:
+        tiny.encode(mixed, workers=1)
+    assert raised.value.source == str(tmp_path / "bad.obj")
+    prepared = prepare_each(mixed[:1], tiny.processor, workers=1)
+    np.testing.assert_array_equal(next(prepared).queries, tiny.processor.prepare(mixed[0]).queries)  # type: ignore[union-attr]
+
+
+def frames(error: Exception) -> list[str]:
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def test_generators_are_read_as_their_items_are_needed(tiny: CrossJEPAEncoder) -> None:
+    """More of them than memory holds: each is gone when the next is asked for."""
+    alive: list[weakref.ref[NDArray[np.float64]]] = []
+
+    def source(points: int) -> Iterator[NDArray[np.float64]]:
+        for _ in range(6):
+            cloud = np.random.default_rng(len(alive)).random((points, 3))
+            alive.append(weakref.ref(cloud))
+            yield cloud
+            del cloud
+            gc.collect()
+            assert sum(each() is not None for each in alive) <= 1
+
+    assert len(tiny.encode_points(source(50))) == 6
+    assert tiny.encode(source(50), batch_size=2).shape == (6, 48)

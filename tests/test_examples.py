@@ -107,3 +107,10 @@ def test_onnx_without_torch(tiny_onnx: Path, tmp_path: Path, suffix: str) -> Non
     feature_E = np.array(printed.split(), np.float32)
     np.testing.assert_allclose(feature_E, make_encoder().encode(cloud_N3), rtol=0, atol=1e-4)
     assert len((REPOSITORY / example).read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def test_many_files_prints_a_row_per_number_of_workers() -> None:
+    output = run("examples/benchmarks/many_files.py", "--copies", "1", "--workers", "0")
+    header, row = output.splitlines()[-2:]
+    assert header.split() == ["workers", "reading", "network", "encode", "ratio", "files/s"]
+    assert len(row.split()) == 6 and row.split()[0] == "0"

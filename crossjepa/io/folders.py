@@ -23,6 +23,7 @@ _OWN_FOLDERS = (
     ("recipe.json", "log.jsonl"),
     ("manifest.json", "checksums.npy"),
     ("manifest.json", "done.npy"),
+    ("_features.json",),
 )
 # Suffixes of any text and table, of which few are clouds; the others say that a file is one.
 _ANY_TEXT = (".txt", ".csv", ".tsv")

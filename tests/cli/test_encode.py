@@ -11,7 +11,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from crossjepa import CrossJEPAEncoder
+from crossjepa import CrossJEPAEncoder, read_features
 from crossjepa.io import Mesh, read
 from tests.cli.conftest import Run, only_error
 from tests.conftest import SAMPLES
@@ -183,6 +183,8 @@ def test_nothing_is_written_if_all_files_are_bad(run: Run, tmp_path: Path) -> No
     [
         (("encode", str(SAMPLES), "-o", "{tmp}/out.txt"), "out.txt"),
         (("encode", str(SAMPLES), "-o", "{tmp}/no/out.npz"), "folder"),
+        (("encode", str(SAMPLES), "-o", "{tmp}/out/", "--per-point"), "--per-point writes a file"),
+        (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "--workers", "-1"), "workers must be at least 0"),
         (("encode", "{tmp}", "-o", "{tmp}/out.npz"), "no point cloud"),
         (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "-m", "no-such-model"), "crossjepa-base"),
         (("encode", str(SAMPLES), "-o", "{tmp}/out.npz", "--batch-size", "0"), "batch size"),
@@ -193,3 +195,27 @@ def test_mistakes_are_explained_in_one_line(
 ) -> None:
     assert word in only_error(run(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments)))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_shards(base: CrossJEPAEncoder, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra `scale` is not installed")
+    chair, bad = SAMPLES / "chair.obj", tmp_path / "bad.off"
+    bad.write_text("OFF\n3 1 0\n")
+    (tmp_path / "existing.d").mkdir()
+    for output in ("new", "slash.npz/", "existing.d"):
+        printed = run("encode", chair, bad, "-o", f"{tmp_path}/{output}", "--shard-size", "1", "--json")
+        assert printed.code == 1
+        assert printed.err.startswith(f"crossjepa: skipped {bad}: ")
+        summary = printed.json
+        assert summary.pop("seconds") > 0 and summary.pop("clouds_per_second") > 0
+        counts = {"files": 2, "failures": 1, "resumed": 0, "left_out": []}
+        model = {"output": str(tmp_path / output), "model": "crossjepa-base", "feature_width": 576}
+        assert summary == {**model, **counts}
+        names, features, errors = read_features(tmp_path / output)
+        assert names == [str(chair), str(bad)]
+        np.testing.assert_allclose(features[0], base.encode(chair), atol=1e-4)
+        assert errors[0] is None and f"{bad}: {errors[1]}\n" in printed.err
+    again = run("encode", chair, bad, "-o", tmp_path / "new", "--quiet")
+    assert again == (1, "", "")
+    refused = run("encode", chair, bad, "-o", tmp_path / "new", "--pool", "max")
+    assert "holds features of another recipe (pool: max+mean, not max)" in only_error(refused)

@@ -1,0 +1,1 @@
+"""Collections too large for memory or for one machine: features in Parquet shards."""
