@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from crossjepa.cli import options
+from crossjepa.cli.cluster import DEFAULT_CLUSTER, Cluster
 from crossjepa.cli.render import DEFAULT_PICTURES, Pictures
 from crossjepa.datasets import open_dataset
 from crossjepa.device import resolve_device
@@ -45,6 +46,7 @@ def cache(
     difficulty: options.Difficulty = "easy",
     skip_bad: options.Flag = False,
     pictures: Pictures = DEFAULT_PICTURES,
+    cluster: Cluster = DEFAULT_CLUSTER,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -64,7 +66,7 @@ def cache(
             `dense_weight` of `crossjepa pretrain`; 0 for none.
         dense_channels: numbers kept of each of these.
         dense_basis: a cache with dense targets of the same teacher; give it if both are to be trained on.
-        workers: processes.
+        workers: processes; with `--engine ray`, by default as many as there is room for.
         split: which split of archives of clouds, or all.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
@@ -73,18 +75,20 @@ def cache(
             raise ValueError(
                 "--join takes caches, which know their teachers: omit --teacher and --embedding, and --dense"
             )
+        cluster.require_local("caches are joined by this process")
         return _summarize(join_teachers(data, output), output, quiet, json)
     targets = DenseConfig(dense, dense_channels, str(dense_basis or "")) if dense else None
     if dense_basis and not dense:
         raise ValueError("--dense-basis is of use only with --dense POINTS")
-    place = str(resolve_device(device))
+    on_ray = cluster.config(workers, device) if cluster.engine == "ray" else None
+    place = "cpu" if on_ray else str(resolve_device(device))
     config = CacheConfig(teacher or DEFAULT_TEACHER, embedding or "cls", pictures.config(), targets)
     dataset = open_dataset(
         data, split=split, up_axis=pictures.up_axis, shapes=shapes, difficulty=difficulty, skip_bad=skip_bad
     )
     made = make_cache(
         dataset, output, config, workers=workers or default_workers(place), device=place,
-        skip_bad=skip_bad, progress=not (quiet or no_progress),
+        skip_bad=skip_bad, progress=not (quiet or no_progress), cluster=on_ray,
     )  # fmt: skip
     if made is None:  # other ranks are still at work
         return 0

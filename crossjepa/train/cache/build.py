@@ -13,10 +13,12 @@ from typing import Any
 from crossjepa.datasets import Dataset
 from crossjepa.hashing import recipe_hash
 from crossjepa.locks import in_use, lock_file, locked
+from crossjepa.scale.ray_engine import RayConfig
 from crossjepa.train.cache.cache import Cache, open_cache
 from crossjepa.train.cache.dense import ensure_basis, require_renderer
 from crossjepa.train.cache.layout import finish_cache, start_cache
 from crossjepa.train.cache.manifest import MANIFEST, partial_folder
+from crossjepa.train.cache.on_ray import work_on_ray
 from crossjepa.train.cache.ranks import Ranks
 from crossjepa.train.cache.recipe import CacheConfig, fitted, make_recipe, with_contents
 from crossjepa.train.cache.teachers import first_teacher, load_teachers
@@ -34,6 +36,7 @@ def make_cache(
     device: str = "cpu",
     skip_bad: bool = False,
     progress: bool = True,
+    cluster: RayConfig | None = None,
 ) -> Cache | None:
     """Makes a cache, or resumes an unfinished one with the same recipe.
 
@@ -47,6 +50,7 @@ def make_cache(
         device: of the teacher and the renderer.
         skip_bad: leave out objects that cannot be used instead of refusing to finish.
         progress: show how many objects are done and how long the rest will take.
+        cluster: a Ray cluster that makes the rows; this process then verifies them and makes what is missing.
 
     Returns:
         The finished cache, None if other ranks are still at work.
@@ -59,7 +63,7 @@ def make_cache(
     """
     ranks = Ranks()
     with in_use(folder) if ranks.rank == 0 else nullcontext():
-        return _make(dataset, Path(folder), config, ranks, workers, device, skip_bad, progress)
+        return _make(dataset, Path(folder), config, ranks, workers, device, skip_bad, progress, cluster)
 
 
 def _make(
@@ -71,6 +75,7 @@ def _make(
     device: str,
     skip_bad: bool,
     progress: bool,
+    cluster: RayConfig | None,
 ) -> Cache | None:
     device = str(own_device(device))
     teacher = load_teachers(config.teachers, config.render.image_size, device)
@@ -96,7 +101,9 @@ def _make(
                 first_teacher(teacher), progress=progress and ranks.rank == 0,
             )  # fmt: skip
     run = Run(folder, dataset, config, device, progress and ranks.rank == 0)
-    if workers == 1:
+    if cluster is not None:
+        work_on_ray(run, cluster)
+    if workers == 1 or cluster is not None:
         with one_thread(device):
             run.work(ranks.rank, ranks.world, teacher)
     else:

@@ -55,7 +55,7 @@ class Run:
             _work, (handed_over, rank, world, workers), nprocs=workers, join=False
         )
         done_S = open_cache(partial_folder(self.folder), writable=True).done_S
-        with _bar(self.progress, len(done_S), int(done_S.sum())) as bar:
+        with progress_bar(self.progress, len(done_S), int(done_S.sum())) as bar:
             try:
                 while not context.join(timeout=1):
                     bar.update(int(done_S.sum()) - bar.n)
@@ -72,7 +72,7 @@ class Run:
         cache.done_S[cache.damaged_rows(part, parts) + cache.bad_rows(part, parts)] = False
         cache.done_S[cache.changed_rows(self.dataset.fingerprint, part, parts)] = False
         shown = self.progress and part == 0 and parent_process() is None
-        with _bar(shown, len(cache), int(cache.done_S.sum())) as bar:
+        with progress_bar(shown, len(cache), int(cache.done_S.sum())) as bar:
             for row in list(cache.missing_rows(part, parts)):
                 self._make_row(cache, row, teacher)
                 bar.update(int(cache.done_S.sum()) - bar.n)
@@ -124,8 +124,8 @@ def one_thread(device: str) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _bar(show: bool, total: int, done: int) -> Any:
-    """A bar with the time left; in a log, whose lines are not overwritten, a line every half minute."""
+def progress_bar(show: bool, total: int, done: int) -> Any:
+    """Returns a bar with the time left; in a log, whose lines stay, it prints one every half minute."""
     from tqdm.auto import tqdm
 
     interval = 0.5 if sys.stderr.isatty() else 30.0
