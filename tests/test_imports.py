@@ -16,8 +16,8 @@ PACKAGE = Path(crossjepa.__file__).parent
 # Third-party libraries that are optional or that take long to import.
 OPTIONAL_OR_HEAVY = {
     "PIL", "h5py", "huggingface_hub", "joblib", "lancedb", "laspy", "matplotlib", "onnx", "onnxruntime",
-    "onnxscript", "pyarrow", "ray", "safetensors", "sklearn", "timm", "tqdm", "triton", "tyro", "wandb",
-    "yaml",
+    "onnxscript", "plotly", "pyarrow", "ray", "safetensors", "sklearn", "timm", "tqdm", "triton", "tyro",
+    "umap", "wandb", "yaml",
 }  # fmt: skip
 # Of the standard library and of torch, what other systems or smaller builds of torch lack.
 NOT_EVERYWHERE = {"fcntl", "resource", "torch.distributed", "torch.utils.tensorboard"}

@@ -35,7 +35,7 @@ IMPORTED_AS = {
 }
 # Brought by torch: for types only, and by its CUDA builds, which pin the version of it that they work with.
 BROUGHT_BY_TORCH = ("typing_extensions", "triton")
-USER_EXTRAS = ("data", "eval", "las", "log", "search", "onnx", "scale", "ray")
+USER_EXTRAS = ("data", "eval", "las", "log", "search", "onnx", "scale", "ray", "view")
 # Plugins and command-line tools, which nothing imports.
 TOOLS = {
     "test": {"pytest-xdist"},

@@ -54,6 +54,7 @@ COMMANDS = {
     "search": Command("search", "search", "Find shapes by a shape, or by a picture of one"),
     "duplicates": Command("duplicates", "duplicates", "List files that are nearly the same object"),
     "transfer": Command("transfer", "transfer", "Give shapes the parts of a few labeled ones of their kind"),
+    "view": Command("view", "view", "Show features and predictions of files as pages and pictures"),
     "render": Command("render", "render", "Render files from many sides", resumes=True),
     "cache": Command(
         "cache", "cache", "Embed views of objects with image teachers, once, for pretraining", resumes=True
