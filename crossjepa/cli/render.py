@@ -13,7 +13,8 @@ from crossjepa.cli import options
 from crossjepa.config import Axis
 from crossjepa.device import resolve_device
 from crossjepa.train.render import rig
-from crossjepa.train.render.render_files import render_files, write_preview
+from crossjepa.train.render.preview import write_preview
+from crossjepa.train.render.render_files import render_files
 from crossjepa.train.render.views import RenderConfig
 
 
@@ -55,6 +56,9 @@ def render(
     inputs: options.Inputs,
     output: options.Folder,
     preview: Annotated[Path | None, arg(metavar="PNG"), options.unset("no file")] = None,
+    preview_views: Annotated[
+        int | None, arg(metavar="N"), options.unset("all of few files, 1 of many")
+    ] = None,
     pictures: Pictures = DEFAULT_PICTURES,
     device: options.Device = "auto",
     json: options.Json = False,
@@ -65,10 +69,13 @@ def render(
 
     Args:
         output: folder in which each object gets a folder.
-        preview: also write a contact sheet to this file.
+        preview: also write a contact sheet with names to this file; it shows clouds as round points.
+        preview_views: views of each file on the sheet, 0 for all.
     """
     if preview:
         options.check_output(preview, (preview.suffix,))
+    if preview_views is not None and preview_views < 0:
+        raise ValueError(f"--preview-views must be at least 0, not {preview_views}")
     config, place = pictures.config(), str(resolve_device(device))
     shown = sys.stderr.isatty() and not (quiet or no_progress)
 
@@ -79,7 +86,7 @@ def render(
         inputs, output, config, up_axis=pictures.up_axis, device=place, each=show if shown else None
     )
     if preview:
-        write_preview(preview, result.folders)
+        write_preview(preview, result.folders, views=preview_views)
     code = options.finish(len(result.folders), result.errors)
     if json:
         skipped = [{"file": error.source, "reason": error.reason} for error in result.errors]

@@ -9,8 +9,6 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +19,7 @@ from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.hashing import weights_digest
 from crossjepa.io import Mesh, PointCloudWarning
 from crossjepa.processor import Input, Prepared, load, name_in_errors, rotate_up_axis, sample_mesh
+from crossjepa.train.render.sheet import short_names
 from crossjepa.view.colors import Components, component_colors, name_colors
 
 POINTS = 4096
@@ -147,7 +146,11 @@ def make_scene(
     if points < 1:
         raise ValueError(f"points to show must be at least 1, not {points}")
     inputs = list(as_inputs(sources)[0])
-    called = list(names) if names is not None else short_names(inputs)
+    paths = [
+        source if isinstance(source, (str, os.PathLike)) else f"{name_in_errors(source)} {row}"
+        for row, source in enumerate(inputs)
+    ]
+    called = list(names) if names is not None else short_names(paths)
     axis = up_axis or (encoder.head_up_axis if encoder.classes else None) or encoder.processor.config.up_axis
     kept: list[tuple[str, str, int, Prepared]] = []
     for name, source, prepared in zip(
@@ -178,20 +181,6 @@ def make_scene(
     ]  # fmt: skip
     scene = Scene(tuple(shapes), model or "encoder", weights_digest(encoder), components.share)
     return _with_predictions(scene, encoder, shown, label)
-
-
-def short_names(sources: Sequence[Any]) -> list[str]:
-    """Names inputs by the shortest ends of their paths that tell them apart."""
-    paths = [
-        Path(source).parts if isinstance(source, (str, os.PathLike)) else (f"{name_in_errors(source)} {row}",)
-        for row, source in enumerate(sources)
-    ]
-    longest = max((len(parts) for parts in paths), default=1)
-    for length in range(1, longest + 1):
-        names = ["/".join(parts[-length:]) for parts in paths]
-        if len(set(names)) == len(set(paths)):
-            break
-    return names if paths else []
 
 
 def _to_show(

@@ -46,11 +46,13 @@ def test_nothing_but_bad_files(run: Run, tmp_path: Path) -> None:
         (["--size", "0"], "--size must be at least 1, not 0"),
         (["--points", "-1"], "--points must be at least 1, not -1"),
         (["--rig", "circle"], "circle"),
+        (["--preview-views", "-1", "--preview", "{tmp}/sheet.png"], "--preview-views must be at least 0"),
         (["--preview", "none/sheet.png"], "none/sheet.png: the folder does not exist"),
         (["--up-axis", "w"], "invalid choice 'w' for argument '--up-axis'"),
     ],
 )
 def test_mistakes_are_explained(run: Run, tmp_path: Path, words: list[str], message: str) -> None:
     output = tmp_path / "views"
-    assert message in only_error(run("render", SAMPLES / "chair.obj", "-o", output, *words))
+    filled = [word.format(tmp=tmp_path) for word in words]
+    assert message in only_error(run("render", SAMPLES / "chair.obj", "-o", output, *filled))
     assert not output.exists()

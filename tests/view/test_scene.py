@@ -10,7 +10,6 @@ import pytest
 from crossjepa import CrossJEPAEncoder, PointCloudError
 from crossjepa.io import Mesh, read
 from crossjepa.view import Scene, make_scene
-from crossjepa.view.scene import short_names
 from tests.conftest import SAMPLES
 from tests.helpers.heads import CLASSES, PARTS, with_head
 
@@ -30,7 +29,7 @@ def test_points_of_a_mesh_are_on_its_surface(scene: Scene) -> None:
 def test_points_of_a_cloud_are_its_own_with_their_features(base: CrossJEPAEncoder) -> None:
     cloud_N3 = np.random.default_rng(0).normal(size=(600, 3))
     (shape,) = make_scene(base, cloud_N3, points=1000).shapes
-    assert (shape.kind, shape.count) == ("cloud", 600)
+    assert (shape.name, shape.kind, shape.count) == ("array 0", "cloud", 600)
     np.testing.assert_allclose(shape.original_N3, cloud_N3)
     features_NC = base.encode_points(cloud_N3)
     assert isinstance(features_NC, np.ndarray)
@@ -75,11 +74,3 @@ def test_mistakes(base: CrossJEPAEncoder, scene: Scene, tmp_path: Path) -> None:
         make_scene(base, [tmp_path / "none.ply"])
     with pytest.warns(UserWarning, match="skipped"), pytest.raises(ValueError, match="nothing to show"):
         make_scene(base, [tmp_path / "none.ply"], on_error="skip")
-
-
-def test_names_are_as_short_as_they_can_be() -> None:
-    assert short_names(["a/x.ply", "b/y.ply"]) == ["x.ply", "y.ply"]
-    assert short_names(["a/x.ply", "b/x.ply"]) == ["a/x.ply", "b/x.ply"]
-    assert short_names(["x.ply", "x.ply"]) == ["x.ply", "x.ply"]
-    assert short_names([np.zeros((2, 3)), "x.ply"]) == ["array 0", "x.ply"]
-    assert short_names([]) == []

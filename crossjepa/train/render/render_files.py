@@ -13,22 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossjepa.config import Axis
 from crossjepa.datasets.cameras import POSE_FIELDS, VIEWS_NAME
-from crossjepa.datasets.renderings import POINTS_NAME, read_picture
+from crossjepa.datasets.renderings import POINTS_NAME
 from crossjepa.datasets.sample import Sample
 from crossjepa.errors import errors_about
 from crossjepa.files import atomic_write, write_json
 from crossjepa.hashing import file_digest, recipe_hash, text_digest
-from crossjepa.io import PointCloudError, find_files, read
+from crossjepa.io import Mesh, PointCloudError, find_files, read
 from crossjepa.locks import in_use
-from crossjepa.train.render import contact_sheet, resize_images, save_png
+from crossjepa.train.render import save_png
 from crossjepa.train.render.views import ObjectViews, RenderConfig, make_views
 
 FORMAT = 1
-PREVIEW_SIZE, PREVIEW_COLUMNS, PREVIEW_MOST = 128, 12, 480
 
 
 @dataclass
@@ -88,30 +86,6 @@ def render_files(
     return result
 
 
-def write_preview(path: str | os.PathLike[str], folders: Iterable[Path]) -> None:
-    """Writes a contact sheet of rendered objects.
-
-    It shows all views of up to 4 objects, four views of each of up to 60, and one view of each of more.
-
-    Args:
-        path: the PNG file.
-        folders: the folders of the objects.
-    """
-    folders = list(folders)
-    views = 0 if len(folders) <= 4 else 4 if len(folders) <= 60 else 1
-    images: list[NDArray[np.uint8]] = []
-    for folder in folders:
-        files = sorted(folder.glob("*.png"))
-        if views:
-            files = [files[place] for place in np.linspace(0, len(files), views, endpoint=False).astype(int)]
-        pictures = (read_picture(file)[None] for file in files)
-        images += [resize_images(picture, PREVIEW_SIZE)[0] for picture in pictures]
-        if len(images) >= PREVIEW_MOST:
-            break
-    if images:
-        save_png(path, contact_sheet(np.stack(images[:PREVIEW_MOST]), min(PREVIEW_COLUMNS, len(images))))
-
-
 def _render_file(
     path: Path, folder: Path, name: str, config: RenderConfig, up_axis: Axis, device: str
 ) -> None:
@@ -127,14 +101,14 @@ def _render_file(
         row = int(text_digest([name]), 16) % 2**31
         views = make_views(Sample(shape, name, up_axis=up_axis), row, config, device)
     partial.mkdir(parents=True)
-    _write(partial, views, path.name, recipe)
+    _write(partial, views, path.name, recipe, "mesh" if isinstance(shape, Mesh) else "cloud")
     if folder.exists():
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]) -> None:
+def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any], kind: str) -> None:
     described = []
     for number, (image_HW3, pose_5, histogram_H) in enumerate(
         zip(views.images_VHW3, views.poses_V5, views.histograms_VH, strict=True)
@@ -146,7 +120,13 @@ def _write(folder: Path, views: ObjectViews, source: str, recipe: dict[str, Any]
     points_P3 = views.points_P3.astype(np.float16)
     atomic_write(folder / POINTS_NAME, lambda file: np.save(file, points_P3, allow_pickle=False))
     frame = {"centroid": views.frame.centroid_3.tolist(), "radius": views.frame.radius}
-    facts = {"source": source, "recipe_hash": recipe_hash(recipe), "recipe": recipe, "frame": frame}
+    facts = {
+        "source": source,
+        "kind": kind,
+        "recipe_hash": recipe_hash(recipe),
+        "recipe": recipe,
+        "frame": frame,
+    }
     write_json(folder / VIEWS_NAME, {"format": FORMAT, **facts, "views": described})
 
 

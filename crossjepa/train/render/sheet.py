@@ -5,7 +5,9 @@ V views of an object, H x W pixels
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +73,22 @@ def named_sheet(rows: Sequence[Row], columns: int) -> NDArray[np.uint8]:
         name = shortened(row.name, block[0], font)
         pen.text((left + block[0] / 2, below), name, fill=INK, font=font, anchor="ma")
     return np.asarray(sheet)
+
+
+def short_names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Names files or folders by the shortest ends of their paths that tell them apart.
+
+    Example:
+        >>> short_names(["a/x.ply", "b/x.ply"]), short_names(["a/x.ply", "b/y.ply"])
+        (['a/x.ply', 'b/x.ply'], ['x.ply', 'y.ply'])
+    """
+    split = [Path(path).parts for path in paths]
+    names: list[str] = []
+    for length in range(1, max(map(len, split), default=0) + 1):
+        names = ["/".join(parts[-length:]) for parts in split]
+        if len(set(names)) == len(set(split)):
+            break
+    return names
 
 
 def shortened(name: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

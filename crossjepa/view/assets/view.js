@@ -93,13 +93,13 @@
     };
   }
 
-  function pointSize(shape) {
-    const side = shapes.length === 1 ? 620 : 320;
-    return Math.min(9, Math.max(1.8, 1.05 * side / Math.sqrt(shape.count) / 2.2));
+  function pointSize(shape, plot) {
+    const side = Math.min(plot.clientWidth, plot.clientHeight);
+    return Math.min(9, Math.max(1.8, 0.48 * side / Math.sqrt(shape.count)));
   }
 
   function traces(number) {
-    const shape = shapes[number], size = pointSize(shape);
+    const shape = shapes[number], size = pointSize(shape, plots.get(number));
     const at = (n) => shape.axes.map((values) => [values[n]]);
     const shown = mode === "similarity" && asked.shape === number;
     const [x, y, z] = shown ? at(asked.point) : [[], [], []];
@@ -199,6 +199,7 @@
       place.innerHTML = data.names.map((name, k) => `<span><span class="swatch" style="background:${data.nameColors[k]}"></span>${name}</span>`).join("");
     } else {
       place.innerHTML = `<span class="note">${within() ? "The mean of each shape is left out: color says which part of its shape a point is." :
+        shapes.length === 1 ? "Color says which part of the shape a point is." :
         "Color says which shape a point belongs to, and which part of it."}</span>`;
     }
   }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from crossjepa.train.render.sheet import Row, named_sheet, shortened
+from crossjepa.train.render.sheet import Row, named_sheet, short_names, shortened
 
 
 def row(name: str, views: int, value: int) -> Row:
@@ -49,3 +49,10 @@ def test_long_names_lose_their_beginning() -> None:
 def test_nothing_to_show() -> None:
     with pytest.raises(ValueError, match="at least one"):
         named_sheet([], columns=3)
+
+
+def test_names_are_as_short_as_they_can_be() -> None:
+    assert short_names(["a/x.ply", "b/y.ply"]) == ["x.ply", "y.ply"]
+    assert short_names(["a/x.ply", "b/x.ply"]) == ["a/x.ply", "b/x.ply"]
+    assert short_names(["x.ply", "x.ply"]) == ["x.ply", "x.ply"]
+    assert short_names([]) == []
