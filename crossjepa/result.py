@@ -1,15 +1,40 @@
-"""The one result of all protocols: what was done, with what, and what came out."""
+"""The one result of all protocols: what was done, with what, and what came out.
+
+n tested clouds
+"""
 
 import csv
 import io
 import json
 import platform
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crossjepa._version import __version__
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What was said of every tested cloud, for reports.
+
+    Attributes:
+        rows_n: (n,) int64 rows of the clouds in the complete data set, as `Dataset.indices_n`.
+        truth_n: (n,) int64 their classes.
+        predicted_n: (n,) int64 the predicted classes.
+        classes: names of the classes.
+        scores_n: (n,) float probability of the predicted class, or mIoU of the parts; None if it is unknown.
+    """
+
+    rows_n: NDArray[np.int64]
+    truth_n: NDArray[np.int64]
+    predicted_n: NDArray[np.int64]
+    classes: tuple[str, ...]
+    scores_n: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
@@ -20,11 +45,13 @@ class Outcome:
         metrics: figures by name; accuracies and means are fractions from 0 to 1.
         table: rows of a detailed table, all with the same columns.
         settings: everything that was fixed or selected, and how.
+        predictions: what was said of every tested cloud, if the protocol says something of each.
     """
 
     metrics: dict[str, float]
     table: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    predictions: Predictions | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +61,7 @@ class Result:
     Attributes:
         protocol: name of the protocol.
         description: what was done, in words.
-        metrics, table, settings: as in `Outcome`.
+        metrics, table, settings, predictions: as in `Outcome`; predictions are no part of the JSON.
         model: the model that made the features, with a checksum of its weights.
         data: data set, checksum, counts and splits.
         versions: versions of the software.
@@ -52,10 +79,13 @@ class Result:
     versions: dict[str, str]
     seconds: dict[str, float]
     seed: int
+    predictions: Predictions | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the result as plain JSON values."""
-        return asdict(self)
+        values = asdict(replace(self, predictions=None))
+        del values["predictions"]
+        return values
 
     def to_json(self) -> str:
         """Returns the result as indented JSON."""

@@ -21,6 +21,7 @@ def evaluate(
     data_set: options.DataSet = None,
     model: Annotated[str, arg(aliases=["-m"])] = options.DEFAULT_MODEL,
     output: Annotated[Path | None, arg(aliases=["-o"]), options.unset("no file")] = None,
+    report: Annotated[Path | None, arg(metavar="PAGE.html"), options.unset("no report")] = None,
     seed: int = 0,
     up_axis: options.UpAxis = None,
     holdout: options.Flag = False,
@@ -56,6 +57,7 @@ def evaluate(
         model: name (see `crossjepa list`), org/repo on the Hub, or folder of weights; or untrained, d2,
             shape-distributions.
         output: also write the result to this file: as JSON, or only the table as CSV if it ends in .csv.
+        report: also write a page with confidence intervals, confusions and mistakes; needs the extra `view`.
         seed: seed of everything random.
         holdout: test on a fifth of the training split and leave the test split unread.
         per_class: keep at most K clouds of every class and split.
@@ -81,6 +83,8 @@ def evaluate(
         raise ValueError("say which data set: crossjepa eval PROTOCOL DATA")
     if output:
         options.check_output(output)
+    if report:
+        options.check_output(report, (".html",))
     find_protocol(protocol)  # a mistake is found before hours of work
     name, place, pairs = data_set or datasets.detect(path), str(resolve_device(device)), _pairs(settings)
     features = None if no_cache else evaluation.FeatureCache(cache or evaluation.default_cache())
@@ -94,9 +98,10 @@ def evaluate(
             raise ValueError("split files leave no folds and settings to choose: name one of their folders")
         first = datasets.load_fold(next(iter(datasets.find_folds(path).values()))[0])
         extractor = evaluation.find_extractor(model, first, remove_outliers=removed, seed=seed, device=place)
+        tested = None
         result = evaluation.evaluate_folds(path, extractor, tuned=protocol != "fewshot", **common)
     else:
-        dataset = datasets.load(name, path, up_axis=up_axis)
+        tested = dataset = datasets.load(name, path, up_axis=up_axis)
         models = datasets.load(cad_data_set or datasets.detect(cad), cad) if cad else None
         extractor = evaluation.find_extractor(
             model, dataset, remove_outliers=removed, seed=seed, device=place, holdout=holdout
@@ -110,6 +115,10 @@ def evaluate(
         atomic_write(output, lambda file: file.write(result.to_csv().encode()))
     elif output:
         write_json(output, result.to_dict())
+    if report:
+        from crossjepa.view.report import write_report
+
+        write_report(report, result, dataset=tested)
     print(result.to_json() if json else result.to_text())
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
+from crossjepa.datasets import Dataset
 from crossjepa.device import resolve_device
+from crossjepa.locks import in_use
 from crossjepa.train import finetune as finetuning
 
 DEFAULT_RUN = finetuning.FinetuneOptions(device="auto")
@@ -34,7 +37,7 @@ def finetune(
 ) -> int:
     """Fine-tune on a folder of class/file, a table or a data set.
 
-    Tests the model once. The same command continues an interrupted run.
+    Tests the model once, and writes a report of it as a page. The same command continues an interrupted run.
 
     Args:
         data: folder of class/file, CSV table of path and label, or data set.
@@ -43,8 +46,25 @@ def finetune(
     options.log_to_stderr(quiet)
     shown = run.progress and sys.stderr.isatty() and not quiet
     run = replace(run, device=str(resolve_device(run.device)), progress=shown)
-    result = finetuning.finetune(data, output, recipe, data_set=data_set, options=run)
+    with in_use(output):
+        started = finetuning.FinetuneRun(data, output, recipe, data_set=data_set, options=run)
+        started.train()
+        result = started.finish()
+        page = _write_report(output, started.dataset)
     print(result.to_json() if json else result.to_text())
+    if page and not quiet:
+        print(f"{page}: the report", file=sys.stderr)
     if not quiet:
         print(f"{output}: the model; use it with `crossjepa predict FILES -m {output}`", file=sys.stderr)
     return 0
+
+
+def _write_report(folder: Path, dataset: Dataset) -> Path | None:
+    """Writes report.html; what is missing for that must not cost a model that is complete."""
+    from crossjepa.view.report import write_finetune_report
+
+    try:
+        return write_finetune_report(folder, dataset)
+    except ImportError as error:
+        logging.getLogger("crossjepa").warning("no report.html: %s", error)
+        return None

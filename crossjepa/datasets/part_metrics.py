@@ -23,14 +23,19 @@ class PartScores:
         class_miou: mean over classes of the mean over their shapes ("Cls. mIoU").
         accuracy: share of points with the right part.
         by_class: mean over the shapes of every class, by its number.
-        shapes: number of shapes.
+        by_shape: mIoU of every shape, in their order.
     """
 
     instance_miou: float
     class_miou: float
     accuracy: float
     by_class: dict[int, float] = field(default_factory=dict)
-    shapes: int = 0
+    by_shape: tuple[float, ...] = ()
+
+    @property
+    def shapes(self) -> int:
+        """Number of shapes."""
+        return len(self.by_shape)
 
 
 def shape_iou(predicted_N: Parts, truth_N: Parts, parts: Sequence[int]) -> float:
@@ -79,9 +84,11 @@ def part_scores(
         ValueError: there are no shapes, or as `shape_iou`.
     """
     scores: dict[int, list[float]] = {}
+    by_shape: list[float] = []
     right = total = 0
     for predicted_N, truth_N, label in zip(predictions, truths, labels, strict=True):
-        scores.setdefault(label, []).append(shape_iou(predicted_N, truth_N, class_parts.get(label, ())))
+        by_shape.append(shape_iou(predicted_N, truth_N, class_parts.get(label, ())))
+        scores.setdefault(label, []).append(by_shape[-1])
         right += int((predicted_N == truth_N).sum())
         total += len(truth_N)
     if not scores:
@@ -93,7 +100,7 @@ def part_scores(
         class_miou=float(np.mean(list(by_class.values()))),
         accuracy=right / total,
         by_class=by_class,
-        shapes=len(everything),
+        by_shape=tuple(by_shape),
     )
 
 

@@ -16,12 +16,12 @@ from crossjepa.datasets.splits import Partition
 from crossjepa.evaluate.context import EvaluationContext
 from crossjepa.evaluate.features import Features, Transform
 from crossjepa.evaluate.linear import DEFAULT_COSTS, fit_linear_svm, import_sklearn, scale_features
-from crossjepa.result import Outcome
+from crossjepa.result import Outcome, Predictions
 
 Labels = NDArray[np.int64]
 LOGISTIC_COSTS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 _FOLDS = "5, fewer if a class has fewer clouds"
-Fit = Callable[[EvaluationContext, Features, Labels, Features, Labels], tuple[float, dict[str, Any]]]
+Fit = Callable[[EvaluationContext, Features, Labels, Features], tuple[Labels, dict[str, Any]]]
 
 
 def classify(
@@ -36,23 +36,29 @@ def classify(
 
     Args:
         context: data and features.
-        fit: takes train features, labels, test features, labels; returns the accuracy and what it chose.
+        fit: takes train features, their labels and test features; returns the classes of the test features
+            and what it chose.
         pool: pooling of tokens, if the protocol fixes it.
         transform: choice of points, if the protocol fixes it.
         settings: other fixed settings, for the result.
     """
-    rows = []
+    rows, found = [], list[tuple[Labels, Labels, Labels]]()
     for partition in context.learnable():
         train_nE = context.features(partition.train_n, pool=pool, transform=transform)
         test_mE = context.features(partition.test_m, pool=pool, transform=transform)
         train_labels_n, test_labels_m = context.labels(partition.train_n), context.labels(partition.test_m)
-        accuracy, chosen = fit(context, train_nE, train_labels_n, test_mE, test_labels_m)
+        predicted_m, chosen = fit(context, train_nE, train_labels_n, test_mE)
+        accuracy = float((predicted_m == test_labels_m).mean())
+        found.append((partition.test_m, test_labels_m, predicted_m))
         rows.append({**partition_facts(context, partition), "accuracy": accuracy, **chosen})
     scores = [row["accuracy"] for row in rows]
     metrics = {"accuracy": float(np.mean(scores))}
     if len(rows) > 1:
         metrics["deviation"] = float(np.std(scores))
-    return Outcome(metrics, rows, dict(settings or {}))
+    places_n, truth_n, predicted_n = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    rows_n = context.dataset.indices_n[places_n]
+    predictions = Predictions(rows_n, truth_n, predicted_n, context.dataset.classes)
+    return Outcome(metrics, rows, dict(settings or {}), predictions)
 
 
 def partition_facts(context: EvaluationContext, partition: Partition) -> dict[str, Any]:
@@ -78,19 +84,19 @@ def run_logistic(context: EvaluationContext) -> Outcome:
 
 
 def fit_cross_validated_svm(
-    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
-) -> tuple[float, dict[str, Any]]:
-    """Fits and tests a linear SVM, scaling and C by cross-validation on train."""
+    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features
+) -> tuple[Labels, dict[str, Any]]:
+    """Fits a linear SVM and predicts, scaling and C by cross-validation on train."""
     machine = fit_linear_svm(train_nE, train_n, seed=context.seed, jobs=context.jobs, folds=folds_of(train_n))
     best = max(machine.cross_validation.values())
     chosen = {"scaling": machine.scaling, "C": machine.cost, "validation": best}
-    return machine.score(test_mE, test_m), chosen
+    return machine.predict(test_mE), chosen
 
 
 def fit_logistic(
-    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
-) -> tuple[float, dict[str, Any]]:
-    """Fits and tests logistic regression on standardized features, C by cross-validation on train."""
+    context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features
+) -> tuple[Labels, dict[str, Any]]:
+    """Fits and predicts by logistic regression on standardized features, C by cross-validation on train."""
     sklearn = import_sklearn()
     scaled_nE, scaled_mE = scale_features(train_nE, test_mE, "standardized")
     splits = sklearn.model_selection.StratifiedKFold(
@@ -102,7 +108,7 @@ def fit_logistic(
     )
     search.fit(scaled_nE, train_n)
     chosen = {"C": float(search.best_params_["C"]), "validation": float(search.best_score_)}
-    return float(search.score(scaled_mE, test_m)), chosen
+    return np.asarray(search.predict(scaled_mE)), chosen
 
 
 def folds_of(labels_n: Labels, most: int = 5) -> int:
@@ -181,8 +187,8 @@ def run_published(context: EvaluationContext, name: str) -> Outcome:
         transform = Transform(f"first {count} points", lambda points_N3, _: points_N3[:count])
 
     def fit(
-        context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features, test_m: Labels
-    ) -> tuple[float, dict[str, Any]]:
+        context: EvaluationContext, train_nE: Features, train_n: Labels, test_mE: Features
+    ) -> tuple[Labels, dict[str, Any]]:
         sklearn = import_sklearn()
         if rule.classifier == "SVC":
             machine = sklearn.svm.SVC(kernel="linear", C=cost)
@@ -194,7 +200,7 @@ def run_published(context: EvaluationContext, name: str) -> Outcome:
             machine.fit(train_nE, train_n)
         kinds = [warning.category for warning in caught]
         converged = not any(issubclass(kind, sklearn.exceptions.ConvergenceWarning) for kind in kinds)
-        return float(machine.score(test_mE, test_m)), {"converged": converged}
+        return np.asarray(machine.predict(test_mE)), {"converged": converged}
 
     settings = {
         "classifier": rule.classifier,

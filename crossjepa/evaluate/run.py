@@ -197,4 +197,5 @@ def _run(
         versions=versions(),
         seconds={"features": context.feature_seconds, "protocol": total - context.feature_seconds},
         seed=context.seed,
+        predictions=outcome.predictions,
     )

@@ -31,6 +31,8 @@ def test_from_files_to_names(run: Run, tmp_path: Path, start: Path) -> None:
     assert printed.json["settings"]["hidden"] == 16
     again = run(*command)
     assert f"{model}: the model; use it with `crossjepa predict" in again.err
+    assert f"{model}/report.html: the report" in again.err
+    assert "Confusion matrix" in (model / "report.html").read_text("utf-8")
     assert "accuracy" in again.out
 
     printed = run("predict", data / "horse", "-m", model)

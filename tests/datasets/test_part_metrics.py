@@ -39,7 +39,8 @@ def test_instance_and_class_means() -> None:
     assert scores.class_miou == pytest.approx(((1 + second) / 2 + third) / 2)
     assert scores.accuracy == pytest.approx(6 / 8)
     assert scores.by_class == pytest.approx({0: (1 + second) / 2, 1: third})
-    assert scores.shapes == 3
+    assert scores.shapes == len(scores.by_shape) == 3
+    assert np.mean(scores.by_shape) == pytest.approx(scores.instance_miou)
 
 
 def test_parts_of_the_own_class_are_picked() -> None:

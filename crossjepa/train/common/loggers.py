@@ -104,7 +104,8 @@ def draw_curves(lines: list[dict[str, float]], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    names = [name for name in dict.fromkeys(key for line in lines for key in line) if name != "step"]
+    logged = dict.fromkeys(key for line in lines for key in line)
+    names = [name for name in logged if name not in ("step", "frozen")]
     columns = min(3, max(1, len(names)))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.8 * max(rows, 1)), layout="constrained")

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.finetune.config import FinetuneConfig, FinetuneOptions
 from crossjepa.train.finetune.data import open_data, read_clouds
+from crossjepa.train.finetune.report import write_predictions
 from crossjepa.train.finetune.splits import split_dataset
 from crossjepa.train.finetune.tasks import Score, make_task
 from crossjepa.train.finetune.trainer import CACHE_NAME, Finetuner
 
 logger = logging.getLogger(__name__)
 
-RECIPE_NAME, RESULT_NAME = "recipe.json", "result.json"
+RECIPE_NAME, RESULT_NAME, PREDICTIONS_NAME = "recipe.json", "result.json", "predictions.csv"
 
 
 def finetune(
@@ -47,8 +49,9 @@ def finetune(
         data: a folder of class/file, a CSV table of path and label, any data set that
             `crossjepa.datasets.load` reads, or what it returned.
         output: folder of the result, which `CrossJEPAEncoder.from_pretrained` loads: config.json and
-            model.safetensors; beside them result.json, recipe.json, log.jsonl, curves.png, and, for
-            classification, confusion.csv and confusion.png.
+            model.safetensors; beside them result.json, recipe.json, log.jsonl, curves.png, predictions.csv,
+            and, for classification, confusion.csv and confusion.png. `crossjepa.view.report` makes a page of
+            all this.
         config: the recipe.
         data_set: which data set it is, if its files do not tell.
         options: device, progress, checkpoints.
@@ -152,6 +155,12 @@ class FinetuneRun:
         if len(self.split.test_n):
             tested = self.clouds.select(self.split.test_n)
             outcome = self.task.test(self.encoder, tested, self.folder, self.progress)
+            if outcome.predictions:
+                places_n = self.split.test_n
+                found = replace(outcome.predictions, rows_n=self.dataset.indices_n[places_n])
+                names = [self.dataset.names[place] for place in places_n]
+                write_predictions(self.folder / PREDICTIONS_NAME, found, names)
+                outcome = replace(outcome, predictions=found)
         self.result = result = self._make_result(outcome)
         facts = {
             "task": result.protocol,
@@ -207,6 +216,7 @@ class FinetuneRun:
             versions=versions(),
             seconds={"all": time.perf_counter() - self.started},
             seed=config.seed,
+            predictions=outcome.predictions,
         )
 
 

@@ -1,16 +1,20 @@
-"""What a run of classification leaves for people: a table of the classes, and a confusion matrix.
+"""What a run leaves for people: tables of the classes and of the test clouds, and a confusion matrix.
 
 n test clouds, K classes
 """
 
 import csv
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossjepa.result import Predictions
+
+PREDICTION_COLUMNS = ("row", "file", "true class", "predicted class", "score")
 logger = logging.getLogger(__name__)
 
 
@@ -54,6 +58,44 @@ def write_confusion(folder: Path, confusion_KK: NDArray[np.int64], classes: tupl
         _draw_confusion(folder / "confusion.png", confusion_KK, classes)
     except ImportError:
         logger.warning("no confusion.png: matplotlib is not installed (pip install 'crossjepa[log]')")
+
+
+def write_predictions(path: Path, predictions: Predictions, names: Sequence[str]) -> None:
+    """Writes what was said of every test cloud: its row and name, truth, prediction, score."""
+    classes, scores_n = predictions.classes, predictions.scores_n
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow(PREDICTION_COLUMNS)
+        for place, row in enumerate(predictions.rows_n.tolist()):
+            truth, found = predictions.truth_n[place], predictions.predicted_n[place]
+            score = "" if scores_n is None else f"{scores_n[place]:.6g}"
+            writer.writerow([row, names[place], classes[truth], classes[found], score])
+
+
+def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
+    """Reads what `write_predictions` wrote.
+
+    Args:
+        path: the file.
+        classes: names of the classes.
+
+    Raises:
+        ValueError: it is another file, or names other classes.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    numbers = {name.encode("utf-8", "backslashreplace").decode(): row for row, name in enumerate(classes)}
+    try:
+        rows_n, truth_n, predicted_n = (
+            np.array([convert(row[column]) for row in rows], np.int64)
+            for column, convert in (
+                ("row", int), ("true class", numbers.__getitem__), ("predicted class", numbers.__getitem__)
+            )
+        )  # fmt: skip
+        scores_n = np.array([float(row["score"] or "nan") for row in rows])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path}: no predictions of these classes ({error})") from error
+    return Predictions(rows_n, truth_n, predicted_n, tuple(classes), scores_n)
 
 
 def _draw_confusion(path: Path, confusion_KK: NDArray[np.int64], classes: tuple[str, ...]) -> None:

@@ -130,6 +130,7 @@ class Finetuner:
             losses.append(self._update(row_B.tolist(), step))
             bar.set_postfix(step=f"{step + 1}/{len(batches)}", loss=f"{losses[-1]:.3f}", refresh=False)
         figures = {"step": self.epoch + 1, "loss": float(np.mean(losses)), "learning_rate": self._rate(-1)}
+        figures["frozen"] = float(phase.frozen)
         score = Score(0.0, self.epoch + 1.0)  # without validation a later epoch is a better one
         if len(self.validation):
             score = self._validate()

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossjepa.train.finetune.report import class_rows, confusion_matrix, write_confusion
+from crossjepa.result import Predictions
+from crossjepa.train.finetune.report import (
+    class_rows,
+    confusion_matrix,
+    read_predictions,
+    write_confusion,
+    write_predictions,
+)
 
 TRUTH, PREDICTED = np.array([0, 0, 0, 2]), np.array([0, 1, 1, 2])
 
@@ -31,3 +38,17 @@ def test_confusion_is_a_table(tmp_path: Path) -> None:
         "b,0,0,0",
         "c,0,0,1",
     ]
+
+
+@pytest.mark.parametrize("scores", [None, np.array([0.5, 0.25, 1.0, 0.125])])
+def test_predictions_come_out_as_they_went_in(tmp_path: Path, scores: np.ndarray | None) -> None:
+    classes, rows_n = ("a", 'b, "c"', "\udce9"), np.array([7, 3, 9, 4])
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, Predictions(rows_n, TRUTH, PREDICTED, classes, scores), ["w", "x,y", "y", "z"])
+    found = read_predictions(path, classes)
+    for ours, true in ((found.rows_n, rows_n), (found.truth_n, TRUTH), (found.predicted_n, PREDICTED)):
+        assert (ours == true).all()
+    assert found.scores_n is not None
+    assert np.isnan(found.scores_n).all() if scores is None else (found.scores_n == scores).all()
+    with pytest.raises(ValueError, match="no predictions of these classes"):
+        read_predictions(path, ("other",))

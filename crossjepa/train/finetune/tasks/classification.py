@@ -18,7 +18,7 @@ from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.heads import HeadFeatures, PooledFeatures
-from crossjepa.result import Outcome
+from crossjepa.result import Outcome, Predictions
 from crossjepa.train.finetune.augment import Augmentation
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.report import class_rows, confusion_matrix, write_confusion
@@ -76,12 +76,12 @@ class ClassificationTask(Task):
         """Measures the accuracy, and writes confusion.csv and, if matplotlib is installed, confusion.png."""
         truth_n, votes = clouds.labels_n.numpy(), self.config.data.votes
 
-        def predicted(votes: int) -> NDArray[np.int64]:
+        def shares(votes: int) -> NDArray[np.float32]:
             prepared = clouds.prepared()
-            shares_nK = encoder.predict_proba(prepared, votes=votes, batch_size=TEST_BATCH, progress=progress)
-            return np.asarray(shares_nK.argmax(axis=1))
+            return encoder.predict_proba(prepared, votes=votes, batch_size=TEST_BATCH, progress=progress)
 
-        single_n = predicted(1)
+        shares_nK = shares(1)
+        single_n = np.asarray(shares_nK.argmax(axis=1))
         confusion_KK = confusion_matrix(truth_n, single_n, len(encoder.classes))
         recalls_K = np.diag(confusion_KK) / np.maximum(confusion_KK.sum(axis=1), 1)
         metrics = {
@@ -89,6 +89,8 @@ class ClassificationTask(Task):
             "balanced_accuracy": float(recalls_K[confusion_KK.sum(axis=1) > 0].mean()),
         }
         if votes > 1:
-            metrics[f"accuracy_{votes}_votes"] = float((predicted(votes) == truth_n).mean())
+            metrics[f"accuracy_{votes}_votes"] = float((shares(votes).argmax(axis=1) == truth_n).mean())
         write_confusion(folder, confusion_KK, encoder.classes)
-        return Outcome(metrics, class_rows(confusion_KK, encoder.classes))
+        rows_n, scores_n = np.arange(len(clouds)), shares_nK.max(axis=1)
+        predictions = Predictions(rows_n, truth_n, single_n, encoder.classes, scores_n)
+        return Outcome(metrics, class_rows(confusion_KK, encoder.classes), predictions=predictions)

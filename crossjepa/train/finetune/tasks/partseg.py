@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from crossjepa.datasets.part_metrics import Parts, PartScores, most_likely_parts
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.heads import HeadFeatures, LevelFeatures
-from crossjepa.result import Outcome
+from crossjepa.result import Outcome, Predictions
 from crossjepa.train.finetune.augment import Augmentation
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.splits import learnable
@@ -100,6 +101,7 @@ class PartSegmentationTask(Task):
         """Segments all original points of every cloud."""
         metrics: dict[str, float] = {}
         rows: list[dict[str, Any]] = []
+        predictions = None
         labels, prepared = clouds.labels_n.tolist(), clouds.prepared()
         for votes in sorted({1, self.config.data.votes}):
             predicted = [
@@ -112,6 +114,9 @@ class PartSegmentationTask(Task):
             metrics[f"class_miou{ending}"] = scores.class_miou
             metrics[f"accuracy{ending}"] = scores.accuracy
             if votes == 1:
+                scores_n = np.array(scores.by_shape)
+                truth_n = clouds.labels_n.numpy()
+                predictions = Predictions(np.arange(len(clouds)), truth_n, truth_n, encoder.classes, scores_n)
                 rows = [
                     {"class": encoder.classes[label], "test": labels.count(label), "miou": miou}
                     for label, miou in scores.by_class.items()
@@ -121,7 +126,7 @@ class PartSegmentationTask(Task):
             "absent parts": "a part neither present nor predicted counts as 1",
             "points": "all original points of a cloud",
         }
-        return Outcome(metrics, rows, settings)
+        return Outcome(metrics, rows, settings, predictions)
 
 
 def class_parts(dataset: Dataset, clouds: LabeledClouds) -> tuple[tuple[int, ...], ...]:
