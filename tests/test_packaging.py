@@ -31,11 +31,12 @@ IMPORTED_AS = {
     "PyYAML": "yaml",
     "Pillow": "PIL",
     "scikit-learn": "sklearn",
+    "umap-learn": "umap",
     "tensorboard": "torch.utils.tensorboard",
 }
 # Brought by torch: for types only, and by its CUDA builds, which pin the version of it that they work with.
 BROUGHT_BY_TORCH = ("typing_extensions", "triton")
-USER_EXTRAS = ("data", "eval", "las", "log", "search", "onnx", "scale", "ray", "view")
+USER_EXTRAS = ("data", "eval", "las", "log", "search", "onnx", "scale", "ray", "view", "umap")
 # Plugins and command-line tools, which nothing imports.
 TOOLS = {
     "test": {"pytest-xdist"},

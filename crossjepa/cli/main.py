@@ -55,6 +55,7 @@ COMMANDS = {
     "duplicates": Command("duplicates", "duplicates", "List files that are nearly the same object"),
     "transfer": Command("transfer", "transfer", "Give shapes the parts of a few labeled ones of their kind"),
     "view": Command("view", "view", "Show features and predictions of files as pages and pictures"),
+    "map": Command("map", "draw_map", "Draw a map of a collection, with pictures and clusters"),
     "render": Command("render", "render", "Render files from many sides", resumes=True),
     "cache": Command(
         "cache", "cache", "Embed views of objects with image teachers, once, for pretraining", resumes=True
