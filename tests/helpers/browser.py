@@ -25,10 +25,11 @@ def opened(page: Path, size: tuple[int, int] = WIDE) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="tests of pages need playwright")
     names = ("chromium", "chromium-browser", "google-chrome")
     browser = os.environ.get("CROSSJEPA_BROWSER") or next(filter(None, map(shutil.which, names)), None)
-    if browser is None:
-        pytest.skip("there is no browser: install chromium, or name one in CROSSJEPA_BROWSER")
     asked, problems = list[str](), list[str]()
     with playwright.sync_playwright() as driver:
+        browser = browser or driver.chromium.executable_path
+        if not Path(browser).is_file():
+            pytest.skip("there is no browser: install chromium, or name one in CROSSJEPA_BROWSER")
         program = driver.chromium.launch(executable_path=browser, args=list(_FLAGS))
         tab = program.new_page(viewport={"width": size[0], "height": size[1]})
         tab.on("request", lambda request: asked.append(request.url))
