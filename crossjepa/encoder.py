@@ -66,6 +66,7 @@ class CrossJEPAEncoder(ComparableEncoder):
         self.processor = PointCloudProcessor(config.processor)
         self.provenance: Mapping[str, Any] = config.provenance
         self.similarity_config = config.similarity
+        self.expects_unit_sphere = config.processor.normalize == "unit_sphere"
 
     @property
     def model_config(self) -> ModelConfig:

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
+from crossjepa.config import Axis, ProcessorConfig
 from crossjepa.registry import CHECKPOINTS, Checkpoint
 from crossjepa.result import align
 
@@ -56,8 +57,12 @@ def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def info(name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")]) -> int:
+def info(
+    name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")], up_axis: options.UpAxis = None
+) -> int:
     """Describe a checkpoint, or a point or mesh file, as JSON.
+
+    Of a file, it says which axis is taken to point up, and warns if the shape looks tilted.
 
     Args:
         name: registered name, org/repo, folder of weights, or a point or mesh file.
@@ -68,7 +73,9 @@ def info(name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")]) -> int:
 
     path = Path(name)
     if path.is_file() or (is_readable(path) and not path.is_dir()):
-        options.print_json(_describe_file(path))
+        facts, doubts = _describe_file(path, up_axis)
+        options.print_problems(doubts, "warning: ")
+        options.print_json(facts)
         return 0
     folder = hub.locate(name)
     encoder = CrossJEPAEncoder.from_pretrained(folder)
@@ -85,8 +92,12 @@ def info(name: Annotated[str, Positional, arg(metavar="NAME-or-FILE")]) -> int:
     return 0
 
 
-def _describe_file(path: Path) -> dict[str, Any]:
+def _describe_file(path: Path, up_axis: Axis | None) -> tuple[dict[str, Any], list[str]]:
+    """Returns facts, and what may be wrong with the way the shape stands."""
     from crossjepa.io import Mesh, read
+    from crossjepa.io.up_axis import usual_up_axis
+    from crossjepa.ops.tilt import TILTED, tilt_ratio
+    from crossjepa.processor import rotate_up_axis
 
     shape = read(path)
     if isinstance(shape, Mesh):
@@ -96,4 +107,17 @@ def _describe_file(path: Path) -> dict[str, Any]:
         points, kind = shape.points_N3, "point cloud"
         counts = {"points": len(points)}
     bounds = {"lowest": points.min(axis=0).tolist(), "highest": points.max(axis=0).tolist()}
-    return {"file": str(path), "kind": kind, **counts, **bounds}
+    axis, usual, doubts = up_axis or ProcessorConfig().up_axis, usual_up_axis(path), list[str]()
+    ratio = tilt_ratio(rotate_up_axis(points, axis, "y"))
+    if up_axis is None and usual.axis not in (None, axis):
+        doubts.append(
+            f"{path}: {axis} is taken to point up, but {usual.reason}: if the shape lies on its side, give "
+            f"--up-axis {usual.axis}"
+        )
+    if ratio > TILTED:
+        doubts.append(
+            f"{path}: looks tilted with {axis} up: its bounding box is {ratio:.1f} times that of the same "
+            "shape turned upright; turn it, or give another --up-axis"
+        )
+    standing = {"up_axis": axis, "usual_up_axis": usual.axis, "tilt_ratio": round(ratio, 3)}
+    return {"file": str(path), "kind": kind, **counts, **bounds, **standing}, doubts

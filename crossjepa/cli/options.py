@@ -68,7 +68,7 @@ Inputs = Annotated[
     Positional,
     several("FILE-or-FOLDER"),
     required("FILE-or-FOLDER"),
-    arg(help="point clouds and meshes, or folders of them."),
+    arg(help="point clouds and meshes, or folders of them; - reads names from standard input, one per line."),
 ]
 Folder = Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
 Model = Annotated[
@@ -117,7 +117,7 @@ def list_inputs(inputs: Sequence[str], output: Path | None = None) -> tuple[list
     """Replaces every folder by the clouds and meshes inside it; files stay, readable or not.
 
     Args:
-        inputs: files and folders.
+        inputs: files and folders; "-" stands for those that standard input names, one per line.
         output: file that the command writes, which is not its input.
 
     Returns:
@@ -125,9 +125,10 @@ def list_inputs(inputs: Sequence[str], output: Path | None = None) -> tuple[list
 
     Raises:
         PointCloudError: a folder holds no cloud and no mesh.
+        ValueError: standard input names no file.
     """
     files, left_out = list[Path](), list[str]()
-    for name in inputs:
+    for name in _with_stdin(inputs):
         if not Path(name).is_dir():
             files.append(Path(name))
             continue
@@ -138,6 +139,17 @@ def list_inputs(inputs: Sequence[str], output: Path | None = None) -> tuple[list
         files.extend(found.files)
         left_out += [f"{name}: {line}" for line in found.left_out()]
     return files, left_out
+
+
+def _with_stdin(inputs: Sequence[str]) -> list[str]:
+    """Replaces "-" by the lines of standard input."""
+    names = list[str]()
+    for name in inputs:
+        lines = [line for line in sys.stdin.read().splitlines() if line] if name == "-" else [name]
+        if not lines:
+            raise ValueError("standard input names no file: it must have one name per line")
+        names += lines
+    return names
 
 
 def check_output(path: Path, suffixes: Sequence[str] = ()) -> None:

@@ -3,6 +3,7 @@
 B clouds, N points, G groups, C encoder width, Q query points
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from crossjepa.models.heads import Head, HeadFeatures, make_head
 from crossjepa.models.point_encoder import EncoderOutput, PointEncoder
 
 _PREFIX = "network."
+# What clouds in the unit sphere do not reach, however they are augmented, and what all of them do.
+LARGEST_COORDINATE, SMALLEST_COORDINATE = 1.5, 0.2
 
 
 class EncoderWithHead(nn.Module):
@@ -33,8 +36,10 @@ class EncoderWithHead(nn.Module):
         network: the point encoder.
         head: the head, None for a bare encoder.
         head_config: what the head predicts, None for a bare encoder.
+        expects_unit_sphere: whether `forward` warns of clouds that are not in the unit sphere.
     """
 
+    expects_unit_sphere = True
     head: Head | None
     head_config: HeadConfig | None
 
@@ -75,7 +80,13 @@ class EncoderWithHead(nn.Module):
     def forward(
         self, points_BN3: Tensor, mask_BN: Tensor | None = None, *, pool: Pooling | None = None
     ) -> EncoderOutput:
-        """Encodes normalized (B, N, 3) clouds, as `preprocess` returns them; see `PointEncoder.forward`."""
+        """Encodes normalized (B, N, 3) clouds, as `preprocess` returns them; see `PointEncoder.forward`.
+
+        Outside of compiled and exported models, clouds that are not normalized give a warning.
+        """
+        is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if self.expects_unit_sphere and not is_traced:
+            _warn_if_not_normalized(points_BN3)
         return self.network(points_BN3, mask_BN, pool=pool)  # type: ignore[no-any-return]
 
     def forward_features(self, points_BN3: Tensor, mask_BN: Tensor | None = None) -> Tensor:
@@ -201,6 +212,19 @@ class EncoderWithHead(nn.Module):
             verb = "predict_parts" if self.head_config.task == "partseg" else "predict"
             raise NoHeadError(f"this model was fine-tuned for {self.head_config.task}: use {verb}()")
         return self.head
+
+
+def _warn_if_not_normalized(points_BN3: Tensor) -> None:
+    """Warns of coordinates beyond any augmentation of the unit sphere; of a GPU, nothing is waited for."""
+    if type(points_BN3) is not Tensor or points_BN3.device.type != "cpu" or not points_BN3.numel():
+        return
+    largest = float(points_BN3.detach().abs().max())
+    if largest > LARGEST_COORDINATE or 0 < largest < SMALLEST_COORDINATE:
+        warnings.warn(
+            f"the largest coordinate of these clouds is {largest:.3g}, but the network expects clouds in the "
+            "unit sphere: call `encode`, or `preprocess` before `forward`",
+            stacklevel=5,
+        )
 
 
 def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:

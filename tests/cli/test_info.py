@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from crossjepa.io import Mesh, read
 from crossjepa.model_files import WEIGHTS_NAME
 from crossjepa.registry import CHECKPOINTS
 from tests.cli.conftest import Run, only_error
@@ -55,3 +58,19 @@ def test_info_of_files(run: Run) -> None:
     assert described["faces"] > 100
     assert "no such file" in only_error(run("info", "nothing.ply"))
     assert "no-such-model" in only_error(run("info", "no-such-model"))
+
+
+def test_info_says_which_axis_is_up_and_doubts_it(run: Run, tmp_path: Path) -> None:
+    printed = run("info", SAMPLES / "chair.obj")
+    assert (printed.err, printed.json["up_axis"], printed.json["usual_up_axis"]) == ("", "y", "y")
+    mesh = read(SAMPLES / "desk.obj")
+    assert isinstance(mesh, Mesh)
+    turn_33 = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
+    np.save(tmp_path / "tilted.npy", mesh.vertices_V3 @ turn_33.T)
+    printed = run("info", tmp_path / "tilted.npy")
+    assert printed.err.startswith(f"crossjepa: warning: {tmp_path}/tilted.npy: looks tilted with y up")
+    assert printed.json["tilt_ratio"] > 1.35
+    (tmp_path / "cloud.pts").write_text("3\n0 0 0\n0 1 0\n1 0 2\n")
+    printed = run("info", tmp_path / "cloud.pts")
+    assert "scanners and maps have z up: if the shape lies on its side, give --up-axis z" in printed.err
+    assert run("info", tmp_path / "cloud.pts", "--up-axis", "z").json["up_axis"] == "z"

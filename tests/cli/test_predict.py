@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -101,10 +104,56 @@ def test_nothing_but_bad_files(run: Run, tmp_path: Path, classifier: Path) -> No
 def test_mistakes_are_explained(run: Run, tmp_path: Path, classifier: Path, segmenter: Path) -> None:
     for words, message in (
         (["-m", "crossjepa-base"], "this encoder has no head"),
-        (["-m", "crossjepa-base", "-o", tmp_path / "out.csv"], "must end in .npz"),
+        (["-m", "crossjepa-base", "-o", tmp_path / "out.txt"], "must end in .npz or .csv or .jsonl"),
         (["-m", classifier, "--label", "horse"], "--label is for models of parts"),
+        (["-m", classifier, "--top", "0"], "--top must be at least 1"),
+        (["-m", classifier, "--unknown"], "has no calibrated threshold"),
+        (["-m", classifier, "--unknown-below", "2"], "must be from 0 to 1"),
+        (["-m", segmenter, "--label", "horse", "--top", "2"], "are for models of classes"),
+        (["-m", segmenter, "--label", "horse", "-o", tmp_path / "out.csv"], "are written to .npz only"),
         (["-m", segmenter], "label must be the class of the object"),
         (["-m", classifier, "--votes", "0"], "votes must be at least 1"),
         ([], "missing from crossjepa predict: -m"),
     ):
         assert message in only_error(run("predict", FILES[0], *words))
+
+
+def test_several_classes_tables_and_lines(run: Run, tmp_path: Path, classifier: Path) -> None:
+    expected = CrossJEPAEncoder.from_pretrained(classifier).predict(FILES)
+    assert isinstance(expected, list)
+    printed = run("predict", *FILES, "-m", classifier, "--top", 2, "-o", tmp_path / "out.csv")
+    lines = [
+        f"{file}\t{name}\t{share:.4f}"
+        for file, each in zip(FILES, expected, strict=True)
+        for name, share in list(each.probabilities.items())[:2]
+    ]
+    assert printed.out.splitlines() == lines
+    table = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["label"] for row in table] == [each.label for each in expected]
+    assert float(table[0]["horse"]) == pytest.approx(expected[0].probabilities["horse"], rel=1e-5)
+    printed = run("predict", *FILES, "-m", classifier, "--json-lines", "-o", tmp_path / "out.jsonl")
+    assert [json.loads(line)["label"] for line in printed.out.splitlines()] == [
+        each.label for each in expected
+    ]
+    assert (tmp_path / "out.jsonl").read_text() == printed.out
+
+
+def test_what_the_model_is_not_sure_of_is_unknown(run: Run, tmp_path: Path, classifier: Path) -> None:
+    expected = CrossJEPAEncoder.from_pretrained(classifier).predict(FILES)
+    assert isinstance(expected, list)
+    between = (expected[0].probability + expected[1].probability) / 2
+    labels = [each.label if each.probability >= between else "unknown" for each in expected]
+    assert labels.count("unknown") == 1
+    printed = run("predict", *FILES, "-m", classifier, "--unknown-below", between)
+    assert [line.split("\t")[1] for line in printed.out.splitlines()] == labels
+    encoder = CrossJEPAEncoder.from_pretrained(classifier)
+    encoder.with_provenance(finetuned={"unknown_below": between}).save_pretrained(tmp_path / "sure")
+    again = run("predict", *FILES, "-m", tmp_path / "sure", "--unknown", "--json").json
+    assert [each["label"] for each in again] == labels
+
+
+def test_names_come_from_standard_input(run: Run, classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(map(str, FILES)) + "\n\n"))
+    assert run("predict", "-", "-m", classifier).out == run("predict", *FILES, "-m", classifier).out
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert "standard input names no file" in only_error(run("predict", "-", "-m", classifier))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from crossjepa import NoHeadError
+from crossjepa import CrossJEPAEncoder, NoHeadError
 from crossjepa.config import NAMED_SIZES, HeadConfig
 from crossjepa.models.encoder_with_head import EncoderWithHead
 from crossjepa.models.heads import ClassificationHead, PartHead
@@ -149,3 +150,21 @@ def test_timms_layer_decay_sees_the_depth_behind_the_prefix() -> None:
     assert by_name["network.norm.weight"] == by_name["network.blocks.1.mlp.0.weight"] == 0.5
     assert by_name["network.blocks.0.mlp.0.weight"] == 0.25
     assert by_name["network.patch_embedding.out.weight"] == by_name["network.position_mlp.0.weight"] == 0.125
+
+
+def test_clouds_that_are_not_normalized_are_warned_of(tiny: CrossJEPAEncoder) -> None:
+    cloud_1N3 = torch.nn.functional.normalize(torch.randn(1, 64, 3), dim=-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny(cloud_1N3)
+        tiny(1.3 * cloud_1N3)
+        tiny.encode(1000 * cloud_1N3[0].numpy())
+        torch.export.export(tiny, (100 * cloud_1N3,), strict=False)
+    for factor in (100, 0.01):
+        with pytest.warns(UserWarning, match="call `encode`, or `preprocess` before `forward`") as caught:
+            tiny(factor * cloud_1N3)
+        assert caught[0].filename == __file__
+    tiny.expects_unit_sphere = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny(100 * cloud_1N3)

@@ -151,6 +151,7 @@ class FinetuneRun:
         if not self.trainer.ended:
             raise RuntimeError(f"{self.folder}: the run has not ended: train it to its end first")
         self.encoder.eval().requires_grad_(True)
+        sure = self.task.calibrate(self.encoder, self.clouds.select(self.split.validation_n))
         outcome = Outcome({})
         if len(self.split.test_n):
             tested = self.clouds.select(self.split.test_n)
@@ -161,12 +162,13 @@ class FinetuneRun:
                 names = [self.dataset.names[place] for place in places_n]
                 write_predictions(self.folder / PREDICTIONS_NAME, found, names)
                 outcome = replace(outcome, predictions=found)
-        self.result = result = self._make_result(outcome)
+        self.result = result = self._make_result(outcome, sure)
         facts = {
             "task": result.protocol,
             "start": result.model["name"],
             "data": result.data,
             **result.metrics,
+            **sure,
         }
         self.encoder.similarity_config = None  # of features that training has changed
         self.encoder.cpu().with_provenance(finetuned=facts).save_pretrained(self.folder)
@@ -178,7 +180,7 @@ class FinetuneRun:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return result
 
-    def _make_result(self, outcome: Outcome) -> Result:
+    def _make_result(self, outcome: Outcome, sure: dict[str, float]) -> Result:
         config, best, dataset, split = self.config, self.trainer.best, self.dataset, self.split
         assert best is not None
         metrics = dict(outcome.metrics)
@@ -194,6 +196,7 @@ class FinetuneRun:
             settings={
                 **config.flat(),
                 **outcome.settings,
+                **sure,
                 "best epoch": best["epoch"],
                 "best epoch trained": best["phase"],
                 "epochs run": self.trainer.epoch,

@@ -26,6 +26,8 @@ from crossjepa.train.finetune.splits import learnable
 from crossjepa.train.finetune.tasks.task import Generators, Score, Task
 
 TEST_BATCH = 32
+# Share of right answers that may be called unknown.
+REJECTED = 0.05
 
 
 class ClassificationTask(Task):
@@ -69,6 +71,26 @@ class ClassificationTask(Task):
     def log_values(self, score: Score) -> dict[str, float]:
         """Returns accuracy and loss."""
         return {"validation_accuracy": score.value, "validation_loss": -score.tie}
+
+    def calibrate(self, encoder: CrossJEPAEncoder, clouds: LabeledClouds) -> dict[str, float]:
+        """Chooses the probability below which an answer is called unknown.
+
+        Returns:
+            `unknown_below`: the probability that 95 % of the right answers about validation clouds reach;
+            `unknown_right`: share of these right answers that are rejected; `unknown_wrong`: that of the
+            wrong ones, if there are any. Nothing if no answer is right.
+        """
+        if not len(clouds):
+            return {}
+        shares_nK = encoder.predict_proba(clouds.prepared(), batch_size=TEST_BATCH, progress=False)
+        best_n, right_n = shares_nK.max(axis=1), shares_nK.argmax(axis=1) == clouds.labels_n.numpy()
+        if not right_n.any():
+            return {}
+        below = float(np.quantile(best_n[right_n], REJECTED, method="lower"))
+        facts = {"unknown_below": below, "unknown_right": float((best_n[right_n] < below).mean())}
+        if not right_n.all():
+            facts["unknown_wrong"] = float((best_n[~right_n] < below).mean())
+        return facts
 
     def test(
         self, encoder: CrossJEPAEncoder, clouds: LabeledClouds, folder: Path, progress: bool | None

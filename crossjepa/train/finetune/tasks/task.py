@@ -166,6 +166,10 @@ class Task(ABC):
     def log_values(self, score: Score) -> dict[str, float]:
         """Returns a score under the names that the log has for it; the first one chooses the epoch."""
 
+    def calibrate(self, encoder: CrossJEPAEncoder, clouds: LabeledClouds) -> dict[str, float]:
+        """Returns what `predict` needs to know of how sure the model is, from validation clouds."""
+        return {}
+
     @abstractmethod
     def test(
         self, encoder: CrossJEPAEncoder, clouds: LabeledClouds, folder: Path, progress: bool | None
