@@ -28,9 +28,10 @@ def draw_map(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> int:
-    """Draw a map of a collection, on which similar shapes lie near each other.
+    """Draw a map of a collection, with pictures and clusters.
 
-    The page works offline and shows a picture of the shape under the pointer. Needs the extra `view`.
+    Similar shapes lie near each other. The page works offline and shows a picture of the shape under the
+    pointer. Needs the extra `view`.
 
     Args:
         output: the page.

@@ -32,10 +32,11 @@ def view(
     device: options.Device = "auto",
     quiet: options.Quiet = False,
 ) -> int:
-    """Show what a model makes of the points of files, as a page to turn, a picture, or clouds with colors.
+    """Show features and predictions of files as pages and pictures.
 
-    The page works offline. Its points are colored by the principal components of their features, by their
-    similarity to a point that is clicked, and by the classes or parts that a fine-tuned model predicts.
+    The page works offline, and its shapes can be turned. Their points are colored by the principal components
+    of their features, by their similarity to a point that is clicked, and by the classes or parts that a
+    fine-tuned model predicts.
 
     Args:
         output: write a page with everything inside; needs the extra `view`.

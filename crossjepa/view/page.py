@@ -51,7 +51,8 @@ def write_page(path: str | os.PathLike[str], scene: Scene, *, title: str = "") -
 
     Example:
         >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
-        >>> write_page("page.html", make_scene(encoder, ["chair.obj", "table.obj"], points=500))
+        >>> scene = crossjepa.view.make_scene(encoder, ["chair.obj", "table.obj"], points=500)
+        >>> write_page("page.html", scene)
     """
     plotly = plotly_script()  # asked for first: without it there is no page
     count = len(scene.shapes)

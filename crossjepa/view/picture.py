@@ -77,7 +77,8 @@ def write_picture(
 
     Example:
         >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
-        >>> write_picture("features.png", make_scene(encoder, "chair.obj", points=500), size=96)
+        >>> scene = crossjepa.view.make_scene(encoder, "chair.obj", points=500)
+        >>> write_picture("features.png", scene, size=96)
     """
     save_png(path, draw_scene(scene, color=color, size=size, views=views))
 
@@ -100,9 +101,9 @@ def write_ply(path: str | os.PathLike[str], scene: Scene, *, color: str = "featu
 
     Example:
         >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
-        >>> write_ply("chair.ply", make_scene(encoder, "chair.obj", points=500))
+        >>> write_ply("chair.ply", crossjepa.view.make_scene(encoder, "chair.obj", points=500))
         [PosixPath('chair.ply')]
-        >>> read("chair.ply", color=True).colors_N3.shape
+        >>> crossjepa.io.read("chair.ply", color=True).colors_N3.shape
         (500, 3)
     """
     target = Path(path)

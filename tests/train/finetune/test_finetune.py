@@ -251,8 +251,8 @@ def test_command_line_errors(folder: Path, tmp_path: Path, capsys: pytest.Captur
     assert "batch_size must be at least 2" in capsys.readouterr().err
     assert main(["predict", str(folder), "-m", "crossjepa-base"]) == 2
     assert "this encoder has no head" in capsys.readouterr().err
-    assert main(["predict", str(folder), "-m", "crossjepa-base", "-o", str(tmp_path / "out.csv")]) == 2
-    assert "must end in .npz" in capsys.readouterr().err
+    assert main(["predict", str(folder), "-m", "crossjepa-base", "-o", str(tmp_path / "out.txt")]) == 2
+    assert "must end in .npz or .csv or .jsonl" in capsys.readouterr().err
 
 
 def test_folders_of_other_runs_are_left_alone(folder: Path, small: FinetuneConfig, tmp_path: Path) -> None:
