@@ -54,7 +54,7 @@ def test_similarity_to_a_clicked_point_is_its_cosine(page: Path, scene: Scene) -
     with opened(page) as tab:
         tab.uncheck("#within")
         click(tab, 1, 7)
-        assert tab.get_attribute("[data-mode=similarity]", "aria-pressed") == "true"
+        tab.wait_for_selector("[data-mode=similarity][aria-pressed=true]")
         assert "horse.obj" in tab.inner_text("#legend")
         chair, horse = (shape.coordinates_ND for shape in scene.shapes)
         asked_D = horse[7] / np.linalg.norm(horse[7])
@@ -66,6 +66,42 @@ def test_similarity_to_a_clicked_point_is_its_cosine(page: Path, scene: Scene) -
         cosines_N = centered_ND @ centered_ND[7] / np.linalg.norm(centered_ND, axis=1)
         cosines_N /= np.linalg.norm(centered_ND[7])
         np.testing.assert_allclose(marker(tab, 1)["color"], cosines_N, atol=0.03)
+
+
+def test_a_click_asks_and_a_drag_only_turns(page: Path) -> None:
+    ring = "document.querySelectorAll('.plot')[0].data[1].x[0]"
+    with opened(page) as tab:
+        box = tab.locator(".plot").first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2  # the seat of the chair
+        tab.evaluate(
+            "document.querySelectorAll('.plot')[0]"
+            ".on('plotly_hover', () => { document.body.dataset.over = 'yes'; })"
+        )
+
+        def point_at() -> None:
+            tab.evaluate("delete document.body.dataset.over")
+            for step in range(40):  # until plotly has found a point there
+                tab.mouse.move(x + step % 8, y + step % 5)
+                tab.wait_for_timeout(100)
+                if tab.evaluate("document.body.dataset.over"):
+                    return
+            raise AssertionError("no point under the pointer")
+
+        point_at()
+        tab.mouse.down()
+        tab.mouse.move(x + 60, y + 20, steps=5)
+        tab.mouse.up()
+        tab.wait_for_timeout(500)
+        assert tab.get_attribute("[data-mode=features]", "aria-pressed") == "true"
+        for move in (0, 30):  # the page goes on to listen after the first answer
+            y -= move
+            before = tab.evaluate(ring)
+            point_at()
+            tab.mouse.down()
+            tab.wait_for_timeout(300)
+            tab.mouse.up()
+            tab.wait_for_selector("[data-mode=similarity][aria-pressed=true]")
+            tab.wait_for_function(f"{ring} !== {before if before is not None else 'undefined'}")
 
 
 def test_shapes_turn_together(page: Path) -> None:

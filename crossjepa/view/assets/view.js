@@ -134,6 +134,23 @@
 
   const plots = new Map();
 
+  // Plotly reports a click when the button goes down, which is also how a shape begins to turn: a press counts when
+  // the button goes up where it went down.
+  const press = { down: false, x: 0, y: 0, hit: null };
+  window.addEventListener("pointerdown", (event) => Object.assign(press, { down: true, x: event.clientX, y: event.clientY, hit: null }), true);
+  window.addEventListener("pointerup", (event) => {
+    press.down = false;
+    if (Math.hypot(event.clientX - press.x, event.clientY - press.y) > 5) press.hit = null;
+    else ask();
+  }, true);
+
+  function ask() {
+    if (!press.hit) return;
+    asked = press.hit;
+    press.hit = null;
+    setTimeout(() => choose("similarity"), 0); // plotly may be drawing: it must not be asked to start again
+  }
+
   function turnOthers(number, camera) {
     if (!element("together").checked || turning) return;
     turning = true;
@@ -155,8 +172,8 @@
       plot.on("plotly_click", (event) => {
         const hit = event.points.find((point) => point.curveNumber === 0);
         if (!hit) return;
-        asked = { shape: number, point: hit.pointNumber };
-        choose("similarity");
+        press.hit = { shape: number, point: hit.pointNumber };
+        if (!press.down) ask();
       });
       plot.on("plotly_relayout", (change) => {
         if (change["scene.camera"]) turnOthers(number, change["scene.camera"]);
