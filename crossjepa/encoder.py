@@ -61,8 +61,7 @@ class CrossJEPAEncoder(ComparableEncoder):
         dtype: torch.dtype | None = None,
     ) -> None:
         config = (config or ModelConfig()).without_predictor()  # `CrossJEPA` has that
-        chosen = None if device is None else resolve_device(device)
-        super().__init__(config.encoder, config.head, device=chosen, dtype=dtype)
+        super().__init__(config.encoder, config.head, device=device and resolve_device(device), dtype=dtype)
         self.processor = PointCloudProcessor(config.processor)
         self.provenance: Mapping[str, Any] = config.provenance
         self.similarity_config = config.similarity
