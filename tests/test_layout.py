@@ -21,7 +21,6 @@ CROSS_CUTTING = {
     "test_layout.py": "this file",
     "test_packaging.py": "pyproject.toml",
     "train/cache/test_repair.py": "caches whose files are repaired or changed",
-    "train/pretrain/test_augment.py": "augmentations of clouds with their cameras",
     "train/pretrain/test_compile.py": "pretraining, compiled",
     "train/pretrain/test_golden_losses.py": "pretraining, against a golden file",
     "train/pretrain/test_gradient_checkpointing.py": "pretraining, with activations computed again",

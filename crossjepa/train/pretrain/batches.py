@@ -13,15 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crossjepa.ops import farthest_point_sampling, gather_points
 from crossjepa.train.cache import Cache
 from crossjepa.train.cache.concat import JoinedCaches
 from crossjepa.train.common.rng import CloudRng
+from crossjepa.train.pretrain.augment import Sampled, sample
 from crossjepa.train.pretrain.config import PretrainConfig
-from crossjepa.train.pretrain.dense import check_dense, choose_points
+from crossjepa.train.pretrain.dense import DensePoints, check_dense, choose_points
 from crossjepa.train.pretrain.embedding_rows import embedding_rows
-from crossjepa.train.pretrain.placement import Augmented, draw_motion, normalize
-from crossjepa.train.pretrain.scans import Scanner, scan
+from crossjepa.train.pretrain.scans import Scanned, Scanner, scan
 
 # Salts that keep the random numbers for different purposes apart.
 _ORDER, _HELD_OUT, _SAMPLE, _STEP, _OTHER, _SCAN, _DENSE = range(7)
@@ -58,25 +57,38 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device | str) -> Batch:
         """Returns the batch on a device."""
-        moved: dict[str, Any] = {
-            name: part if part is None else part.to(device, non_blocking=True)
-            for name, part in self._asdict().items()
-        }
-        return Batch(**moved)
+        moved: Batch = to_device(self, device)
+        return moved
 
 
 class Prepared(NamedTuple):
-    """A batch that still lacks its embeddings, which are many and need no preparation.
+    """What a batch is made of, as far as any process can prepare it for another.
+
+    The rest is left to the device: choosing evenly spread points, which takes seconds on a CPU, all that
+    depends on this choice, and the embeddings, which are many and need no preparation.
 
     Attributes:
-        batch: the batch, with embeddings of width 0.
+        cloud: the clouds, to be finished.
+        other: another sample of the objects for the point-to-point loss; None if it takes the same points.
+        dense: points with dense targets, still to be moved with the clouds.
+        histogram_BVH: (B, V, 48) color histogram of each view.
         row_B: (B,) rows of the cache.
         view_BV: (B, V) views of each.
     """
 
-    batch: Batch
+    cloud: Sampled | Scanned
+    other: Sampled | Scanned | None
+    dense: DensePoints
+    histogram_BVH: Tensor
     row_B: Tensor
     view_BV: Tensor
+
+
+def to_device(value: Any, device: torch.device | str) -> Any:
+    """Returns a tensor, or a named tuple with its tensors, on a device, and other values as they are."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    return type(value)(*(to_device(part, device) for part in value)) if isinstance(value, tuple) else value
 
 
 def divide(batch: Batch, parts: int) -> list[Batch]:
@@ -141,12 +153,25 @@ class Batches:
         return self.complete(self.prepare(step))
 
     def complete(self, prepared: Prepared) -> Batch:
-        """Moves a batch to the device and adds the embeddings of its views."""
-        batch, row_B, view_BV = prepared
-        return batch.to(self.device)._replace(embeddings_BVD=self.embeddings(row_B, view_BV))
+        """Finishes a batch on the device, and adds the embeddings of its views."""
+        moved: Prepared = to_device(prepared, self.device)
+        cloud = moved.cloud.finish()
+        other = cloud if moved.other is None else moved.other.finish()
+        return Batch(
+            cloud.points_BN3,
+            other.points_BN3,
+            cloud.pose_BV3,
+            moved.histogram_BVH,
+            self.embeddings(prepared.row_B, prepared.view_BV),
+            cloud.placement.apply(moved.dense.points_BQ3),
+            moved.dense.targets_BQK,
+            moved.dense.seen_BQ,
+            cloud.mask_BN,
+            other.mask_BN,
+        )
 
     def prepare(self, step: int) -> Prepared:
-        """Samples and augments the clouds of a step, as any process may do for another."""
+        """Prepares the batch of a step, as any process may do for another."""
         batch_size, seed = self.config.data.batch_size, self.config.run.seed
         epoch, number = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([seed, _ORDER, epoch]).permutation(self.train_rows)
@@ -176,9 +201,8 @@ class Batches:
         key: tuple[int, ...],
         other_key: tuple[int, ...] | None,
     ) -> Prepared:
-        """Samples and augments clouds; the keys, with the number of the row, seed their random numbers."""
+        """Prepares clouds; the keys, with the number of the row, seed their random numbers."""
         data, cache = self.config.data, self.cache
-        # Farthest point sampling of a batch takes seconds on a CPU, so points go to the device as stored.
         stored_BP3 = torch.from_numpy(cache.points_of(row_B)).to(self.device)
         rng = _rng(row_B, key)
         view_BV = rng.uniform(cache.views).argsort(dim=1)[:, : data.views_per_step]
@@ -187,85 +211,24 @@ class Batches:
         azimuth_BV, elevation_BV = torch.deg2rad(pose_BV5[..., 0]), torch.deg2rad(pose_BV5[..., 1])
         pose_BV3 = torch.stack([azimuth_BV, elevation_BV, pose_BV5[..., 3]], dim=-1)
 
-        def sample(rng: CloudRng, key: tuple[int, ...]) -> Augmented:
+        def draw(rng: CloudRng, key: tuple[int, ...]) -> Sampled | Scanned:
             here = rng.on(self.device)
             if self.config.augment.is_off:
-                points_BN3 = sample_points(stored_BP3, count, here, even)
-                return augment(points_BN3, pose_BV3, here, data.scale_range, data.jitter)
+                return sample(stored_BP3, pose_BV3, count, even, here, data.scale_range, data.jitter)
             scanner = Scanner(self.config.augment, _rng(row_B, (*key, _SCAN)), self.device)
             fewest = self.config.fewest_points(count)
             return scan(
                 stored_BP3, pose_BV3, count, even, fewest, here, scanner, data.scale_range, data.jitter
             )
 
-        cloud = sample(rng, key)
-        other = sample(_rng(row_B, other_key), other_key) if other_key else cloud
+        cloud = draw(rng, key)
+        other = draw(_rng(row_B, other_key), other_key) if other_key else None
         queries = self.config.loss.dense_points if self.config.loss.dense_weight else 0
         dense = choose_points(cache, row_B, stored_BP3, queries, _rng(row_B, (*key, _DENSE)))
-        batch = Batch(
-            cloud.points_BN3,
-            other.points_BN3,
-            cloud.pose_BV3,
-            torch.from_numpy(views.histograms_BVH).to(self.device),
-            pose_BV3[..., :0],
-            cloud.placement.apply(dense.points_BQ3),
-            dense.targets_BQK,
-            dense.seen_BQ,
-            cloud.mask_BN,
-            other.mask_BN,
-        )
-        return Prepared(batch, torch.from_numpy(row_B), view_BV)
+        histogram_BVH = torch.from_numpy(views.histograms_BVH)
+        return Prepared(cloud, other, dense, histogram_BVH, torch.from_numpy(row_B), view_BV)
 
 
 def _rng(row_B: NDArray[np.int64], key: tuple[int, ...]) -> CloudRng:
     """Returns random numbers that depend on the key and, for each cloud, on its row of the cache alone."""
     return CloudRng([np.random.default_rng([*key, row]) for row in row_B])
-
-
-def sample_points(stored_BP3: Tensor, count: int, rng: CloudRng, even: bool) -> Tensor:
-    """Samples points from those stored, at random or evenly spread.
-
-    Scans and files with more points than the network takes are reduced by farthest point sampling, so the
-    encoder must know that kind of cloud too.
-
-    Args:
-        stored_BP3: (B, P, 3) points uniform by area, in random order.
-        count: points to sample (N).
-        rng: random numbers, on the device of the points.
-        even: whether to take a farthest point sample of twice as many points.
-
-    Returns:
-        (B, N, 3) points.
-    """
-    sampled = 2 * count if even else count
-    start_B1 = (rng.uniform(1) * stored_BP3.shape[1]).long()
-    index_BM = (start_B1 + torch.arange(sampled, device=start_B1.device)) % stored_BP3.shape[1]
-    points_BM3 = gather_points(stored_BP3, index_BM)
-    return gather_points(points_BM3, farthest_point_sampling(points_BM3, count)) if even else points_BM3
-
-
-def augment(
-    points_BN3: Tensor, pose_BV3: Tensor, rng: CloudRng, scale_range: float, jitter: float
-) -> Augmented:
-    """Turns and mirrors clouds together with the cameras, stretches them a little, and normalizes again.
-
-    The teacher's picture stays the same. It is what the turned cameras see of a turned cloud. Of a mirrored
-    cloud they see its mirror image, except that the light comes from the same side as before: the teacher's
-    embedding of the picture stands for that of its mirror image.
-
-    Args:
-        points_BN3: (B, N, 3) points, y up.
-        pose_BV3: (B, V, 3) azimuth and elevation of the cameras in radians, and their distance.
-        rng: random numbers, on the device of the points.
-        scale_range: each axis is scaled by 1 - range to 1 + range.
-        jitter: standard deviation of the noise, in radii.
-
-    Returns:
-        The augmented clouds, without a mask.
-    """
-    motion = draw_motion(rng, scale_range)
-    # Noise comes before the turn, which changes nothing but the order of the random numbers.
-    noise_BN3 = jitter * rng.normal(*points_BN3.shape[1:])
-    moved_BN3 = motion.turn(points_BN3 * motion.stretch_B13 + noise_BN3)
-    points_BN3, placement = normalize(moved_BN3, motion.matrix_B33)
-    return Augmented(points_BN3, motion.turn_cameras(pose_BV3), placement)

@@ -161,7 +161,7 @@ class DataSection(Checked):
         few_share: share of the steps in that part.
         scale_range: augmentation: each axis is scaled by 1 - range to 1 + range.
         jitter: augmentation: standard deviation of the noise, in radii.
-        even_probability: augmentation: share of the batches with evenly spread points, see `sample_points`.
+        even_probability: augmentation: share of the batches with evenly spread points, see `augment.sample`.
         held_out: objects kept from training, whose loss is logged.
     """
 

@@ -71,7 +71,9 @@ def choose_points(
     device = stored_BP3.device
     if not count:
         none_BQK = torch.zeros(len(row_B), 0, cache.dense_channels, device=device)
-        return DensePoints(stored_BP3[:, :0], none_BQK, none_BQK.new_zeros(len(row_B), 0, dtype=torch.bool))
+        # New tensors: a part of the stored points would take all of them along to another process.
+        seen_BQ = none_BQK.new_zeros(len(row_B), 0, dtype=torch.bool)
+        return DensePoints(stored_BP3.new_zeros(len(row_B), 0, 3), none_BQK, seen_BQ)
     seen_BM = torch.from_numpy(cache.seen_of(row_B))
     order_BM = rng.uniform(cache.dense_points) + (~seen_BM).float()
     chosen_BQ = order_BM.argsort(dim=1)[:, :count]

@@ -16,7 +16,7 @@ from crossjepa.train.common.rng import CloudRng
 from crossjepa.train.pretrain.augment_config import AugmentSection
 from crossjepa.train.pretrain.background import put_in_room
 from crossjepa.train.pretrain.corruptions import add_clutter, add_noise, add_outliers, cut_holes, thin_out
-from crossjepa.train.pretrain.placement import Augmented, Motion, draw_motion, normalize, tilts
+from crossjepa.train.pretrain.placement import Augmented, Motion, Placement, draw_motion, normalize, tilts
 from crossjepa.train.pretrain.single_view import draw_cameras, look
 
 
@@ -35,6 +35,35 @@ class Candidates(NamedTuple):
     def mask_BM(self) -> Tensor:
         """(B, M) bool, True for real points."""
         return torch.arange(self.points_BM3.shape[1], device=self.real_B1.device) < self.real_B1
+
+
+class Scanned(NamedTuple):
+    """Scanned clouds of which evenly spread points are still to be chosen, if any.
+
+    That takes seconds on a CPU where a GPU takes milliseconds; only the second normalization comes after it.
+
+    Attributes:
+        points_BM3: (B, M, 3) moved and disturbed points, N of them or more to choose from.
+        pose_BV3: (B, V, 3) poses of the cameras, which have moved with the clouds.
+        placement: where the points are, as far as they were moved.
+        mask_BM: (B, M) bool, False for points that repeat others; None if no cloud has fewer than M.
+        num_points: points of a cloud (N).
+    """
+
+    points_BM3: Tensor
+    pose_BV3: Tensor
+    placement: Placement
+    mask_BM: Tensor | None
+    num_points: int
+
+    def finish(self) -> Augmented:
+        """Chooses evenly spread points if there are more than N, and normalizes by all that are left."""
+        points_BN3, pose_BV3, first, mask_BN, count = self
+        if points_BN3.shape[1] > count:
+            points_BN3 = gather_points(points_BN3, farthest_point_sampling(points_BN3, count, mask_BN))
+            mask_BN = None if mask_BN is None else mask_BN[:, :count]
+        points_BN3, last = normalize(points_BN3, first.matrix_B33, mask_BN)
+        return Augmented(points_BN3, pose_BV3, first.then(last), mask_BN)
 
 
 class Scanner:
@@ -141,8 +170,8 @@ def scan(
     scanner: Scanner,
     scale_range: float,
     jitter: float,
-) -> Augmented:
-    """Samples and augments clouds as `sample_points` and `augment` do, with scan-like augmentations between.
+) -> Scanned:
+    """Samples and augments clouds as `sample` does, with scan-like augmentations between.
 
     What shapes the points comes before the first normalization; noise and extra points come after it, since
     their sizes are in radii. Evenly spread points are chosen last, as when a file has too many. The second
@@ -154,9 +183,9 @@ def scan(
         count: points of a cloud (N).
         even: whether to take a farthest point sample of twice as many points.
         fewest: points that each cloud must have.
-        rng: random numbers as `sample_points` and `augment` use them.
+        rng: random numbers as `sample` uses them.
         scanner: the scan-like augmentations.
-        scale_range, jitter: see `augment`.
+        scale_range, jitter: see `sample`.
     """
     start_B1 = (rng.uniform(1) * stored_BP3.shape[1]).long()
     index_BP = (start_B1 + torch.arange(stored_BP3.shape[1], device=start_B1.device)) % stored_BP3.shape[1]
@@ -167,13 +196,9 @@ def scan(
     motion = scanner.move(draw_motion(rng, scale_range))
     noise_BM3 = jitter * rng.normal(*chosen.points_BM3.shape[1:])
     moved_BM3 = motion.turn(chosen.points_BM3 * motion.stretch_B13 + noise_BM3)
-    points_BM3, first = normalize(moved_BM3, motion.matrix_B33, mask_BM)
+    points_BM3, placement = normalize(moved_BM3, motion.matrix_B33, mask_BM)
     points_BM3 = scanner.disturb(points_BM3, chosen.real_B1)
-    if even:
-        points_BM3 = gather_points(points_BM3, farthest_point_sampling(points_BM3, count, mask_BM))
-        mask_BM = None if mask_BM is None else mask_BM[:, :count]
-    points_BN3, last = normalize(points_BM3, first.matrix_B33, mask_BM)
-    return Augmented(points_BN3, motion.turn_cameras(pose_BV3), first.then(last), mask_BM)
+    return Scanned(points_BM3, motion.turn_cameras(pose_BV3), placement, mask_BM, count)
 
 
 def first_of(points_BP3: Tensor, keep_BP: Tensor, limit_B1: Tensor, count: int, fewest: int) -> Candidates:

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from crossjepa.ops import nearest_neighbors
+from crossjepa.ops import farthest_point_sampling, gather_points, nearest_neighbors
 from crossjepa.train.cache import open_cache
 from crossjepa.train.cache.concat import open_caches
 from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.dry_run import dry_run, random_batch
 from crossjepa.train.pretrain.model import PretrainModel
+from crossjepa.train.pretrain.scans import Scanned
 from tests.helpers.runs import losses, make_trainer
 from tests.helpers.small_cache import CONFIG, WIDTH, make_cache
 
@@ -81,6 +82,40 @@ def test_points_move_with_scans_too(dense: PretrainConfig) -> None:
     torch.testing.assert_close(moved_BQ3, batch.queries_BQ3, rtol=0, atol=0.1)  # of steps of 1/32
     losses = PretrainModel(config, WIDTH, dense_channels=6)(batch, batch.embeddings_BVD)
     assert losses.parts["dense"].isfinite()
+
+
+@pytest.mark.parametrize("options", [{"tilt": 0.5}, {"dropout_global": 1.0, "clutter": 0.5}])
+def test_evenly_spread_points_are_left_to_the_device(
+    dense: PretrainConfig, options: dict[str, float]
+) -> None:
+    """Others prepare twice as many points; of the real ones alone, each cloud then takes the farthest."""
+    changes = {f"{name}_probability": share for name, share in options.items()}
+    config = dense.change(even_probability=1.0, few_points=64, points_weight=1.0, **changes)
+    batches = Batches(open_cache(dense.data.cache), config)
+    prepared, batch = batches.prepare(0), batches(0)
+    assert prepared.other is not None
+    for cloud, points_BN3, mask_BN in (
+        (prepared.cloud, batch.points_BN3, batch.mask_BN),
+        (prepared.other, batch.other_points_BN3, batch.other_mask_BN),
+    ):
+        assert cloud.points_BM3.shape == (8, 128, 3)
+        assert points_BN3.shape == (8, 64, 3)
+        assert (mask_BN is None) == ("dropout_global" not in options)
+        assert isinstance(cloud, Scanned)
+        query_BQ3 = cloud.placement.apply(prepared.dense.points_BQ3)
+        for row, points_N3 in enumerate(points_BN3):
+            real_M = slice(None) if cloud.mask_BM is None else cloud.mask_BM[row]
+            real_N = slice(None) if mask_BN is None else mask_BN[row]
+            real_1M3 = cloud.points_BM3[row, real_M][None]
+            count = min(64, real_1M3.shape[1])
+            chosen_1N3 = gather_points(real_1M3, farthest_point_sampling(real_1M3, count))
+            center_13 = chosen_1N3[0].mean(dim=0, keepdim=True)
+            radius = (chosen_1N3[0] - center_13).norm(dim=-1).max()
+            expected_N3 = (chosen_1N3[0] - center_13) / radius
+            torch.testing.assert_close(points_N3[real_N], expected_N3, rtol=0, atol=1e-5)
+            if cloud is prepared.cloud:
+                moved_Q3 = (query_BQ3[row] - center_13) / radius
+                torch.testing.assert_close(batch.queries_BQ3[row], moved_Q3, rtol=0, atol=1e-5)
 
 
 def test_the_other_losses_start_the_same(dense: PretrainConfig, tmp_path: Path) -> None:

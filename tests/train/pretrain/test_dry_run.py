@@ -90,7 +90,7 @@ def test_hours_count_the_data(
 
     forward = PretrainModel.forward
     monkeypatch.setattr(PretrainModel, "forward", computed)
-    monkeypatch.setattr("crossjepa.train.pretrain.batches.farthest_point_sampling", sampled)
+    monkeypatch.setattr("crossjepa.train.pretrain.augment.farthest_point_sampling", sampled)
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     measured = (config if cached else CONFIG).change(even_probability=even, few_points=1024)
     result = dry_run(measured, objects=OBJECTS, device="cpu")

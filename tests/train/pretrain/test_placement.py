@@ -6,12 +6,14 @@ import numpy as np
 import torch
 
 from crossjepa.train.common.rng import CloudRng
-from crossjepa.train.pretrain.batches import augment
+from crossjepa.train.pretrain.placement import draw_motion, normalize
 
 
 def test_other_points_of_an_object_follow_its_cloud() -> None:
-    points_BN3, pose_BV3 = torch.randn(3, 50, 3), torch.zeros(3, 1, 3)
+    points_BN3 = torch.randn(3, 50, 3)
     rng = CloudRng([np.random.default_rng(seed) for seed in range(3)])
-    augmented_BN3, _, placement, _ = augment(points_BN3, pose_BV3, rng, 0.3, 0.0)
+    motion = draw_motion(rng, 0.3)
+    moved_BN3 = motion.turn(points_BN3 * motion.stretch_B13)
+    augmented_BN3, placement = normalize(moved_BN3, motion.matrix_B33)
     torch.testing.assert_close(placement.apply(points_BN3), augmented_BN3, rtol=0, atol=1e-6)
     torch.testing.assert_close(placement.apply(points_BN3[:, :5]), augmented_BN3[:, :5], rtol=0, atol=1e-6)

@@ -14,21 +14,46 @@ from crossjepa.train.pretrain.batches import Batches
 from crossjepa.train.pretrain.config import PretrainConfig
 from crossjepa.train.pretrain.prefetch import default_workers, prepared_steps
 from crossjepa.train.pretrain.trainer import pretrain
+from tests.helpers.cuda import DEVICE, ON_GPU, needs_device
 from tests.helpers.ends import assert_same_weights
 from tests.helpers.runs import QUIET
 
+SCANS = {"dropout_local_probability": 0.5, "outlier_probability": 0.5, "noise_probability": 0.5}
 
-def test_workers_prepare_the_same_batches_in_the_same_order(config: PretrainConfig) -> None:
-    scans = config.change(dropout_local_probability=0.5, outlier_probability=0.5, noise_probability=0.5)
-    batches = Batches(open_cache(config.data.cache), scans, rank=1, world=2)
+
+@pytest.mark.parametrize("changes", [{"points_weight": 1.0}, SCANS])
+def test_workers_prepare_the_same_batches_in_the_same_order(
+    config: PretrainConfig, changes: dict[str, float]
+) -> None:
+    changed = config.change(even_probability=0.5, **changes)
+    batches = Batches(open_cache(config.data.cache), changed, rank=1, world=2)
+    sizes = set()
     process = Process(1, 2, torch.device("cpu"))
     for step, prepared in enumerate(prepared_steps(batches, process, 2, 7, workers=2), start=2):
-        expected = batches.prepare(step)
-        for name, value in expected.batch._asdict().items():
-            found = getattr(prepared.batch, name)
-            assert (found is None) if value is None else torch.equal(found, value), name
-        assert torch.equal(prepared.row_B, expected.row_B) and torch.equal(prepared.view_BV, expected.view_BV)
+        found = batches.complete(prepared)
+        for name, value in batches(step)._asdict().items():
+            part = getattr(found, name)
+            assert (part is None) if value is None else torch.equal(part, value), name
+        sizes.add(prepared.cloud.points_BM3.shape[1] // found.points_BN3.shape[1])
     assert step == 6
+    assert sizes == {1, 2}, "evenly spread points are still to be chosen"
+
+
+@pytest.mark.cuda
+@needs_device
+@pytest.mark.parametrize("changes", [{"points_weight": 1.0}, SCANS])
+def test_a_gpu_finishes_what_workers_prepare(config: PretrainConfig, changes: dict[str, float]) -> None:
+    changed = config.change(even_probability=1.0, **changes)
+    cache, device = open_cache(config.data.cache), torch.device(DEVICE)
+    here, there = Batches(cache, changed), Batches(cache, changed, device=device)
+    for step, prepared in enumerate(prepared_steps(there, Process(0, 1, device), 0, 3, workers=2)):
+        assert prepared.cloud.points_BM3.device.type == "cpu"
+        assert prepared.cloud.points_BM3.is_pinned() == ON_GPU
+        for one, other in zip(here(step), there.complete(prepared), strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert other.device.type == device.type
+                torch.testing.assert_close(one, other.cpu(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow

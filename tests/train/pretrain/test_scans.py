@@ -39,7 +39,7 @@ def stored() -> Tensor:
 def scanned(options: dict[str, float], even: bool = False) -> Augmented:
     pose_BV3 = torch.tensor([[[0.7, 0.35, 3.0], [3.0, 0.1, 3.0]]]).repeat(CLOUDS, 1, 1)
     scanner = Scanner(AugmentSection(**options), rng(1), "cpu")
-    return scan(stored(), pose_BV3, COUNT, even, FEWEST, rng(0), scanner, 0.15, 0.0)
+    return scan(stored(), pose_BV3, COUNT, even, FEWEST, rng(0), scanner, 0.15, 0.0).finish()
 
 
 @pytest.mark.parametrize("even", [False, True])
@@ -82,7 +82,7 @@ def test_a_camera_sees_a_tilted_cloud_as_it_saw_the_upright_one(name: str) -> No
     options = {"tilt_probability": 1.0, "tilt": 60.0} if name == "tilt" else {"stretch_probability": 0.0}
     pose_BV3 = torch.tensor([[[0.7, 0.35, 3.0]]]).repeat(CLOUDS, 1, 1)
     scanner = Scanner(AugmentSection(**options), rng(1), "cpu")
-    augmented = scan(stored(), pose_BV3, COUNT, False, FEWEST, rng(0), scanner, 0.0, 0.0)
+    augmented = scan(stored(), pose_BV3, COUNT, False, FEWEST, rng(0), scanner, 0.0, 0.0).finish()
     before = View(math.degrees(0.7), math.degrees(0.35), distance=3.0)
     points_BP3 = stored()
     turned_BP3 = points_BP3 @ augmented.placement.matrix_B33
