@@ -9,7 +9,7 @@
   let mode = Object.keys(data.groups)[0];
 
   function padded(values) {
-    const low = Math.min(...values), high = Math.max(...values), pad = 0.08 * (high - low) || 1;
+    const low = Math.min(...values), high = Math.max(...values), pad = 0.14 * (high - low) || 1;
     return [low - pad, high + pad];
   }
   const xRange = padded(xs), yRange = padded(ys);
