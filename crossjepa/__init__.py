@@ -1,9 +1,8 @@
 """Features of 3D point clouds and meshes from pretrained CrossJEPA encoders."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from crossjepa._lazy import lazy_names
 from crossjepa._version import __version__
 
 if TYPE_CHECKING:
@@ -84,16 +83,4 @@ _HOMES = {
     "sklearn": "CrossJEPAClassifier",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Imports a public name, or a module of the package, when it is asked for."""
-    for home, names in _HOMES.items():
-        if name in names.split():
-            return getattr(import_module(f"crossjepa.{home}"), name)
-    if not name.startswith("_") and find_spec(f"crossjepa.{name}"):
-        return import_module(f"crossjepa.{name}")
-    raise AttributeError(f"module 'crossjepa' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "CrossJEPAClassifier"})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, __all__)

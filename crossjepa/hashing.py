@@ -7,9 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 FINGERPRINT_BYTES = 4096
 
 
@@ -48,13 +45,3 @@ def text_digest(texts: Iterable[str]) -> str:
 def recipe_hash(recipe: Mapping[str, Any]) -> str:
     """Returns a short digest of a recipe of plain JSON values, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def weights_digest(module: nn.Module) -> str:
-    """Returns the SHA-256 of the names, dtypes, shapes and bytes of all tensors of a module."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        content = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {content.dtype} {tuple(content.shape)}\n".encode())
-        digest.update(content.flatten().view(torch.uint8).numpy().tobytes())  # numpy has no bfloat16
-    return digest.hexdigest()

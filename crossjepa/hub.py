@@ -14,7 +14,7 @@ from crossjepa.errors import WeightsError
 from crossjepa.file_sets import file_of_set
 from crossjepa.hashing import file_digest
 from crossjepa.model_card import model_card
-from crossjepa.model_files import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
+from crossjepa.model_header import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
 from crossjepa.registry import CHECKPOINTS
 
 if TYPE_CHECKING:

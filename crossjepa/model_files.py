@@ -1,15 +1,13 @@
 """config.json and *.safetensors: read strictly and without pickle, written completely or not at all."""
 
-import json
+import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -17,41 +15,14 @@ from crossjepa.config import ModelConfig
 from crossjepa.errors import WeightsError
 from crossjepa.file_sets import file_of_set, reading, replacing
 from crossjepa.files import atomic_write, write_json
+from crossjepa.model_header import CONFIG_NAME as CONFIG_NAME
+from crossjepa.model_header import PREDICTOR_NAME as PREDICTOR_NAME
+from crossjepa.model_header import WEIGHTS_NAME as WEIGHTS_NAME
+from crossjepa.model_header import opened, stored_shapes
+from crossjepa.model_header import read_config as read_config
 
-CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model.safetensors"
-PREDICTOR_NAME = "predictor.safetensors"
-
-MOST_CONFIG_BYTES = 16 << 20
-
-_LFS = b"version https://git-lfs"
 _BLOCK = re.compile(r"blocks\.(\d{1,9})\.")
 _Module = TypeVar("_Module", bound=nn.Module)
-
-
-def read_config(folder: Path) -> ModelConfig:
-    """Reads config.json.
-
-    Raises:
-        WeightsError: it is not JSON or does not describe a crossjepa model.
-    """
-    path = file_of_set(folder, CONFIG_NAME)
-    try:
-        size = path.stat().st_size
-        if size > MOST_CONFIG_BYTES:
-            raise ValueError(f"{size:,} bytes are too many for a config, {MOST_CONFIG_BYTES:,} the most")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, Mapping):
-            raise ValueError("not a JSON object")
-        config = ModelConfig.from_dict(values)
-        json.dumps(config.to_dict())  # as nested as it can be written again
-    except RecursionError as error:
-        raise WeightsError(path, "nested too deeply") from error
-    except (ValueError, TypeError) as error:
-        raise WeightsError(path, _lfs_pointer(path) or str(error)) from error
-    except OSError as error:
-        raise WeightsError(path, f"cannot be read ({error.strerror or error})") from error
-    return config
 
 
 def load_model(folder: Path, make: Callable[[ModelConfig], _Module], parts: Mapping[str, str]) -> _Module:
@@ -73,7 +44,7 @@ def load_model(folder: Path, make: Callable[[ModelConfig], _Module], parts: Mapp
             depths[PREDICTOR_NAME] = config.predictor.network.depth
         for name in parts.keys() & depths.keys():
             path = file_of_set(folder, name)
-            blocks = {match[1] for match in map(_BLOCK.match, _stored_shapes(path)) if match}
+            blocks = {match[1] for match in map(_BLOCK.match, stored_shapes(path)) if match}
             if len(blocks) != depths[name]:
                 found = f"{len(blocks)} blocks, but {CONFIG_NAME} says depth {depths[name]}"
                 raise WeightsError(path, f"holds the tensors of {found}")
@@ -98,47 +69,13 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     """
     expected = module.state_dict()
     mismatch = compare_shapes(
-        _stored_shapes(path), {name: tuple(value.shape) for name, value in expected.items()}
+        stored_shapes(path), {name: tuple(value.shape) for name, value in expected.items()}
     )
     if mismatch:
         raise WeightsError(path, mismatch)
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         loaded = {name: _tensor(file, name, expected[name], path) for name in expected}
     module.load_state_dict(loaded, strict=True, assign=True)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    name, handle = os.fspath(path), None
-    try:
-        if not name.isascii() and name.encode(errors="replace").decode() != name:
-            handle = os.open(path, os.O_RDONLY)  # safetensors takes no name that is not UTF-8
-            name = f"/dev/fd/{handle}"
-        with safe_open(name, framework="pt") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(
-            path, _lfs_pointer(path) or f"not a complete safetensors file ({error})"
-        ) from error
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _lfs_pointer(path: Path) -> str:
-    """Says that a file was left in the store of Git LFS; "" if it was not, or cannot be read."""
-    with suppress(OSError), path.open("rb") as file:
-        if file.read(len(_LFS)) == _LFS:
-            return "is a pointer of Git LFS, not the file itself: fetch that by `git lfs pull`"
-    return ""
-
-
-def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of all tensors of a file by name; reads only its header."""
-    with _opened(path) as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
 def _tensor(file: Any, name: str, expected: Tensor, path: Path) -> Tensor:
@@ -238,3 +175,13 @@ def _write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
     tensors = {name: value.detach().to("cpu").contiguous() for name, value in state.items()}
     content = save(tensors, metadata={"format": "pt"})  # a second entry would come in random order
     atomic_write(path, lambda file: file.write(content))
+
+
+def weights_digest(module: nn.Module) -> str:
+    """Returns the SHA-256 of the names, dtypes, shapes and bytes of all tensors of a module."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        content = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {content.dtype} {tuple(content.shape)}\n".encode())
+        digest.update(content.flatten().view(torch.uint8).numpy().tobytes())  # numpy has no bfloat16
+    return digest.hexdigest()

@@ -12,11 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from crossjepa.config import Axis
+from crossjepa.defaults import TRANSFER_NEIGHBORS
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.processor import Input
 
-# Nearest labeled points that vote.
-NEIGHBORS = 5
 _CHUNK = 4096
 
 
@@ -49,7 +48,7 @@ class PartTransfer:
         shapes: Sequence[Input],
         parts: Sequence[NDArray[np.integer]],
         *,
-        neighbors: int = NEIGHBORS,
+        neighbors: int = TRANSFER_NEIGHBORS,
         up_axis: Axis | None = None,
     ) -> None:
         if neighbors < 1:

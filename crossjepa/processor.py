@@ -23,44 +23,11 @@ from crossjepa.io.objects import from_object, is_one_input, to_array
 from crossjepa.ops import reduce_points
 from crossjepa.ops.line_sampling import sample_by_lines
 from crossjepa.ops.outliers import find_outliers
+from crossjepa.ops.up_axis import check_axes
+from crossjepa.ops.up_axis import rotate_up_axis as rotate_up_axis
 
 # Beside these, anything that `crossjepa.io.objects` reads.
 Source: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor | PointCloud | Mesh"
-
-# Rotations, never a swap of two axes: that would be a mirror image.
-_TO_Y_UP: dict[str, NDArray[np.float64]] = {
-    "x": np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
-    "y": np.eye(3),
-    "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
-}
-
-
-def rotate_up_axis(points_N3: NDArray[np.float64], source: Axis, target: Axis) -> NDArray[np.float64]:
-    """Turns points by 90 degrees so that the axis that points up in the data becomes another one.
-
-    From z up to y up this is (x, y, z) -> (x, z, -y), as between ModelNet40's meshes and ShapeNet.
-
-    Args:
-        points_N3: (N, 3) coordinates.
-        source: "x", "y" or "z", the axis that points up in the data.
-        target: the axis that points up in the result.
-
-    Returns:
-        (N, 3) the same points in the other frame.
-
-    Raises:
-        ValueError: an axis is none of "x", "y" and "z".
-    """
-    _check_axes(source, target)
-    if source == target:
-        return points_N3
-    return np.asarray(points_N3 @ (_TO_Y_UP[target].T @ _TO_Y_UP[source]).T)
-
-
-def _check_axes(*axes: str) -> None:
-    for axis in axes:
-        if axis not in _TO_Y_UP:
-            raise ValueError(f"up_axis must be 'x', 'y' or 'z', not {axis!r}")
 
 
 @dataclass(frozen=True)
@@ -217,7 +184,7 @@ class PointCloudProcessor:
         if isinstance(source, Prepared):
             return source
         name, up_axis = name or name_in_errors(source), up_axis or self.config.up_axis
-        _check_axes(up_axis)
+        check_axes(up_axis)
         with errors_about(name):
             return self._prepare(source, up_axis, name)
 

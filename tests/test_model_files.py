@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossjepa import CrossJEPAEncoder
-from crossjepa.model_files import CONFIG_NAME, WEIGHTS_NAME
+from crossjepa.model_files import CONFIG_NAME, WEIGHTS_NAME, weights_digest
 from tests.helpers.tiny_weights import change_config, fingerprint, make_encoder, refused, saved_files
 
 # ----------------------------------------------------------------------------------------------------
@@ -150,3 +150,20 @@ def test_provenance_that_is_not_json_leaves_the_old_files(tmp_path: Path) -> Non
     with pytest.raises(TypeError, match="JSON"):
         make_encoder(1).with_provenance(data=object()).save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+# ----------------------------------------------------------------------------------------------------
+# Digests
+
+
+def test_weights_differ_by_value_name_shape_and_dtype() -> None:
+    layer = nn.Linear(2, 2)
+    nn.init.zeros_(layer.weight)
+    digests = {weights_digest(layer), weights_digest(nn.Sequential(layer))}
+    digests.add(weights_digest(layer.to(torch.bfloat16)))
+    layer.to(torch.float32)
+    with torch.no_grad():
+        layer.weight[0, 0] = 1
+    digests.add(weights_digest(layer))
+    wide = nn.Linear(4, 1)
+    assert len({*digests, weights_digest(wide)}) == 5

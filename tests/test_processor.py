@@ -18,10 +18,9 @@ from crossjepa import (
     PointCloudProcessor,
     ProcessorConfig,
 )
-from crossjepa.config import Axis
 from crossjepa.io import Mesh, PointCloud, read
 from crossjepa.ops.mesh_sampling import face_areas, sample_surface
-from crossjepa.processor import rotate_up_axis
+from crossjepa.ops.up_axis import rotate_up_axis
 
 FILES = Path(__file__).resolve().parent.parent / "examples" / "files"
 
@@ -63,19 +62,6 @@ def test_far_from_the_origin_keeps_its_form() -> None:
     torch.testing.assert_close(
         PointCloudProcessor()(utm), PointCloudProcessor()(points_N3), rtol=0, atol=1e-5
     )
-
-
-@pytest.mark.parametrize("source", ["x", "y", "z"])
-@pytest.mark.parametrize("target", ["x", "y", "z"])
-def test_turning_up_is_a_rotation_that_moves_the_axis(source: Axis, target: Axis) -> None:
-    turned_33 = rotate_up_axis(np.eye(3), source, target)
-    assert turned_33["xyz".index(source)].tolist() == np.eye(3)["xyz".index(target)].tolist()
-    assert np.linalg.det(turned_33) == pytest.approx(1)
-    assert np.array_equal(rotate_up_axis(turned_33, target, source), np.eye(3))
-
-
-def test_z_up_to_y_up_is_the_usual_one() -> None:
-    assert rotate_up_axis(np.array([[1.0, 2, 3]]), "z", "y").tolist() == [[1, 3, -2]]
 
 
 def test_up_axis_argument_overrides_the_frame_of_the_data() -> None:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json as plain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from crossjepa.cli import options
 from crossjepa.cli.cluster import DEFAULT_CLUSTER, Cluster
 from crossjepa.cli.render import DEFAULT_PICTURES, Pictures
-from crossjepa.datasets import open_dataset
-from crossjepa.device import resolve_device
-from crossjepa.train.cache import (
-    Cache,
-    CacheConfig,
-    DenseConfig,
-    check_cache,
-    default_workers,
-    join_teachers,
-    make_cache,
-)
-from crossjepa.train.cache.teacher import DEFAULT_TEACHER, Embedding
+from crossjepa.defaults import DEFAULT_TEACHER, Embedding
+
+if TYPE_CHECKING:
+    from crossjepa.train.cache import Cache
 
 
 def cache(
@@ -70,6 +62,10 @@ def cache(
         split: which split of archives of clouds, or all.
         skip_bad: leave out objects that cannot be used; the exit code is 1 if there are any.
     """
+    from crossjepa.datasets import open_dataset
+    from crossjepa.device import resolve_device
+    from crossjepa.train.cache import CacheConfig, DenseConfig, default_workers, join_teachers, make_cache
+
     if join:
         if teacher or embedding or dense or dense_basis:
             raise ValueError(
@@ -113,6 +109,8 @@ def cache_info(cache: Annotated[Path, Positional, arg(metavar="FOLDER")], json: 
     Args:
         cache: folder of a cache, finished or not.
     """
+    from crossjepa.train.cache import check_cache
+
     report = check_cache(cache)
     if json:
         options.print_json({**report.facts, "problems": report.problems})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
 from crossjepa.cli import options
-from crossjepa.scale.ray_engine import RayConfig
+
+if TYPE_CHECKING:
+    from crossjepa.scale.ray_engine import RayConfig
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Cluster:
         Raises:
             ValueError: a number is not positive.
         """
+
+        from crossjepa.scale.ray_engine import RayConfig
+
         return RayConfig(self.address, workers, self.cpus_per_worker, self.gpus_per_worker, device)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
-from crossjepa.datasets import Check
-from crossjepa.datasets import check as check_dataset
-from crossjepa.datasets.catalog import SOURCES, find_source
-from crossjepa.datasets.check_renderings import check_renderings
-from crossjepa.datasets.renderings import open_renderings
+
+if TYPE_CHECKING:
+    from crossjepa.datasets import Check
 
 
 def list_datasets(
@@ -26,6 +24,8 @@ def list_datasets(
     Args:
         name: data set to show: where to get it, its layout on the disk, checksums.
     """
+    from crossjepa.datasets.catalog import SOURCES, find_source
+
     sources = [find_source(name)] if name else list(SOURCES.values())
     if json:
         facts = [vars(source).items() for source in sources]
@@ -48,6 +48,8 @@ def check(
         name: which data set it is, see `crossjepa data list`.
         path: its folder or file.
     """
+    from crossjepa.datasets import check as check_dataset
+
     found = check_dataset(name, path)
     if json:
         options.print_json([each.to_dict() for each in found])
@@ -84,6 +86,8 @@ def check_tree(
     Args:
         folder: renderings in the layout of 3D-R2N2, DISN or `crossjepa render`.
     """
+    from crossjepa.datasets.check_renderings import check_renderings
+    from crossjepa.datasets.renderings import open_renderings
     from crossjepa.train.pretrain.dry_run import cache_gigabytes
 
     tree = open_renderings(folder, shapes, difficulty=difficulty)

@@ -8,11 +8,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.defaults import DUPLICATE_SIMILARITY
 from crossjepa.errors import PointCloudError
-from crossjepa.index.duplicates import DUPLICATE_SIMILARITY, group_duplicates
-from crossjepa.index.table import IndexTables, is_index
 
 
 def duplicates(
@@ -38,6 +35,12 @@ def duplicates(
     """
     if not -1 <= similarity <= 1:
         raise ValueError(f"similarity must be from -1 to 1, not {similarity}")
+
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.index.duplicates import group_duplicates
+    from crossjepa.index.table import IndexTables, is_index
+
     errors, left_out = dict[int, PointCloudError](), list[str]()
     if is_index(folder):
         names, vectors_nE = IndexTables.open(folder).vectors()

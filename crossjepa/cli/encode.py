@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 from tyro.conf import arg
@@ -21,15 +20,14 @@ from tyro.conf import arg
 from crossjepa.cli import options
 from crossjepa.cli.cluster import DEFAULT_CLUSTER, Cluster
 from crossjepa.config import Pooling
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.defaults import SHARD_SIZE
 from crossjepa.errors import PointCloudError
 from crossjepa.files import atomic_write, member_name, write_npz
-from crossjepa.scale.encode_files import SHARD_SIZE, Summary, encode_files
-from crossjepa.scale.encode_on_ray import encode_on_ray
-from crossjepa.scale.feature_folder import EncodeOptions
-from crossjepa.similarity import quantize_embeddings
-from crossjepa.workers import suggested_workers
+
+if TYPE_CHECKING:
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.scale.encode_files import Summary
+    from crossjepa.scale.feature_folder import EncodeOptions
 
 _FILES = (".npz", ".safetensors")
 
@@ -84,6 +82,14 @@ def encode(
         raise ValueError(f"batch size must be at least 1, not {batch_size}")
     if per_point and precision == "int8":
         raise ValueError("--precision int8 is for one feature per file, not for --per-point")
+
+    import torch
+
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.scale.feature_folder import EncodeOptions
+    from crossjepa.workers import suggested_workers
+
     encoder = CrossJEPAEncoder.from_pretrained(
         model,
         device=None if cluster.engine == "ray" else resolve_device(device),
@@ -150,6 +156,9 @@ def _encode_to_folder(
     quiet: bool,
     show: bool,
 ) -> int:
+    from crossjepa.scale.encode_files import encode_files
+    from crossjepa.scale.encode_on_ray import encode_on_ray
+
     def say(error: PointCloudError) -> None:
         options.print_problems([error], "skipped ")
 
@@ -188,6 +197,8 @@ def write_features(
     if not per_point:
         arrays = {"features": np.stack(list(features.values()))}
     if precision == "int8":
+        from crossjepa.similarity import quantize_embeddings
+
         codes_nE, scales_n = quantize_embeddings(arrays["features"])
         arrays = {"features": codes_nE, "scales": scales_n}
     if path.suffix == ".npz":

@@ -7,11 +7,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from crossjepa import datasets
-from crossjepa import evaluate as evaluation
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.evaluate.protocols import find_protocol
 from crossjepa.files import atomic_write, write_json
 
 
@@ -72,6 +68,11 @@ def evaluate(
         no_cache: keep no features.
         jobs: fits at the same time.
     """
+    from crossjepa import datasets
+    from crossjepa import evaluate as evaluation
+    from crossjepa.device import resolve_device
+    from crossjepa.evaluate.protocols import find_protocol
+
     if protocol == "list":
         listed = {each.name: each.description for each in evaluation.PROTOCOLS.values()}
         if json:

@@ -9,8 +9,7 @@ from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
 from crossjepa.config import Pooling
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.export import Output, export_onnx, export_torch
+from crossjepa.defaults import Output
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 
@@ -49,6 +48,10 @@ def export(
     options.check_output(output_file, (SUFFIXES[format],))
     if int8 and format != "onnx":
         raise ValueError("--int8 is for --format onnx only")
+
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.export import export_onnx, export_torch
+
     encoder = CrossJEPAEncoder.from_pretrained(model)
     if format == "onnx":
         graph = export_onnx(encoder, output_file, output=output, pool=pool, int8=int8)

@@ -6,21 +6,22 @@ import logging
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
-from crossjepa.datasets import Dataset
-from crossjepa.device import resolve_device
 from crossjepa.locks import in_use
-from crossjepa.train import finetune as finetuning
+from crossjepa.train.finetune import FinetuneConfig, FinetuneOptions
 
-DEFAULT_RUN = finetuning.FinetuneOptions(device="auto")
+if TYPE_CHECKING:
+    from crossjepa.datasets import Dataset
+
+DEFAULT_RUN = FinetuneOptions(device="auto")
 
 
 @dataclass(frozen=True)
-class Recipe(finetuning.FinetuneConfig):
+class Recipe(FinetuneConfig):
     """How the encoder is fine-tuned; the defaults suit a few hundred files and a CPU."""
 
     model: Annotated[str, arg(aliases=["-m"])] = options.DEFAULT_MODEL
@@ -31,7 +32,7 @@ def finetune(
     output: options.Folder,
     data_set: options.DataSet = None,
     recipe: Annotated[Recipe, arg(name="")] = Recipe(),
-    run: Annotated[finetuning.FinetuneOptions, arg(name="process")] = DEFAULT_RUN,
+    run: Annotated[FinetuneOptions, arg(name="process")] = DEFAULT_RUN,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -43,11 +44,14 @@ def finetune(
         data: folder of class/file, CSV table of path and label, or data set.
         output: folder of the model.
     """
+    from crossjepa.device import resolve_device
+    from crossjepa.train.finetune import FinetuneRun
+
     options.log_to_stderr(quiet)
     shown = run.progress and sys.stderr.isatty() and not quiet
     run = replace(run, device=str(resolve_device(run.device)), progress=shown)
     with in_use(output):
-        started = finetuning.FinetuneRun(data, output, recipe, data_set=data_set, options=run)
+        started = FinetuneRun(data, output, recipe, data_set=data_set, options=run)
         started.train()
         result = started.finish()
         page = _write_report(output, started.dataset)

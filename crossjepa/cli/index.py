@@ -8,9 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.index import IndexReport, ViewGrid, build_index, prune_index, remove_from_index
-from crossjepa.index.build import AZIMUTHS, ELEVATIONS
+from crossjepa.defaults import AZIMUTHS, ELEVATIONS
 
 
 def index(
@@ -48,6 +46,10 @@ def index(
     """
     if not (inputs or remove or prune):
         raise ValueError("nothing to do: give files or folders to add, --remove, or --prune")
+
+    from crossjepa.device import resolve_device
+    from crossjepa.index import IndexReport, ViewGrid, build_index, prune_index, remove_from_index
+
     report, removed, left_out = IndexReport(), list[str](), list[str]()
     if remove:
         removed += remove_from_index(output, remove)

@@ -7,11 +7,17 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
-from safetensors import safe_open
 from tyro.conf import Positional, arg
 
+from crossjepa import hub
 from crossjepa.cli import options
 from crossjepa.config import Axis, ProcessorConfig
+from crossjepa.file_sets import file_of_set
+from crossjepa.io import Mesh, is_readable, read
+from crossjepa.io.up_axis import usual_up_axis
+from crossjepa.model_header import WEIGHTS_NAME, read_config, stored_shapes
+from crossjepa.ops.tilt import TILTED, tilt_ratio
+from crossjepa.ops.up_axis import rotate_up_axis
 from crossjepa.registry import CHECKPOINTS, Checkpoint
 from crossjepa.result import align
 
@@ -40,21 +46,26 @@ def list_checkpoints(json: options.Json = False) -> int:
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.config()
-    encoder, provenance = config["encoder"], config.get("provenance", {})
-    with safe_open(checkpoint.folder / "model.safetensors", framework="np") as weights:
-        shapes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
-    counted = [shape for name, shape in shapes.items() if not re.search("running_|num_batches", name)]
+    provenance = config.get("provenance", {})
     return {
         "name": checkpoint.name,
         "description": checkpoint.description,
-        "parameters": sum(map(prod, counted)),
+        **_sizes(checkpoint.folder),
         "bytes": sum(path.stat().st_size for path in checkpoint.folder.glob("*.safetensors")),
-        "feature_width": encoder["width"] * (2 if encoder["pool"] == "max+mean" else 1),
         "predictor": checkpoint.predictor_sha256 is not None,
         "teacher": config.get("predictor", {}).get("teacher"),
         **{name: provenance.get(name) for name in ("modelnet40_linear_svm", "license", "data")},
         "folder": str(checkpoint.folder),
     }
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Returns what the files of an encoder tell without being loaded."""
+    shapes = stored_shapes(file_of_set(folder, WEIGHTS_NAME))
+    counted = [shape for name, shape in shapes.items() if not re.search("running_|num_batches", name)]
+    encoder = read_config(folder).encoder
+    width = encoder.width * (2 if encoder.pool == "max+mean" else 1)
+    return {"parameters": sum(map(prod, counted)), "feature_width": width}
 
 
 def info(
@@ -67,10 +78,6 @@ def info(
     Args:
         name: registered name, org/repo, folder of weights, or a point or mesh file.
     """
-    from crossjepa import hub, model_files
-    from crossjepa.encoder import CrossJEPAEncoder
-    from crossjepa.io import is_readable
-
     path = Path(name)
     if path.is_file() or (is_readable(path) and not path.is_dir()):
         facts, doubts = _describe_file(path, up_axis)
@@ -78,14 +85,12 @@ def info(
         options.print_json(facts)
         return 0
     folder = hub.locate(name)
-    encoder = CrossJEPAEncoder.from_pretrained(folder)
-    facts = {
-        "name": name,
-        "folder": str(folder),
-        "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
-        "feature_width": encoder.embedding_width(),
-    }
-    config = model_files.read_config(folder).to_dict()
+    if name not in CHECKPOINTS:  # the files of those have the right checksums
+        from crossjepa.encoder import CrossJEPAEncoder
+
+        CrossJEPAEncoder.from_pretrained(folder)  # refuses weights that do not fit their config
+    facts = {"name": name, "folder": str(folder), **_sizes(folder)}
+    config = read_config(folder).to_dict()
     if "similarity" in config:  # without more than a thousand numbers
         config["similarity"] = {"objects": config["similarity"]["objects"]}
     options.print_json({**facts, **config})
@@ -94,11 +99,6 @@ def info(
 
 def _describe_file(path: Path, up_axis: Axis | None) -> tuple[dict[str, Any], list[str]]:
     """Returns facts, and what may be wrong with the way the shape stands."""
-    from crossjepa.io import Mesh, read
-    from crossjepa.io.up_axis import usual_up_axis
-    from crossjepa.ops.tilt import TILTED, tilt_ratio
-    from crossjepa.processor import rotate_up_axis
-
     shape = read(path)
     if isinstance(shape, Mesh):
         points, kind = shape.vertices_V3, "mesh"

@@ -8,10 +8,6 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.view.embedding_map import make_map, write_map
-from crossjepa.view.html import plotly_script
 
 
 def draw_map(
@@ -41,6 +37,12 @@ def draw_map(
         seed: seed of layout and clusters.
     """
     options.check_output(output, (".html",))
+
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.view.embedding_map import make_map, write_map
+    from crossjepa.view.html import plotly_script
+
     plotly_script()  # what is missing is said before any work is done
     files, left_out = options.list_inputs(inputs, output)
     encoder = CrossJEPAEncoder.from_pretrained(model, device=resolve_device(device))

@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from tyro.conf import arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError
 from crossjepa.files import atomic_write, write_npz
+
+if TYPE_CHECKING:
+    from crossjepa.encoder import CrossJEPAEncoder
 
 UNKNOWN = "unknown"
 
@@ -58,6 +59,10 @@ def predict(
         options.check_output(output, (".npz", ".csv", ".jsonl"))
     if top < 1:
         raise ValueError(f"--top must be at least 1, not {top}")
+
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+
     encoder = CrossJEPAEncoder.from_pretrained(model, device=resolve_device(device))
     has_parts = bool(encoder.part_names)
     if label and encoder.classes and not has_parts:

@@ -14,18 +14,8 @@ from tyro.conf import Positional, arg
 from crossjepa.cli import options
 from crossjepa.cli.parsing import parse
 from crossjepa.config import Axis
-from crossjepa.datasets import open_dataset
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.train.cache import open_cache
-from crossjepa.train.cache.manifest import MANIFEST
-from crossjepa.train.common.distributed import leave_group
-from crossjepa.train.pretrain import dry_run as measured
-from crossjepa.train.pretrain import export as exporting
-from crossjepa.train.pretrain import trainer
-from crossjepa.train.pretrain.center import OBJECTS, encode_objects, save_center, statistics
+from crossjepa.defaults import CENTER_OBJECTS
 from crossjepa.train.pretrain.config import PretrainConfig, RunOptions
-from crossjepa.train.pretrain.online_probe import read_probe_data
 from crossjepa.train.pretrain.recipes import load_config
 
 DEFAULT_RUN = RunOptions(device="auto")
@@ -72,6 +62,12 @@ def pretrain(
         probe_clouds: most clouds to take of them.
         json: print a dry run as JSON.
     """
+    from crossjepa.device import resolve_device
+    from crossjepa.train.common.distributed import leave_group
+    from crossjepa.train.pretrain import dry_run as measured
+    from crossjepa.train.pretrain import trainer
+    from crossjepa.train.pretrain.online_probe import read_probe_data
+
     options.log_to_stderr(quiet, "%(asctime)s %(message)s")
     shown = run.progress and sys.stderr.isatty() and not quiet
     run = replace(run, device=str(resolve_device(run.device)), progress=shown)
@@ -109,6 +105,8 @@ def export(
         predictor_only: add only the predictor of the run to the weights that are in the folder.
         raw: of a run with --ema-decay, take the weights of the last step instead of the moving average.
     """
+    from crossjepa.train.pretrain import export as exporting
+
     if predictor_only:
         if provenance or average_with:
             raise ValueError("--predictor-only goes neither with --provenance nor with --average-with")
@@ -128,7 +126,7 @@ def center(
         tuple[str, ...], Positional, options.several("CACHE-or-DATA"), options.required("CACHE-or-DATA")
     ],
     model: Annotated[Path, arg(aliases=["-m"], metavar="FOLDER")],
-    objects: int = OBJECTS,
+    objects: int = CENTER_OBJECTS,
     split: Annotated[str | None, options.unset("must be given if an archive has several")] = None,
     up_axis: Axis = "y",
     device: options.Device = "auto",
@@ -145,6 +143,13 @@ def center(
         split: which split of archives of clouds, or all.
         up_axis: axis that points up in data that are no cache.
     """
+    from crossjepa.datasets import open_dataset
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.train.cache import open_cache
+    from crossjepa.train.cache.manifest import MANIFEST
+    from crossjepa.train.pretrain.center import encode_objects, save_center, statistics
+
     encoder = CrossJEPAEncoder.from_pretrained(model, device=resolve_device(device))
     is_cache = len(data) == 1 and (Path(data[0]) / MANIFEST).is_file()
     source = open_cache(data[0]) if is_cache else open_dataset(data, split=split, up_axis=up_axis)

@@ -7,12 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from crossjepa import hub
 from crossjepa.cli import options
-from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.file_sets import file_of_set
-from crossjepa.model import CrossJEPA
-from crossjepa.model_files import PREDICTOR_NAME
 
 
 def push(
@@ -35,6 +30,12 @@ def push(
         revision: branch to commit to.
         message: message of the commit.
     """
+    from crossjepa import hub
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.file_sets import file_of_set
+    from crossjepa.model import CrossJEPA
+    from crossjepa.model_files import PREDICTOR_NAME
+
     folder = hub.locate(source)
     kind = CrossJEPA if file_of_set(folder, PREDICTOR_NAME).is_file() else CrossJEPAEncoder
     model = kind.from_pretrained(folder)

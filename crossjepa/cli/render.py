@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
 from crossjepa.cli import options
 from crossjepa.config import Axis
-from crossjepa.device import resolve_device
-from crossjepa.train.render import rig
-from crossjepa.train.render.preview import write_preview
-from crossjepa.train.render.render_files import render_files
-from crossjepa.train.render.views import RenderConfig
+
+if TYPE_CHECKING:
+    from crossjepa.train.render.views import RenderConfig
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,9 @@ class Pictures:
         Raises:
             ValueError: a number is not positive, or the rig is unknown.
         """
+        from crossjepa.train.render import rig
+        from crossjepa.train.render.views import RenderConfig
+
         rig(self.rig)
         for name in ("size", "points"):
             if getattr(self, name) < 1:
@@ -76,6 +77,11 @@ def render(
         options.check_output(preview, (preview.suffix,))
     if preview_views is not None and preview_views < 0:
         raise ValueError(f"--preview-views must be at least 0, not {preview_views}")
+
+    from crossjepa.device import resolve_device
+    from crossjepa.train.render.preview import write_preview
+    from crossjepa.train.render.render_files import render_files
+
     config, place = pictures.config(), str(resolve_device(device))
     shown = sys.stderr.isatty() and not (quiet or no_progress)
 

@@ -9,8 +9,6 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.index import ShapeIndex, write_sheet
 
 
 def search(
@@ -52,6 +50,10 @@ def search(
         raise ValueError(f"top must be at least 1, not {top}")
     if sheet:
         options.check_output(sheet, (".png",))
+
+    from crossjepa.device import resolve_device
+    from crossjepa.index import ShapeIndex, write_sheet
+
     opened = ShapeIndex(index, model, device=str(resolve_device(device)))
     if image:
         matches = opened.search_picture(image, teacher, top, where=where, refine=refine, exact=exact)

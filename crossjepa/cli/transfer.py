@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tyro.conf import UseAppendAction, arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.defaults import TRANSFER_NEIGHBORS
 from crossjepa.errors import PointCloudError
 from crossjepa.files import write_npz
-from crossjepa.part_transfer import NEIGHBORS, PartTransfer
+
+if TYPE_CHECKING:
+    from crossjepa.part_transfer import PartTransfer
 
 
 def transfer(
@@ -22,7 +23,7 @@ def transfer(
     shape: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="FILE")],
     parts: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="PARTS.npy")],
     output: Annotated[Path, arg(aliases=["-o"], metavar="OUT.npz")],
-    neighbors: int = NEIGHBORS,
+    neighbors: int = TRANSFER_NEIGHBORS,
     model: options.Model = options.DEFAULT_MODEL,
     up_axis: options.UpAxis = None,
     device: options.Device = "auto",
@@ -44,6 +45,11 @@ def transfer(
     options.check_output(output, (".npz",))
     if len(shape) != len(parts) or not shape:
         raise ValueError(f"give --parts as often as --shape, not {len(parts)} and {len(shape)} times")
+
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.part_transfer import PartTransfer
+
     encoder = CrossJEPAEncoder.from_pretrained(model, device=resolve_device(device))
     labels = [_read_parts(path) for path in parts]
     files, left_out = options.list_inputs(inputs, output)

@@ -8,12 +8,8 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from crossjepa.cli import options
-from crossjepa.device import resolve_device
-from crossjepa.encoder import CrossJEPAEncoder
+from crossjepa.defaults import SHOWN_POINTS
 from crossjepa.errors import PointCloudError
-from crossjepa.view import make_scene, write_page, write_picture, write_ply
-from crossjepa.view.html import plotly_script
-from crossjepa.view.scene import POINTS
 
 
 def view(
@@ -23,7 +19,7 @@ def view(
     ply: Annotated[Path | None, arg(metavar="FILE.ply-or-FOLDER"), options.unset("no PLY")] = None,
     model: options.Model = options.DEFAULT_MODEL,
     color: Literal["features", "within", "prediction"] = "within",
-    points: int = POINTS,
+    points: int = SHOWN_POINTS,
     size: int = 480,
     title: str = "",
     label: Annotated[str | None, options.unset("none")] = None,
@@ -57,6 +53,12 @@ def view(
             options.check_output(path, (suffix,))
     if size < 1:
         raise ValueError(f"--size must be at least 1, not {size}")
+
+    from crossjepa.device import resolve_device
+    from crossjepa.encoder import CrossJEPAEncoder
+    from crossjepa.view import make_scene, write_page, write_picture, write_ply
+    from crossjepa.view.html import plotly_script
+
     if output:
         plotly_script()  # what is missing is said before any work is done
     files, left_out = options.list_inputs(inputs)

@@ -22,7 +22,7 @@ from crossjepa.config import Axis, Pooling
 from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import write_npz
-from crossjepa.hashing import weights_digest
+from crossjepa.model_files import weights_digest
 
 Points = NDArray[np.float64]
 Features = NDArray[np.float32]

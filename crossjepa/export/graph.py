@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from crossjepa._version import __version__
 from crossjepa.config import Pooling
+from crossjepa.defaults import Output
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.export.grouping import group_points_in_graph
-from crossjepa.hashing import weights_digest
+from crossjepa.model_files import weights_digest
 from crossjepa.models.evaluation_view import evaluation_view
 from crossjepa.models.point_encoder import PointEncoder
 from crossjepa.ops import interpolate_tokens
-
-Output = Literal["tokens", "points", "scores"]
 
 _EXAMPLE_CLOUDS, _EXAMPLE_POINTS = 2, 500
 
@@ -103,7 +102,7 @@ def describe(encoder: CrossJEPAEncoder) -> dict[str, str]:
     """Returns the facts about a model that its files carry.
 
     Returns:
-        `library`, `version` and `weights_sha256` (see `crossjepa.hashing.weights_digest`) as they are; as
+        `library`, `version` and `weights_sha256` (see `crossjepa.model_files.weights_digest`) as they are; as
         JSON `config` (all of config.json), `processor` (its preprocessing), `classes`, `part_names` and
         `class_parts`, which are empty lists without a head.
     """

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from crossjepa.config import Pooling
+from crossjepa.defaults import Output
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.export.graph import Graph, Output, trace
+from crossjepa.export.graph import Graph, trace
 from crossjepa.files import atomic_write
 
 OPSET = 18

@@ -9,8 +9,9 @@ import os
 import torch
 
 from crossjepa.config import Pooling
+from crossjepa.defaults import Output
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.export.graph import Graph, Output, trace
+from crossjepa.export.graph import Graph, trace
 from crossjepa.files import atomic_write
 
 FACTS_NAME = "crossjepa.json"

@@ -17,16 +17,15 @@ from numpy.typing import NDArray
 
 from crossjepa.batching import prepare_each, with_progress
 from crossjepa.config import Axis, TeacherConfig
+from crossjepa.defaults import AZIMUTHS, ELEVATIONS
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError, SearchIndexError, WeightsError
-from crossjepa.hashing import file_digest, weights_digest
+from crossjepa.hashing import file_digest
 from crossjepa.index.table import IndexFacts, IndexTables, ShapeRows, is_index
 from crossjepa.locks import in_use
 from crossjepa.model import CrossJEPA
+from crossjepa.model_files import weights_digest
 from crossjepa.processor import Prepared
-
-AZIMUTHS = tuple(30.0 * number for number in range(12))
-ELEVATIONS = (10.0, 35.0)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Cosine from which on two files count as the same object, see examples/benchmarks/duplicates.py.
-DUPLICATE_SIMILARITY = 0.75
 _STEP = 1024
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from crossjepa.batching import prepare_each
 from crossjepa.config import Axis
+from crossjepa.defaults import DUPLICATE_SIMILARITY
 from crossjepa.errors import PointCloudError, SearchIndexError
 from crossjepa.index.build import IndexedModel, check_weights
-from crossjepa.index.duplicates import DUPLICATE_SIMILARITY, group_duplicates
+from crossjepa.index.duplicates import group_duplicates
 from crossjepa.index.pictures import Picture, read_picture
 from crossjepa.index.table import IndexTables
 from crossjepa.processor import Input

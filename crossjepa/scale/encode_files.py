@@ -14,6 +14,7 @@ from itertools import tee
 from pathlib import Path
 from typing import Any
 
+from crossjepa.defaults import SHARD_SIZE
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError
 from crossjepa.hashing import file_digest
@@ -23,8 +24,6 @@ from crossjepa.processor import Prepared
 from crossjepa.scale.feature_folder import Block, EncodeOptions, FeatureFolder, Progress
 from crossjepa.scale.shards import Shard, import_arrow
 from crossjepa.workers import map_ahead
-
-SHARD_SIZE = 1024
 
 
 @dataclass(frozen=True)

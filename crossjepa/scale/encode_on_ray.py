@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crossjepa.defaults import SHARD_SIZE
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.errors import PointCloudError
 from crossjepa.locks import in_use
 from crossjepa.scale.encode_files import (
-    SHARD_SIZE,
     FileReader,
     OnFailure,
     Summary,

@@ -12,7 +12,7 @@ from crossjepa._version import __version__
 from crossjepa.config import Axis, Pooling
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.files import remove_partials, write_json
-from crossjepa.hashing import weights_digest
+from crossjepa.model_files import weights_digest
 from crossjepa.scale.shards import read_column, shard_path, shards, text
 
 # The underscore lets readers of Parquet folders pass over it.

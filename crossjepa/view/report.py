@@ -21,8 +21,8 @@ from crossjepa.model_files import read_config
 from crossjepa.processor import rotate_up_axis, unit_sphere
 from crossjepa.result import Predictions, Result
 from crossjepa.train.common.loggers import read_log
-from crossjepa.train.finetune.finetune import PREDICTIONS_NAME, RESULT_NAME
 from crossjepa.train.finetune.report import confusion_matrix, read_predictions
+from crossjepa.train.finetune.run import PREDICTIONS_NAME, RESULT_NAME
 from crossjepa.train.render.camera import View
 from crossjepa.train.render.dots import framed, render_dots
 from crossjepa.view.charts import confusion_chart, curves_charts

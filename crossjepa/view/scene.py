@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from crossjepa.batching import OnError, as_inputs, prepare_each
 from crossjepa.config import Axis
+from crossjepa.defaults import SHOWN_POINTS
 from crossjepa.encoder import CrossJEPAEncoder
-from crossjepa.hashing import weights_digest
 from crossjepa.io import Mesh, PointCloudWarning
+from crossjepa.model_files import weights_digest
 from crossjepa.processor import Input, Prepared, load, name_in_errors, rotate_up_axis, sample_mesh
 from crossjepa.train.render.sheet import short_names
 from crossjepa.view.colors import Components, component_colors, name_colors
 
-POINTS = 4096
 # Of 288 channels, 32 components hold nearly all of the variance, and a page of them is small.
 COMPONENTS = 32
 COLORINGS = ("features", "within", "prediction")
@@ -113,7 +113,7 @@ def make_scene(
     *,
     names: Sequence[str] | None = None,
     model: str = "",
-    points: int = POINTS,
+    points: int = SHOWN_POINTS,
     label: str | None = None,
     up_axis: Axis | None = None,
     on_error: OnError = "raise",

@@ -35,7 +35,7 @@ from crossjepa.train.finetune import FinetuneConfig
 from crossjepa.train.finetune.augment import QUERY, SHAPE, generators
 from crossjepa.train.finetune.clouds import LabeledClouds
 from crossjepa.train.finetune.data import open_data, read_clouds
-from crossjepa.train.finetune.finetune import start_encoder
+from crossjepa.train.finetune.run import start_encoder
 from crossjepa.train.finetune.splits import epoch_batches, split_dataset
 from crossjepa.train.finetune.tasks import Task, make_task
 from crossjepa.train.finetune.trainer import dropout_seed

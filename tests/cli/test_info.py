@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
 
 from crossjepa.io import Mesh, read
 from crossjepa.model_files import WEIGHTS_NAME
 from crossjepa.registry import CHECKPOINTS
 from tests.cli.conftest import Run, only_error
 from tests.conftest import SAMPLES
-from tests.helpers.tiny_weights import make_view_model, of_two_teachers
+from tests.helpers.heads import CLASSES, with_head
+from tests.helpers.tiny_weights import make_encoder, make_view_model, of_two_teachers
 
 
 def test_list_is_a_table(run: Run) -> None:
@@ -41,6 +44,17 @@ def test_info_of_weights(run: Run) -> None:
     assert facts["processor"]["up_axis"] == "y"
     assert facts["similarity"] == {"objects": 2000}
     assert run("info", facts["folder"]).json["parameters"] == 8_476_032
+
+
+def test_info_counts_without_loading_what_a_model_has(run: Run, tmp_path: Path) -> None:
+    encoder = with_head(make_encoder(), CLASSES)
+    encoder.save_pretrained(tmp_path)
+    described = run("info", tmp_path).json
+    assert described["parameters"] == sum(each.numel() for each in encoder.parameters())
+    assert described["feature_width"] == encoder.embedding_width()
+    tensors = load_file(tmp_path / WEIGHTS_NAME)
+    save_file({**tensors, "norm.weight": torch.zeros(5)}, tmp_path / WEIGHTS_NAME)
+    assert "norm.weight (5,), expected" in only_error(run("info", tmp_path))
 
 
 def test_info_names_every_teacher(run: Run, tmp_path: Path) -> None:

@@ -207,16 +207,6 @@ def test_an_error_of_a_process_has_no_traceback(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["enocde"], ["list"], ["list", "--help"]])
-def test_small_answers_need_no_torch(words: list[str]) -> None:
-    code = (
-        "import sys; from crossjepa.cli.main import main; main(sys.argv[1:]);"
-        "print([name for name in ('torch', 'timm', 'sklearn', 'crossjepa.train') if name in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert result.stdout.endswith("[]\n")
-
-
 def test_version(run: Run) -> None:
     assert run("--version") == (0, f"crossjepa {__version__}\n", "")
 

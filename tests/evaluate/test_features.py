@@ -14,7 +14,7 @@ from crossjepa.datasets import Dataset
 from crossjepa.datasets.splits import limit
 from crossjepa.evaluate import EncoderFeatures, FeatureCache, evaluate, extract_features
 from crossjepa.evaluate.features import Transform, default_cache
-from crossjepa.hashing import weights_digest
+from crossjepa.model_files import weights_digest
 from tests.evaluate.conftest import Spreads
 
 

@@ -11,7 +11,7 @@ import torch
 import crossjepa
 from crossjepa import ModelConfig, NoHeadError
 from crossjepa.export.graph import describe, trace
-from crossjepa.hashing import weights_digest
+from crossjepa.model_files import weights_digest
 from tests.helpers.heads import CLASSES, PARTS, with_head
 from tests.helpers.tiny_weights import fingerprint, make_encoder
 

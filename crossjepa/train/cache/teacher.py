@@ -6,7 +6,7 @@ V views, H x W pixels, K patches, D teacher width
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-DEFAULT_TEACHER = "vit_base_patch14_dinov2.lvd142m"
-Embedding: TypeAlias = Literal["cls", "patch", "both", "layers"]
+from crossjepa.defaults import DEFAULT_TEACHER as DEFAULT_TEACHER
+from crossjepa.defaults import Embedding as Embedding
+
 # The last blocks of a transformer, or resolutions of a convolutional network, that "layers" takes.
 LAYERS = 2
 # Those whose maps dense targets take.

@@ -16,17 +16,21 @@ from numpy.typing import NDArray
 from crossjepa import model_files
 from crossjepa.config_similarity import SimilarityConfig
 from crossjepa.datasets import Dataset
+from crossjepa.defaults import CENTER_OBJECTS
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.processor import Input, PointCloudProcessor
 from crossjepa.train.cache import Cache
 
-OBJECTS = 2000
 # Nobody needs more digits of a mean of some thousand objects, and config.json stays short.
 _DIGITS = 5
 
 
 def encode_objects(
-    encoder: CrossJEPAEncoder, objects: Cache | Dataset, count: int = OBJECTS, *, progress: bool | None = None
+    encoder: CrossJEPAEncoder,
+    objects: Cache | Dataset,
+    count: int = CENTER_OBJECTS,
+    *,
+    progress: bool | None = None,
 ) -> NDArray[np.float32]:
     """Encodes objects, taken evenly from all of them.
 

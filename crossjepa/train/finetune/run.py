@@ -18,8 +18,8 @@ from crossjepa.datasets import Dataset
 from crossjepa.encoder import CrossJEPAEncoder
 from crossjepa.file_sets import file_of_set
 from crossjepa.files import write_json
-from crossjepa.hashing import weights_digest
 from crossjepa.locks import in_use
+from crossjepa.model_files import weights_digest
 from crossjepa.result import Outcome, Result, versions
 from crossjepa.train.common.checkpoint import checkpoints
 from crossjepa.train.common.distributed import own_device
