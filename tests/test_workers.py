@@ -16,6 +16,7 @@ import torch
 
 from crossjepa import CrossJEPAError, WorkerError
 from crossjepa.workers import FEWEST_FILES, MOST_WORKERS, cpu_count, is_worker, map_ahead, suggested_workers
+from tests.conftest import REPOSITORY
 
 
 def die(item: int) -> int:
@@ -126,8 +127,9 @@ def test_workers_end_with_their_parent_even_if_it_is_killed(tmp_path: Path) -> N
     script.write_text(PARENT)
     # The output ends only when the last process that could write to it has ended.
     ended = subprocess.run(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, timeout=120, check=False
-    )
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
+    )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "running\n")
 
 
