@@ -67,7 +67,10 @@ class CrossJEPA(nn.Module):
         """Loads a trained encoder with its predictor, completely or not at all, in evaluation mode.
 
         Args:
-            name, device, dtype, **options: as in `CrossJEPAEncoder.from_pretrained`.
+            name: as in `CrossJEPAEncoder.from_pretrained`.
+            device: the same.
+            dtype: the same.
+            **options: the same.
 
         Raises:
             WeightsError: the weights cannot be found, are damaged, do not match their config, or have no

@@ -39,6 +39,7 @@ BROUGHT_BY_TORCH = ("typing_extensions", "triton")
 USER_EXTRAS = ("data", "eval", "las", "log", "search", "onnx", "scale", "ray", "view", "umap")
 # Plugins and command-line tools, which nothing imports.
 TOOLS = {
+    "docs": {"mkdocs", "mkdocs-material", "mkdocstrings", "ruff"},
     "test": {"pytest-xdist"},
     "dev": {
         "ruff", "mypy", "types-PyYAML", "types-tqdm", "import-linter", "build", "twine", "pre-commit"

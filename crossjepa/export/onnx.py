@@ -36,8 +36,10 @@ def export_onnx(
     graph.
 
     Args:
-        encoder, output, pool: as in `trace`.
+        encoder: as in `trace`.
         path: the file.
+        output: as in `trace`.
+        pool: as in `trace`.
         int8: store the weights of matrix products in 8 bits, a quarter of the size: other features, which
             are not to be mixed with those of float32 (see docs/deployment.md).
 

@@ -73,7 +73,10 @@ def write_picture(
 
     Args:
         path: the file.
-        scene, color, size, views: as in `draw_scene`.
+        scene: as in `draw_scene`.
+        color: the same.
+        size: the same.
+        views: the same.
 
     Example:
         >>> encoder = crossjepa.CrossJEPAEncoder.from_pretrained("crossjepa-base")
