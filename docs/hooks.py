@@ -1,7 +1,8 @@
-"""What the site needs beside its pages: pages of the repository's root, and links that hold there as on GitHub.
+"""What the site needs beside its pages: pages of the repository's root, and links as on GitHub.
 
-A link in a page of `docs/` may lead to any file of the repository, as GitHub resolves it. On the site, a link to a page of
-the site stays one, and a link to another file leads to the repository; one to a file that is not there fails the build.
+A link in a page of `docs/` may lead to any file of the repository, as GitHub resolves it. On the site, a link
+to a page of the site stays one, and a link to another file leads to the repository. One to a file that is not
+there fails the build.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Rewrites the links of a page, outside of its code blocks."""
-    folder = PurePosixPath("." if page.file.src_uri in ROOT_PAGES else "docs") / PurePosixPath(page.file.src_uri).parent
+    source = PurePosixPath(page.file.src_uri)
+    folder = source.parent if source.name in ROOT_PAGES else "docs" / source.parent
 
     def rewritten(link: re.Match[str]) -> str:
         target = os.path.normpath(folder / link[1])
         anchor = link[2] or ""
-        on_site = target.removeprefix("docs/") if target.startswith("docs/") else target if target in ROOT_PAGES else ""
+        on_site = target if target in ROOT_PAGES else ""
+        if target.startswith("docs/"):
+            on_site = target.removeprefix("docs/")
         if on_site and files.get_file_from_path(on_site) is not None:
             return on_site + anchor
         if not (ROOT / target).exists():

@@ -15,6 +15,7 @@ CROSS_CUTTING = {
     "io/test_corpus.py": "a corpus of files as other programs write them",
     "io/test_fuzz.py": "damaged files of all formats",
     "models/test_encoder_contract.py": "what every named size promises",
+    "test_documents.py": "blocks of code and commands in README and docs",
     "test_docstrings.py": "examples in docstrings",
     "test_examples.py": "scripts in examples/",
     "test_imports.py": "imports of the package: light, and possible on Windows",

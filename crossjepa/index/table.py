@@ -94,13 +94,13 @@ class IndexTables:
     @classmethod
     def create(cls, folder: Path, facts: IndexFacts, width: int, view_width: int) -> IndexTables:
         """Makes an empty index of features of E and view embeddings of D numbers."""
+        database = _connect(folder)  # says what to install
         import pyarrow as pa
 
         texts = [pa.field(name, pa.string()) for name in ("file", "folder", "suffix")]
         metadata = {_FACTS: json.dumps(asdict(facts)).encode()}
         shapes = [pa.field("digest", pa.string()), pa.field("points", pa.int64())]
         views = [pa.field("azimuth", pa.float32()), pa.field("elevation", pa.float32())]
-        database = _connect(folder)
         made = [
             database.create_table(
                 name, schema=pa.schema([*texts, *fields, _vector_field(numbers)], metadata=metadata)
