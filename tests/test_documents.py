@@ -150,6 +150,13 @@ def _run_shell(block: Block, place: str, folder: Path) -> None:
     assert result.returncode == 0, f"{place}:\n{result.stdout[-2000:]}\n{result.stderr[-3000:]}"
 
 
+def test_public_names_are_in_the_api_reference() -> None:
+    text = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    assert "::: crossjepa.errors\n" in text
+    listed = {*re.findall(r"^::: crossjepa\.(?:\w+\.)*(\w+)$", text, re.MULTILINE), *vars(crossjepa.errors)}
+    assert {*crossjepa.__all__, "CrossJEPAClassifier"} - listed == {"__version__"}
+
+
 def test_reasons_are_given_only_to_blocks() -> None:
     """A comment that stands before nothing would exempt nothing."""
     for page in PAGES:
