@@ -20,6 +20,7 @@ CROSS_CUTTING = {
     "test_examples.py": "scripts in examples/",
     "test_imports.py": "imports of the package: light, and possible on Windows",
     "test_layout.py": "this file",
+    "test_notebooks.py": "notebooks in examples/",
     "test_packaging.py": "pyproject.toml",
     "test_startup.py": "what is imported for which answer",
     "train/cache/test_repair.py": "caches whose files are repaired or changed",
