@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(folder: Path, small: FinetuneConf
     config = small.change(frozen_epochs=12, epochs=12, patience=30)
     trained(folder, tmp_path / "whole", config)
     parts = tmp_path / "parts"
-    code = "import sys; from tests.train.finetune.test_finetune import child; child()"
+    code = "import sys; from tests.train.finetune.test_run import child; child()"
     words = [sys.executable, "-c", code, str(folder), str(parts), json.dumps(config.flat())]
     for epoch in (2, 14):
         process = subprocess.Popen(words, env=ONE_THREAD, stderr=subprocess.PIPE, text=True)
