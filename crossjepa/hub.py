@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 from crossjepa.config import ModelConfig
 from crossjepa.download import download
 from crossjepa.errors import WeightsError
-from crossjepa.file_sets import file_of_set
+from crossjepa.file_sets import file_of_set, reading
 from crossjepa.hashing import file_digest
 from crossjepa.model_card import model_card
 from crossjepa.model_header import CONFIG_NAME, PREDICTOR_NAME, WEIGHTS_NAME
@@ -84,10 +84,11 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
             kind = "comes with the package" if bundled else "is a folder"
             raise WeightsError(text, f"{kind} and has no revisions")
         folder = bundled.folder if bundled else Path(text)
-        for file in files:
-            if not _is_file(folder, file):
-                reason = f"has no {file}"
-                raise WeightsError(folder, no_predictor(reason) if file == PREDICTOR_NAME else reason)
+        with reading(folder):
+            missing = [file for file in files if not _is_file(folder, file)]
+        for file in missing[:1]:
+            reason = f"has no {file}"
+            raise WeightsError(folder, no_predictor(reason) if file == PREDICTOR_NAME else reason)
         sums = {WEIGHTS_NAME: bundled.sha256, PREDICTOR_NAME: bundled.predictor_sha256} if bundled else {}
         for file in set(files) & set(sums):
             if file_digest(folder / file) != sums[file]:
