@@ -101,6 +101,7 @@ def test_errors_are_raised_by_default_and_other_words_are_refused(
         tiny.encode(mixed[1:2], on_error="skip", up_axis="w")  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_iterables_are_read_one_batch_at_a_time(tiny: CrossJEPAEncoder) -> None:
     expected = tiny.encode(clouds(10), batch_size=3)
     seen: list[weakref.ref[NDArray[np.float64]]] = []
@@ -357,6 +358,7 @@ def frames(error: Exception) -> list[str]:
     return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
+@pytest.mark.slow
 def test_generators_are_read_as_their_items_are_needed(tiny: CrossJEPAEncoder) -> None:
     """More of them than memory holds: each is gone when the next is asked for."""
     alive: list[weakref.ref[NDArray[np.float64]]] = []

@@ -70,6 +70,7 @@ def test_outputs_are_written_although_nobody_reads_what_is_printed(
     assert [file for file in written if not (tmp_path / file).is_file()] == []
 
 
+@pytest.mark.slow
 def test_names_of_classes_on_a_code_page_that_lacks_them(tmp_path: Path, model: Path) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     words: list[object] = ["predict", SAMPLES / "chair.obj", "-m", model, "-o", tmp_path / "out.npz"]

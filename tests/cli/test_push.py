@@ -50,6 +50,7 @@ def test_weights_and_card_are_uploaded(hub: HubServer, tmp_path: Path) -> None:
     assert repository.branches["main"] == commit
 
 
+@pytest.mark.slow
 def test_without_a_token_there_is_one_line(hub: HubServer, tmp_path: Path) -> None:
     make_encoder().save_pretrained(tmp_path / "weights")
     done = push(hub, tmp_path, tmp_path / "weights", REPO, token="")
