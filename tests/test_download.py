@@ -62,7 +62,9 @@ def test_one_bad_download_is_repeated(hub: FaultyHub, client: Client, name: str)
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("content", [b"", b"garbage", None])
+@pytest.mark.parametrize(
+    "content", [b"", *(pytest.param(one, marks=pytest.mark.slow) for one in (b"garbage", None))]
+)
 def test_a_damaged_copy_is_downloaded_again(
     hub: FaultyHub, client: Client, name: str, content: bytes | None
 ) -> None:
