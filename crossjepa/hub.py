@@ -86,9 +86,9 @@ def locate(name: str | os.PathLike[str], *, predictor: bool = False, **options: 
         folder = bundled.folder if bundled else Path(text)
         with reading(folder):
             missing = [file for file in files if not _is_file(folder, file)]
-        for file in missing[:1]:
-            reason = f"has no {file}"
-            raise WeightsError(folder, no_predictor(reason) if file == PREDICTOR_NAME else reason)
+        if missing:
+            reason = f"has no {missing[0]}"
+            raise WeightsError(folder, no_predictor(reason) if missing[0] == PREDICTOR_NAME else reason)
         sums = {WEIGHTS_NAME: bundled.sha256, PREDICTOR_NAME: bundled.predictor_sha256} if bundled else {}
         for file in set(files) & set(sums):
             if file_digest(folder / file) != sums[file]:

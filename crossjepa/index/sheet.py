@@ -18,7 +18,7 @@ from crossjepa.errors import PointCloudError
 from crossjepa.index.search import Match
 from crossjepa.io import Mesh, read
 from crossjepa.processor import rotate_up_axis, unit_sphere
-from crossjepa.train.render import View, render_cloud, render_mesh, save_png
+from crossjepa.train.render import View, contact_sheet, render_cloud, render_mesh, save_png
 
 SIDE, COLUMNS, CAPTION, GAP = 192, 4, 28, 8
 AZIMUTH, ELEVATION = 30.0, 20.0
@@ -50,13 +50,9 @@ def write_sheet(
         pose = "" if match.azimuth is None else f", azimuth {azimuth:.0f}, elevation {elevation:.0f}"
         image_SS3 = _rendered(match.file, azimuth, elevation, up_axis)
         tiles.append(_tile(image_SS3, Path(match.file).name, f"{match.similarity:.3f}{pose}"))
-    rows = -(-len(tiles) // COLUMNS)
-    height, width = tiles[0].shape[:2]
-    sheet = np.full((rows * (height + GAP) + GAP, COLUMNS * (width + GAP) + GAP, 3), 255, np.uint8)
-    for number, tile in enumerate(tiles):
-        top = GAP + (number // COLUMNS) * (height + GAP)
-        left = GAP + (number % COLUMNS) * (width + GAP)
-        sheet[top : top + height, left : left + width] = tile
+    # Each tile has a gap above it and to its left; the last ones need one below and to the right, too.
+    spaced = np.pad(np.stack(tiles), ((0, 0), (GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+    sheet = np.pad(contact_sheet(spaced, COLUMNS), ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
     save_png(path, sheet)
 
 

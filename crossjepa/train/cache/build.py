@@ -25,6 +25,7 @@ from crossjepa.train.cache.teachers import first_teacher, load_teachers
 from crossjepa.train.cache.work import ERRORS, Run, one_thread
 from crossjepa.train.common.distributed import own_device
 from crossjepa.train.render import rig
+from crossjepa.workers import cpu_count
 
 
 def make_cache(
@@ -124,8 +125,7 @@ def default_workers(device: str) -> int:
     """Returns how many processes to start: one for a GPU or a rank of torchrun, else one per CPU, up to 8."""
     if device != "cpu" or "RANK" in os.environ:
         return 1
-    available = getattr(os, "sched_getaffinity", None)
-    return min(len(available(0)) if available else os.cpu_count() or 1, 8)
+    return min(cpu_count(), 8)
 
 
 def finished_cache(folder: Path, recipe: dict[str, Any]) -> Cache | None:

@@ -12,8 +12,7 @@ from crossjepa.train.cache.concat import open_caches
 from crossjepa.train.common.distributed import Process
 from crossjepa.train.pretrain.batches import Batches, Prepared
 from crossjepa.train.pretrain.config import PretrainConfig, Workers
-
-MOST_WORKERS = 16
+from crossjepa.workers import MOST_WORKERS, cpu_count
 
 
 class PreparedSteps(Dataset[Prepared]):
@@ -71,6 +70,4 @@ def default_workers(device: torch.device) -> int:
     """
     if device.type != "cuda":
         return 0
-    available = getattr(os, "sched_getaffinity", None)
-    cpus = len(available(0)) if available else os.cpu_count() or 1
-    return min(cpus // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1, MOST_WORKERS)
+    return min(cpu_count() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1, MOST_WORKERS)
